@@ -1,0 +1,1 @@
+"""The server: Git over HTTP, REST and web pages over one store."""

@@ -1,0 +1,1 @@
+"""The command line: for a server, a data folder, or any clone."""

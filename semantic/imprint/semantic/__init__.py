@@ -1,0 +1,1 @@
+"""The semantic layer: entities, search and symbols, keyed by content, at the head of every ref."""

@@ -1,0 +1,1 @@
+"""Source text to entities, references and chunks; pure functions of a blob."""

@@ -1,0 +1,1 @@
+"""Queries against one commit: candidates, ranking, hits."""

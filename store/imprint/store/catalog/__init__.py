@@ -1,0 +1,1 @@
+"""The catalogue: the one place that decides what the store holds."""

@@ -1,0 +1,38 @@
+"""Every bound of the store, with its default. docs/limits.md lists them; a test compares the two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what a caller can make the store do.
+
+    Attributes:
+        pack_bytes_max: a pushed pack, compressed.
+        object_bytes_max: one object, inflated.
+        commands_max: ref updates in one push.
+        command_bytes_max: the command part of a push.
+        push_options_max: push options of one push.
+        wants_max: objects asked for in one fetch.
+        haves_max: objects that a client may offer in one request.
+        commit_files_max: files in one commit by API.
+        commit_bytes_max: content of one commit by API.
+        prompt_bytes_max: one prompt.
+        plumbing_seconds_max: one run of git that answers a request.
+        quarantine_bytes_free_min: free disk below which a push is refused before it begins.
+    """
+
+    pack_bytes_max: int = 4 * 1024**3
+    object_bytes_max: int = 2 * 1024**3
+    commands_max: int = 100_000
+    command_bytes_max: int = 64 * 1024**2
+    push_options_max: int = 64
+    wants_max: int = 100_000
+    haves_max: int = 100_000
+    commit_files_max: int = 10_000
+    commit_bytes_max: int = 256 * 1024**2
+    prompt_bytes_max: int = 1024**2
+    plumbing_seconds_max: int = 3600
+    quarantine_bytes_free_min: int = 64 * 1024**2

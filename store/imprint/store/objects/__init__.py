@@ -1,0 +1,1 @@
+"""Git objects: read through one port, whatever keeps them."""

@@ -1,0 +1,1 @@
+"""Who wrote a line, by whose word, and on what evidence."""

@@ -1,0 +1,1 @@
+"""Refs: names that point at objects; read through one port, changed at the commit point only."""

@@ -1,0 +1,1 @@
+"""Prompts and transcripts: encrypted texts under their own keys, outside the Git object store."""

@@ -1,0 +1,46 @@
+"""Prompts and transcripts: readable with the session's key, and gone for ever with it.
+
+Every promise below is tested on every implementation by `tests/contracts/test_transcripts.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Transcripts(Protocol):
+    """Texts of sessions, each addressed by a keyed hash of its content. Safe to share between threads.
+
+    The address says nothing about the text to somebody without the session's key: equal texts in different
+    sessions have different addresses. When `write` returns, the text survives a crash.
+    """
+
+    def write(self, session_key_id: str, text: bytes) -> str:
+        """Keep a text of a session and return its address; writing it again gives the same address.
+
+        Args:
+            session_key_id: names the key: `<repository id>/<root session id>`.
+            text: the content, at most `TRANSCRIPT_BYTES_MAX` bytes.
+
+        Raises:
+            TranscriptErased: the session was erased.
+            LimitExceeded: the text is too large.
+            StorageFailed: it could not be made durable.
+        """
+        ...
+
+    def read(self, session_key_id: str, address: str) -> bytes:
+        """The text at an address.
+
+        Raises:
+            TranscriptErased: the session's key was destroyed.
+            TranscriptMissing: nothing at this address.
+        """
+        ...
+
+    def erase(self, session_key_id: str) -> None:
+        """Destroy the session's key: everything written under it is unreadable from now on, for ever.
+
+        Erasing what was never written, or twice, is allowed; the session stays closed to writing.
+        """
+        ...

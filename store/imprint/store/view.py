@@ -1,0 +1,94 @@
+"""A repository to read from: hosted here, or somebody's clone. The same questions are asked of both."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imprint.store.errors import BadRevision, ObjectMissing, RefMissing
+from imprint.store.objects.ports import ObjectKind
+from imprint.store.types import ObjectId
+
+if TYPE_CHECKING:
+    from imprint.store.objects.ports import Objects
+    from imprint.store.plumbing import Plumbing
+    from imprint.store.refs.ports import Refs
+
+_ABBREVIATED = re.compile(r"[0-9a-f]{4,64}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryView:
+    """What every reader of a repository needs, and nothing that writes.
+
+    Attributes:
+        id: the repository's id; `clone` for somebody's clone.
+        name: for people: `owner/name`, or the folder's name for a clone.
+        objects: its objects.
+        refs: its refs.
+        plumbing: git on its objects.
+    """
+
+    id: str
+    name: str
+    objects: Objects
+    refs: Refs
+    plumbing: Plumbing
+
+
+def resolve_commit(view: RepositoryView, revision: str) -> ObjectId:
+    """The commit that a revision names: HEAD, a branch, tag or full ref name, or an id of 4 or more digits.
+
+    Raises:
+        RefMissing: nothing has this name, or HEAD's branch has no commit yet.
+        BadRevision: an abbreviated id fits several commits, or what is named is no commit.
+    """
+    named = _find_named(view, revision)
+    if named is None and _ABBREVIATED.match(revision):
+        named = _find_abbreviated(view, revision)
+    if named is None:
+        what = (
+            "HEAD's branch has no commit yet"
+            if revision == "HEAD"
+            else f"no branch, tag or commit {revision!r}"
+        )
+        raise RefMissing(what)
+    return _peel(view.objects, named, revision)
+
+
+def _find_named(view: RepositoryView, revision: str) -> ObjectId | None:
+    snapshot = view.refs.snapshot()
+    if revision in {"", "HEAD", "@"}:
+        return snapshot.head_id
+    wanted = revision.encode("utf-8", "surrogateescape")
+    by_name = {bytes(name): value for name, value in snapshot.refs.items()}
+    for prefix in (b"", b"refs/", b"refs/tags/", b"refs/heads/", b"refs/remotes/"):  # gitrevisions(7) order
+        if value := by_name.get(prefix + wanted):
+            return value.id
+    return None
+
+
+def _find_abbreviated(view: RepositoryView, revision: str) -> ObjectId | None:
+    if len(revision) == view.objects.algorithm.hex_length:
+        full = ObjectId.parse(revision)
+        return full if view.objects.find_kind(full) else None
+    found = view.plumbing.run("rev-parse", f"--disambiguate={revision}").decode().split()
+    commits = [
+        ObjectId(text) for text in found if view.objects.find_kind(ObjectId(text)) is ObjectKind.COMMIT
+    ]
+    if len(commits) > 1:
+        raise BadRevision(f"{revision!r} fits {len(commits)} commits", hint="give more digits")
+    return commits[0] if commits else None
+
+
+def _peel(objects: Objects, object_id: ObjectId, revision: str) -> ObjectId:
+    kind = objects.find_kind(object_id)
+    while kind is ObjectKind.TAG:
+        object_id = objects.read_tag(object_id).target
+        kind = objects.find_kind(object_id)
+    if kind is None:
+        raise ObjectMissing(object_id)
+    if kind is not ObjectKind.COMMIT:
+        raise BadRevision(f"{revision!r} names a {kind.value}, not a commit")
+    return object_id
