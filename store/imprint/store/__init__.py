@@ -1,1 +1,1 @@
-"""The store: Git objects, refs, events and provenance; every push whole or not at all, nothing accepted lost."""
+"""The store: Git objects, refs, events and provenance; nothing accepted is ever lost."""

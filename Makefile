@@ -1,0 +1,58 @@
+# The newcomer's commands. Everything runs from .venv, which is made from exact versions.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+DATA ?= data
+PORT ?= 8470
+
+.PHONY: serve test setup lint types contracts unit docs compat soak bench lock clean
+.DEFAULT_GOAL := help
+
+help:  ## Say what can be done
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+serve: .venv/.run  ## Set up, then run Imprint with a small sample repository on the loopback address
+	@exec $(BIN)/imprint serve --data $(DATA) --port $(PORT) --sample
+
+test: .venv/.dev lint types contracts unit  ## Set up, then pass lint, types, import contracts and the fast suite
+
+setup: .venv/.run  ## Only build the environment: .venv/bin/imprint
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+contracts: .venv/.dev
+	$(BIN)/lint-imports --no-logo
+
+unit: .venv/.dev
+	$(BIN)/pytest -n 2 -m 'not slow'
+
+compat: .venv/.dev  ## The slow suites: races, crashes and long state machines with stock git clients
+	$(BIN)/pytest -n 2 -m slow --timeout 1200
+
+bench: .venv/.dev  ## Measure transport and blame beside git's own (needs nginx and fcgiwrap)
+	$(BIN)/python bench/thread.py --help
+
+docs: .venv/.dev  ## Write the generated reference pages anew
+	$(BIN)/python -m imprint.cli.reference
+
+lock:  ## Resolve the dependencies anew and pin them
+	requirements/lock.sh
+
+clean:  ## Remove the environment and the sample data
+	rm -rf .venv $(DATA) $(DATA).key
+
+.venv/.run: requirements/run.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "imprint needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: .venv/.run requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/dev.txt
+	@touch $@
