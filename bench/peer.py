@@ -1,4 +1,4 @@
-"""The peer: `git http-backend` behind nginx and fcgiwrap, on loopback, with its repositories at their best."""
+"""The peer: `git http-backend` behind nginx and fcgiwrap, its repositories at their best."""
 
 from __future__ import annotations
 
