@@ -68,6 +68,7 @@ class Catalogue(Protocol):
 
         Raises:
             RepositoryExists: the name is taken, in any letter case, also by a deleted, not yet purged one.
+            Conflict: the id is taken.
         """
         ...
 
@@ -113,13 +114,16 @@ class Catalogue(Protocol):
         ...
 
     def purge_repository(self, repository_id: str, now_ms: int) -> bool:
-        """Forget a deleted repository for good, with all its rows; False if its grace period still runs."""
+        """Forget a deleted repository for good, with all its rows, also those in scopes of tokens.
+
+        False, and nothing done, if its grace period still runs, it was not deleted, or it is gone already.
+        """
         ...
 
     # -- refs and the commit point --------------------------------------------------------------------
 
     def read_refs(self, repository_id: str) -> RefSnapshot:
-        """HEAD and every ref, all of one generation.
+        """HEAD and every ref, all of one generation; also of a deleted repository.
 
         Raises:
             RepositoryMissing: no repository of this id.
@@ -135,9 +139,13 @@ class Catalogue(Protocol):
         Concurrent calls for one repository are ordered; each sees what the ones before it did. A change
         that leaves a ref as it was is allowed and recorded.
 
+        Expectations are about the refs before the admission, names about the refs after it: one admission
+        may delete `a` and create `a/b`. A pack that is known already stays as it was recorded first.
+
         Raises:
+            BadInput: a ref is named twice.
             StaleUpdate: an expectation does not hold, for the first update in order that fails.
-            Conflict: a ref would be the folder of another or fold to it.
+            Conflict: a ref would be the folder of another or fold to it, or the event id was used before.
             RepositoryMissing: no live repository of this id.
         """
         ...
@@ -169,7 +177,16 @@ class Catalogue(Protocol):
         ...
 
     def add_token(self, token: Token) -> None:
-        """Keep a token. Its actor must exist."""
+        """Keep a token.
+
+        Its scope is kept by repository, not by name: it follows a rename, and is no right to another
+        repository that takes the name later. Tokens are given back with the names of that moment, sorted.
+
+        Raises:
+            Missing: no actor of this name.
+            RepositoryMissing: the scope names no live repository.
+            Conflict: the id or the hash is not new.
+        """
         ...
 
     def find_token(self, secret_hash: str) -> Token | None:
@@ -195,6 +212,7 @@ class Catalogue(Protocol):
 
         Raises:
             SessionConflict: the session belongs to another actor.
+            RepositoryMissing: no repository of this id.
         """
         ...
 
@@ -209,7 +227,7 @@ class Catalogue(Protocol):
     def add_turn(
         self, repository_id: str, session_id: str, prompt: str, model: str | None, at_ms: int
     ) -> Turn:
-        """Append a turn; numbers count from 1 without gaps.
+        """Append a turn; numbers count from 1 without gaps. A given model becomes the session's.
 
         Raises:
             SessionMissing: no such session.
