@@ -18,6 +18,7 @@
     └── StoreFailure            the machine, not the caller, is at fault
         ├── PlumbingFailed      git ended badly where it should not
         ├── StorageFailed       disk full, read-only, or not writable
+        ├── ObjectDamaged       an object is there and cannot be read
         └── DataFolderMismatch  the data folder is newer, older, or in use
 
 Each class has a stable `code` for programs, a message that says what and where, and, where one is known, a
@@ -285,6 +286,19 @@ class StorageFailed(StoreFailure):
     """The disk is full, read-only, or the folder is not writable."""
 
     code = "storage_failed"
+
+
+class ObjectDamaged(StoreFailure):
+    """An object is there, and its bytes are not what its id promises."""
+
+    code = "object_damaged"
+
+    def __init__(self, object_id: str, fault: str) -> None:
+        super().__init__(
+            f"object {object_id} is damaged: {fault}",
+            hint="'git fsck --full' in the repository says more; restore the object from a clone or backup",
+        )
+        self.object_id = object_id
 
 
 class DataFolderMismatch(StoreFailure):
