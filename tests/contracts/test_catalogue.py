@@ -10,7 +10,9 @@ import pytest
 
 from imprint.store.actors import ALL_REPOSITORIES, ActorKind, Session, Token, Verb
 from imprint.store.catalog.memory import MemoryCatalogue
+from imprint.store.catalog.migrate import upgrade
 from imprint.store.catalog.ports import Catalogue, RefSnapshot, RepositoryRecord
+from imprint.store.catalog.sql import SqlCatalogue
 from imprint.store.errors import (
     ActorConflict,
     BadInput,
@@ -43,9 +45,12 @@ NOW_MS = 1_700_000_000_000
 numbers = itertools.count(1)
 
 
-@pytest.fixture(params=["memory"])
-def catalogue(request) -> Iterator[Catalogue]:
-    opened = MemoryCatalogue()
+@pytest.fixture(params=["memory", "sqlite"])
+def catalogue(request, tmp_path) -> Iterator[Catalogue]:
+    opened: Catalogue = MemoryCatalogue()
+    if request.param == "sqlite":
+        upgrade(tmp_path / "catalogue.db")
+        opened = SqlCatalogue.open_sqlite(tmp_path / "catalogue.db")
     yield opened
     opened.close()
 

@@ -1,0 +1,134 @@
+"""One SQLite file, shared by threads and processes: how transactions begin, queue, end and fail.
+
+Invariants:
+    1. A committed transaction survives a crash of the machine: write-ahead log, `synchronous=FULL`.
+    2. Writers of all processes queue behind one lock file beside the database. SQLite's own busy handler
+       polls, and starves some of 16 tight writers until they time out.
+    3. Readers never wait for writers, and see the transactions committed when they began, whole.
+    4. An exception out of a block undoes the block's transaction.
+
+A crash in a transaction leaves it in the log uncommitted; the next opener drops it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
+
+from imprint.store.catalog.lock import FileLock
+from imprint.store.errors import BadInput, StorageFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine
+
+BUSY_SECONDS_MAX: Final = 60
+"""How long SQLite itself waits: only for programs that write without our lock, or for recovery after a
+crash."""
+CONNECTIONS_KEPT: Final = 8
+"""Idle connections kept for reuse. More are opened when more threads read at once."""
+_HINTS: Final = {
+    "SQLITE_FULL": "the disk is full: free some space",
+    "SQLITE_READONLY": "make the folder and its files writable for this user",
+    "SQLITE_CANTOPEN": "check that the folder exists and is writable for this user",
+    "SQLITE_NOTADB": "the file is damaged or of another program: restore it from a backup",
+    "SQLITE_CORRUPT": "the file is damaged: restore it from a backup",
+    "SQLITE_BUSY": "another program holds the file locked: end it",
+}
+
+
+class Database:
+    """A SQLite file and its writers' queue. Not to be carried across a fork."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(path.with_name(f"{path.name}.lock"))
+        self._engine = _make_engine(path)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one state.
+
+        Raises:
+            StorageFailed: the file cannot be read.
+        """
+        with self._failures_named(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that alone may write; durable when the block has ended.
+
+        Raises:
+            StorageFailed: it could not be written, or not be made durable; nothing of it happened.
+            BadInput: a text is no valid Unicode.
+        """
+        with (
+            self._lock.hold(),
+            self._failures_named(),
+            self._engine.connect().execution_options(imprint_writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _failures_named(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as failure:
+            raise _storage_failed(self.path, failure) from failure
+        except UnicodeEncodeError as failure:
+            raise BadInput("a text holds half a surrogate pair, which is no Unicode") from failure
+
+
+def _storage_failed(path: Path, failure: DBAPIError) -> StorageFailed:
+    name = getattr(failure.orig, "sqlite_errorname", "") or ""
+    hint = next((hint for prefix, hint in _HINTS.items() if name.startswith(prefix)), "")
+    return StorageFailed(f"{path}: {failure.orig} ({name or type(failure.orig).__name__})", hint=hint)
+
+
+def _make_engine(path: Path) -> Engine:
+    # mode=rw: a missing file is an error, never a new, empty catalogue.
+    engine = create_engine(
+        URL.create(
+            "sqlite",
+            database=f"file:{_quote_uri(path)}",
+            query={"uri": "true", "mode": "rw"},
+        ),
+        poolclass=QueuePool,
+        pool_size=CONNECTIONS_KEPT,
+        max_overflow=-1,
+        connect_args={"timeout": BUSY_SECONDS_MAX, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _quote_uri(path: Path) -> str:
+    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    assert isinstance(connection, sqlite3.Connection)  # noqa: S101 - for the type checker
+    connection.isolation_level = None  # transactions begin where we say
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("imprint_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

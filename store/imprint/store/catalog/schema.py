@@ -1,0 +1,178 @@
+"""The catalogue's tables, as they are at the newest revision. `migrations/` says how they came to be.
+
+Invariants:
+    1. `repository.generation` is the sequence of the repository's newest event.
+    2. `ref` is the fold of `ref_change`: rows appear and go only in the transaction that writes an event.
+    3. Names of refs are bytes; `folded` is the name in one letter case, unique, and finds folder conflicts.
+
+Times are milliseconds since the Unix epoch. Closed choices are kept as the `value` of their enum.
+Types and statements are those that SQLite and PostgreSQL share.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+REVISION: Final = "0001"
+"""The revision of the tables below. History: 0001, the first."""
+
+metadata: Final = MetaData()
+
+repository: Final = Table(
+    "repository",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, nullable=False, unique=True),
+    Column("algorithm", Text, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("purge_after_ms", BigInteger),
+)
+
+ref: Final = Table(
+    "ref",
+    metadata,
+    Column("repository_id", Text, ForeignKey("repository.id"), primary_key=True),
+    Column("name", LargeBinary, primary_key=True),
+    Column("folded", LargeBinary, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("peeled", Text),
+    UniqueConstraint("repository_id", "folded", name="ref_folded"),
+    sqlite_with_rowid=False,
+)
+
+event: Final = Table(
+    "event",
+    metadata,
+    Column("repository_id", Text, ForeignKey("repository.id"), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("token_id", Text),
+    Column("verdict", Text, nullable=False),
+    Column("head", LargeBinary),
+    Column("pack", Text),
+    Column("claim_session", Text),
+    Column("claim_agent", Text),
+    Column("claim_model", Text),
+    Column("claim_prompt", Text),
+    Column("claim_base", Text),
+    Column("details", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+ref_change: Final = Table(
+    "ref_change",
+    metadata,
+    Column("repository_id", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("name", LargeBinary, nullable=False),
+    Column("old", Text),
+    Column("new", Text),
+    Column("peeled", Text),
+    ForeignKeyConstraint(
+        ["repository_id", "sequence"], ["event.repository_id", "event.sequence"], name="ref_change_event"
+    ),
+    sqlite_with_rowid=False,
+)
+
+pack: Final = Table(
+    "pack",
+    metadata,
+    Column("repository_id", Text, ForeignKey("repository.id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("object_count", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+actor: Final = Table(
+    "actor",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+)
+
+actor_email: Final = Table(
+    "actor_email",
+    metadata,
+    Column("actor_key", Text, ForeignKey("actor.key"), primary_key=True),
+    Column("email", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+token: Final = Table(
+    "token",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("secret_hash", Text, nullable=False, unique=True),
+    Column("actor_key", Text, ForeignKey("actor.key"), nullable=False),
+    Column("everywhere", Boolean, nullable=False),
+    Column("verbs", Text, nullable=False),
+    Column("session", Text),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger),
+    Column("revoked_at_ms", BigInteger),
+)
+
+token_repository: Final = Table(
+    "token_repository",
+    metadata,
+    Column("token_id", Text, ForeignKey("token.id"), primary_key=True),
+    Column("repository_id", Text, ForeignKey("repository.id"), primary_key=True),
+    Index("token_repository_repository", "repository_id"),
+    sqlite_with_rowid=False,
+)
+
+session: Final = Table(
+    "session",
+    metadata,
+    Column("repository_id", Text, ForeignKey("repository.id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("agent", Text),
+    Column("model", Text),
+    Column("base", Text),
+    Column("opened_at_ms", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+turn: Final = Table(
+    "turn",
+    metadata,
+    Column("repository_id", Text, primary_key=True),
+    Column("session_id", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("model", Text),
+    ForeignKeyConstraint(
+        ["repository_id", "session_id"], ["session.repository_id", "session.id"], name="turn_session"
+    ),
+    sqlite_with_rowid=False,
+)
+
+OF_REPOSITORY: Final = (turn, session, token_repository, pack, ref_change, event, ref)
+"""Tables with rows of one repository, each before those it refers to."""

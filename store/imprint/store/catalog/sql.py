@@ -1,0 +1,259 @@
+"""The catalogue in SQL: today one SQLite file, with statements that PostgreSQL understands as well.
+
+Invariants:
+    1. Every method is one transaction: readers see one state, writers change all or nothing.
+    2. A repository's generation, its newest event and its refs change together or not at all.
+
+A crash at any instant leaves the catalogue as after the last transaction that was told to its caller, or
+after one more whose caller was not told yet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from sqlalchemy import delete, insert, select, update
+
+from imprint.store.actors import Turn
+from imprint.store.catalog import schema, sql_journal, sql_people
+from imprint.store.catalog.database import Database
+from imprint.store.catalog.migrate import read_revision
+from imprint.store.catalog.ports import Catalogue, RefSnapshot, RepositoryRecord
+from imprint.store.errors import Conflict, DataFolderMismatch, RepositoryExists, RepositoryMissing
+from imprint.store.types import HashAlgorithm, RefName, RepositoryName
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Row
+
+    from imprint.store.actors import Actor, ActorKind, Session, Token
+    from imprint.store.events import Admission, Event
+
+
+class SqlCatalogue(Catalogue):
+    """A `Catalogue` in a database. Threads and processes share it; it is not carried across a fork."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open_sqlite(cls, path: Path) -> Self:
+        """The catalogue in a file, which `migrate.upgrade` made.
+
+        Raises:
+            DataFolderMismatch: its tables are of another revision.
+            StorageFailed: the file is missing or cannot be opened.
+        """
+        database = Database(path)
+        revision = read_revision(database)
+        if revision != schema.REVISION:
+            database.close()
+            raise DataFolderMismatch(
+                path,
+                f"the catalogue has revision {revision or 'none'}, this Imprint reads {schema.REVISION}",
+                hint="open its data folder with 'imprint serve', which upgrades an older one",
+            )
+        return cls(database)
+
+    # -- repositories -------------------------------------------------------------------------------
+
+    def create_repository(self, record: RepositoryRecord, admission: Admission) -> Event:
+        """See `Catalogue.create_repository`."""
+        with self._database.writing() as connection:
+            _verify_free(connection, record.name, except_id="")
+            known = select(schema.repository.c.id).where(schema.repository.c.id == record.id)
+            if record.generation != 0 or connection.execute(known).first():
+                raise Conflict(f"repository {record.id} is not new")
+            connection.execute(
+                insert(schema.repository).values(
+                    id=record.id,
+                    name=str(record.name),
+                    name_key=record.name.key,
+                    algorithm=record.algorithm.value,
+                    head=bytes(record.head),
+                    generation=0,
+                    created_at_ms=record.created_at_ms,
+                )
+            )
+            return sql_journal.admit(connection, admission)
+
+    def find_repository(self, name: RepositoryName) -> RepositoryRecord | None:
+        """See `Catalogue.find_repository`."""
+        found = select(schema.repository).where(
+            schema.repository.c.name_key == name.key, schema.repository.c.purge_after_ms.is_(None)
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(found).first()
+        return _record(row) if row else None
+
+    def get_repository(self, repository_id: str) -> RepositoryRecord:
+        """See `Catalogue.get_repository`."""
+        found = select(schema.repository).where(schema.repository.c.id == repository_id)
+        with self._database.reading() as connection:
+            row = connection.execute(found).first()
+        if row is None:
+            raise RepositoryMissing(repository_id)
+        return _record(row)
+
+    def list_repositories(self, *, deleted: bool = False) -> list[RepositoryRecord]:
+        """See `Catalogue.list_repositories`."""
+        purge_after_ms = schema.repository.c.purge_after_ms
+        found = select(schema.repository).where(
+            purge_after_ms.is_not(None) if deleted else purge_after_ms.is_(None)
+        )
+        with self._database.reading() as connection:
+            records = [_record(row) for row in connection.execute(found)]
+        return sorted(records, key=lambda record: record.name.key)
+
+    def rename_repository(self, name: RepositoryName, admission: Admission) -> Event:
+        """See `Catalogue.rename_repository`."""
+        with self._database.writing() as connection:
+            event = sql_journal.admit(connection, admission)
+            _verify_free(connection, name, except_id=admission.repository_id)
+            _update_repository(connection, admission, name=str(name), name_key=name.key)
+            return event
+
+    def delete_repository(self, purge_after_ms: int, admission: Admission) -> Event:
+        """See `Catalogue.delete_repository`."""
+        with self._database.writing() as connection:
+            event = sql_journal.admit(connection, admission)
+            _update_repository(connection, admission, purge_after_ms=purge_after_ms)
+            return event
+
+    def restore_repository(self, admission: Admission) -> Event:
+        """See `Catalogue.restore_repository`."""
+        with self._database.writing() as connection:
+            event = sql_journal.admit(connection, admission, deleted=True)
+            _update_repository(connection, admission, purge_after_ms=None)
+            return event
+
+    def purge_repository(self, repository_id: str, now_ms: int) -> bool:
+        """See `Catalogue.purge_repository`."""
+        due = select(schema.repository.c.id).where(
+            schema.repository.c.id == repository_id, schema.repository.c.purge_after_ms <= now_ms
+        )
+        with self._database.writing() as connection:
+            if connection.execute(due).first() is None:
+                return False
+            for table in schema.OF_REPOSITORY:
+                connection.execute(delete(table).where(table.c.repository_id == repository_id))
+            connection.execute(delete(schema.repository).where(schema.repository.c.id == repository_id))
+            return True
+
+    # -- refs and the commit point --------------------------------------------------------------------
+
+    def read_refs(self, repository_id: str) -> RefSnapshot:
+        """See `Catalogue.read_refs`."""
+        with self._database.reading() as connection:
+            return sql_journal.read_refs(connection, repository_id)
+
+    def admit(self, admission: Admission) -> Event:
+        """See `Catalogue.admit`."""
+        with self._database.writing() as connection:
+            return sql_journal.admit(connection, admission)
+
+    def list_events(self, repository_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
+        """See `Catalogue.list_events`."""
+        with self._database.reading() as connection:
+            return sql_journal.read_events(connection, repository_id, after, limit)
+
+    def list_packs(self, repository_id: str) -> frozenset[str]:
+        """See `Catalogue.list_packs`."""
+        with self._database.reading() as connection:
+            return sql_journal.read_packs(connection, repository_id)
+
+    # -- actors, tokens, sessions ---------------------------------------------------------------------
+
+    def ensure_actor(self, name: str, kind: ActorKind, emails: Sequence[str] = ()) -> Actor:
+        """See `Catalogue.ensure_actor`."""
+        with self._database.writing() as connection:
+            return sql_people.write_actor(connection, name, kind, emails)
+
+    def find_actor(self, name: str) -> Actor | None:
+        """See `Catalogue.find_actor`."""
+        with self._database.reading() as connection:
+            return next(iter(sql_people.read_actors(connection, name.casefold())), None)
+
+    def list_actors(self) -> list[Actor]:
+        """See `Catalogue.list_actors`."""
+        with self._database.reading() as connection:
+            return sql_people.read_actors(connection)
+
+    def add_token(self, token: Token) -> None:
+        """See `Catalogue.add_token`."""
+        with self._database.writing() as connection:
+            sql_people.write_token(connection, token)
+
+    def find_token(self, secret_hash: str) -> Token | None:
+        """See `Catalogue.find_token`."""
+        with self._database.reading() as connection:
+            return next(iter(sql_people.read_tokens(connection, secret_hash=secret_hash)), None)
+
+    def list_tokens(self) -> list[Token]:
+        """See `Catalogue.list_tokens`."""
+        with self._database.reading() as connection:
+            return sql_people.read_tokens(connection)
+
+    def revoke_token(self, token_id: str, at_ms: int) -> Token:
+        """See `Catalogue.revoke_token`."""
+        with self._database.writing() as connection:
+            return sql_people.write_revocation(connection, token_id, at_ms)
+
+    def open_session(self, session: Session) -> Session:
+        """See `Catalogue.open_session`."""
+        with self._database.writing() as connection:
+            return sql_people.write_session(connection, session)
+
+    def find_session(self, repository_id: str, session_id: str) -> Session | None:
+        """See `Catalogue.find_session`."""
+        with self._database.reading() as connection:
+            return next(iter(sql_people.read_sessions(connection, repository_id, session_id)), None)
+
+    def list_sessions(self, repository_id: str) -> list[Session]:
+        """See `Catalogue.list_sessions`."""
+        with self._database.reading() as connection:
+            return sql_people.read_sessions(connection, repository_id)
+
+    def add_turn(
+        self, repository_id: str, session_id: str, prompt: str, model: str | None, at_ms: int
+    ) -> Turn:
+        """See `Catalogue.add_turn`."""
+        with self._database.writing() as connection:
+            turn = Turn(number=0, at_ms=at_ms, prompt=prompt, model=model)
+            return sql_people.write_turn(connection, repository_id, session_id, turn)
+
+    def list_turns(self, repository_id: str, session_id: str) -> list[Turn]:
+        """See `Catalogue.list_turns`."""
+        with self._database.reading() as connection:
+            return sql_people.read_turns(connection, repository_id, session_id)
+
+    def close(self) -> None:
+        """See `Catalogue.close`."""
+        self._database.close()
+
+
+def _record(row: Row[Any]) -> RepositoryRecord:
+    return RepositoryRecord(
+        id=row.id,
+        name=RepositoryName(*row.name.split("/", 1)),
+        algorithm=HashAlgorithm(row.algorithm),
+        head=RefName(row.head),
+        generation=row.generation,
+        created_at_ms=row.created_at_ms,
+        purge_after_ms=row.purge_after_ms,
+    )
+
+
+def _verify_free(connection: Connection, name: RepositoryName, *, except_id: str) -> None:
+    taken = select(schema.repository.c.id).where(
+        schema.repository.c.name_key == name.key, schema.repository.c.id != except_id
+    )
+    if connection.execute(taken).first():
+        raise RepositoryExists(f"the name {name} is taken")
+
+
+def _update_repository(connection: Connection, admission: Admission, **values: object) -> None:
+    of_admission = schema.repository.c.id == admission.repository_id
+    connection.execute(update(schema.repository).where(of_admission).values(**values))
