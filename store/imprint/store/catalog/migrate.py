@@ -33,6 +33,21 @@ def read_revision(database: Database) -> str | None:
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
+def is_current(path: Path) -> bool:
+    """Whether there is a catalogue at `path` with tables of the newest revision.
+
+    Raises:
+        StorageFailed: the file is unreadable, or no database.
+    """
+    if not path.exists():
+        return False
+    database = Database(path)
+    try:
+        return read_revision(database) == REVISION
+    finally:
+        database.close()
+
+
 def upgrade(path: Path) -> None:
     """Make the catalogue at `path` if there is none, and bring its tables to the newest revision.
 

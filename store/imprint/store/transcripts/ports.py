@@ -5,7 +5,10 @@ Every promise below is tested on every implementation by `tests/contracts/test_t
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
+
+TRANSCRIPT_BYTES_MAX: Final = 64 * 1024**2
+"""Bytes of one text."""
 
 
 class Transcripts(Protocol):

@@ -1,0 +1,224 @@
+"""Who may act and in which session: tokens and sessions, as the catalogue keeps them.
+
+Invariants:
+    1. A secret is in the answer to whoever asked for the token, and kept only as its SHA-256.
+    2. Names that people gave are printable: they are shown in terminals and pages.
+    3. A prompt is among the transcripts before the catalogue has its turn.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from imprint.store.actors import (
+    ALL_REPOSITORIES,
+    TOKEN_PREFIX,
+    ActorKind,
+    Principal,
+    Session,
+    Token,
+    Verb,
+    hash_secret,
+)
+from imprint.store.errors import (
+    BadExpiry,
+    BadInput,
+    LimitExceeded,
+    SessionMissing,
+    TokenExpired,
+    TokenRevoked,
+    Unauthenticated,
+)
+from imprint.store.events import SessionClaim
+
+if TYPE_CHECKING:
+    from imprint.store.catalog.ports import Catalogue
+    from imprint.store.clock import Clock, Ids
+    from imprint.store.limits import Limits
+    from imprint.store.transcripts.ports import Transcripts
+
+NAME_LENGTH_MAX: Final = 200
+"""Characters in the name of an actor, an agent, a model, or the id of a session."""
+_SECRET_LENGTH_MAX: Final = 200
+"""Characters of a secret that are looked at: more than any secret has."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSeed:
+    """What somebody says of a session when opening or continuing it.
+
+    Attributes:
+        id: chosen by the caller; unique in the repository.
+        agent: the tool; None if not said.
+        model: None if not said.
+        prompt: the text that started this turn; None if not given.
+    """
+
+    id: str
+    agent: str | None = None
+    model: str | None = None
+    prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a token is to allow, and to whom.
+
+    Attributes:
+        actor: who will act with it.
+        kind: what the actor is.
+        repositories: keys of repositories, or `*`.
+        verbs: what it may be used for.
+        expires_in_ms: from now; None for never.
+        emails: addresses by which the actor's commits are known.
+    """
+
+    actor: str
+    kind: ActorKind
+    repositories: tuple[str, ...]
+    verbs: frozenset[Verb]
+    expires_in_ms: int | None = None
+    emails: tuple[str, ...] = ()
+
+
+def transcript_key(repository_id: str, session_id: str) -> str:
+    """The id of the key under which a session's texts are kept."""
+    return f"{repository_id}/{session_id}"
+
+
+def verify_grant(grant: Grant, session: SessionSeed | None) -> None:
+    """Check what was asked for, before anything of it is written.
+
+    Raises:
+        BadInput: a name is unusable, no verb or repository is named, or a session has not exactly one.
+        BadExpiry: it would expire at once.
+    """
+    _verify_name("an actor", grant.actor)
+    if not grant.repositories or not grant.verbs:
+        raise BadInput("a token needs at least one repository and one verb", hint="'*' means every one")
+    if grant.expires_in_ms is not None and grant.expires_in_ms <= 0:
+        raise BadExpiry(f"{grant.expires_in_ms} ms")
+    if session is None:
+        return
+    if len(grant.repositories) != 1 or ALL_REPOSITORIES in grant.repositories:
+        raise BadInput("a session belongs to one repository", hint="name exactly one repository")
+    verify_seed(session)
+
+
+def verify_seed(seed: SessionSeed) -> None:
+    """Check the names in a seed.
+
+    Raises:
+        BadInput: one is unusable.
+    """
+    _verify_name("a session", seed.id)
+    for what, name in (("an agent", seed.agent), ("a model", seed.model)):
+        if name is not None:
+            _verify_name(what, name)
+
+
+class Access:
+    """Tokens and sessions of one catalogue."""
+
+    def __init__(
+        self, catalogue: Catalogue, transcripts: Transcripts, clock: Clock, ids: Ids, limits: Limits
+    ) -> None:
+        self._catalogue = catalogue
+        self._transcripts = transcripts
+        self._clock = clock
+        self._ids = ids
+        self._limits = limits
+
+    def issue(self, grant: Grant, session_id: str | None) -> tuple[Token, str]:
+        """Keep a new token; it and its secret. The actor exists, and the session is open."""
+        token, secret = self.make_token(grant, session_id)
+        self._catalogue.add_token(token)
+        return token, secret
+
+    def make_token(self, grant: Grant, session_id: str | None) -> tuple[Token, str]:
+        """A token and its secret, not kept yet."""
+        secret = TOKEN_PREFIX + self._ids.new_secret()
+        now_ms = self._clock.now_ms()
+        token = Token(
+            id=self._ids.new_id("tok"),
+            secret_hash=hash_secret(secret),
+            actor=grant.actor,
+            repositories=tuple(sorted(set(grant.repositories))),
+            verbs=grant.verbs,
+            created_at_ms=now_ms,
+            session=session_id,
+            expires_at_ms=None if grant.expires_in_ms is None else now_ms + grant.expires_in_ms,
+        )
+        return token, secret
+
+    def authenticate(self, secret: str) -> Principal:
+        """Whoever holds this secret; errors as in `Hosting.authenticate`.
+
+        The secret's hash is looked up: the time that takes says nothing about the secrets that exist.
+        """
+        secret_hash = hash_secret(secret[:_SECRET_LENGTH_MAX])
+        token = self._catalogue.find_token(secret_hash)
+        actor = self._catalogue.find_actor(token.actor) if token else None
+        if token is None or actor is None or not hmac.compare_digest(token.secret_hash, secret_hash):
+            raise Unauthenticated("no such token", hint="'imprint token create' makes one")
+        if token.revoked_at_ms is not None:
+            raise TokenRevoked(f"token {token.id} was revoked", hint="ask for a new one")
+        if token.expires_at_ms is not None and token.expires_at_ms <= self._clock.now_ms():
+            raise TokenExpired(f"token {token.id} has expired", hint="ask for a new one")
+        return Principal(actor, token)
+
+    def open_session(
+        self, repository_id: str, actor: str, seed: SessionSeed, base: str | None
+    ) -> SessionClaim:
+        """Open or continue a session at a commit; errors as in `Hosting.open_session`."""
+        verify_seed(seed)
+        text = seed.prompt.encode("utf-8", "replace") if seed.prompt is not None else None
+        if text is not None and len(text) > self._limits.prompt_bytes_max:
+            raise LimitExceeded(f"the prompt has {len(text)} bytes", limit="prompt_bytes_max")
+        session = Session(
+            id=seed.id,
+            repository_id=repository_id,
+            actor=actor,
+            opened_at_ms=self._clock.now_ms(),
+            agent=seed.agent,
+            model=seed.model,
+            base=base,
+        )
+        self._catalogue.open_session(session)
+        if text is not None:
+            self._add_turn(session, text)
+        return self.session_claim(repository_id, seed.id)
+
+    def session_claim(self, repository_id: str, session_id: str) -> SessionClaim:
+        """What a session says of work that is delivered in it now; `SessionMissing` if never opened."""
+        session = self._catalogue.find_session(repository_id, session_id)
+        if session is None:
+            raise SessionMissing(f"no session {session_id!r} in this repository")
+        turns = self._catalogue.list_turns(repository_id, session_id)
+        return SessionClaim(
+            session=session.id,
+            agent=session.agent,
+            model=session.model,
+            prompt=turns[-1].prompt if turns else None,
+            base=session.base,
+        )
+
+    def _add_turn(self, session: Session, text: bytes) -> None:
+        address = self._transcripts.write(transcript_key(session.repository_id, session.id), text)
+        turns = self._catalogue.list_turns(session.repository_id, session.id)
+        if turns and turns[-1].prompt == address and session.model in {None, turns[-1].model}:
+            return
+        self._catalogue.add_turn(
+            session.repository_id, session.id, address, session.model, session.opened_at_ms
+        )
+
+
+def _verify_name(what: str, name: str) -> None:
+    """Names are shown in terminals and pages, and kept as UTF-8 text."""
+    if not name.strip() or len(name) > NAME_LENGTH_MAX or not name.isprintable():
+        raise BadInput(
+            f"{name[:80]!r} cannot name {what}",
+            hint=f"use 1 to {NAME_LENGTH_MAX} printable characters",
+        )

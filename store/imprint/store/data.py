@@ -1,0 +1,295 @@
+"""The data folder: where a server keeps everything, and the key that it keeps elsewhere.
+
+    DATA/format                 what the folder is, its version, and a check value of its key
+    DATA/lock                   held shared by whoever has the folder open, exclusively by an upgrade
+    DATA/admin-token            the administrator's first token; may be deleted
+    DATA/ground/catalogue.db    SQLite, with -wal, -shm and .lock beside it
+    DATA/ground/repositories/   one bare Git repository per repository, named by its id
+    DATA/ground/transcripts/    encrypted texts
+    DATA/derived/               may be deleted while nothing has the folder open; is rebuilt
+    DATA.key                    the master key of transcripts: 64 hexadecimal digits, in no backup of DATA
+
+Invariants:
+    1. A folder that is not empty and has no `format` is never written to.
+    2. A folder of a newer version is never written to; one of an older version is upgraded before use, and
+       only when nobody else has it open.
+    3. A folder is used with the key it was made with, or not at all.
+
+A crash while a folder is made or upgraded leaves one that the next opener finishes. `format` is written
+after the key and before anything else.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final, Self
+
+from imprint.store.catalog import migrate
+from imprint.store.errors import DataFolderMismatch, StorageFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+VERSION: Final = 1
+"""Version of the layout above. History: 1, the first."""
+KEY_BYTES: Final = 32
+_MAGIC: Final = "imprint data folder"
+_FOLDERS: Final = ("ground/repositories", "ground/transcripts", "derived")
+_EXCLUSIVE_SECONDS_MAX: Final = 10.0
+"""How long to wait for another process that is making or upgrading the folder at this moment."""
+
+
+class DataFolder:
+    """An open data folder. Made by `create_or_open`; several processes may have one open.
+
+    Attributes:
+        root: the folder.
+        key_file: where the master key is.
+        master_key: 32 bytes, from which the keys of transcripts are wrapped.
+    """
+
+    def __init__(self, root: Path, key_file: Path, master_key: bytes, lock: int) -> None:
+        self.root = root
+        self.key_file = key_file
+        self.master_key = master_key
+        self._lock: int | None = lock
+
+    @classmethod
+    def create_or_open(cls, root: Path, key_file: Path | None = None) -> Self:
+        """Open the folder; make it if there is none, and upgrade it if it is older.
+
+        Args:
+            root: the folder; missing ones above it are made too.
+            key_file: the master key; by default `<root>.key`, beside the folder. Made with the folder.
+
+        Raises:
+            DataFolderMismatch: it is not Imprint's, is newer, is older and in use, or its key is missing or
+                not the one it was made with.
+            StorageFailed: it is not writable, or the disk is full.
+        """
+        root = root.absolute()
+        key_file = key_file.absolute() if key_file else root.with_name(f"{root.name}.key")
+        with _failures_named(root):
+            root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _verify_ours(root)
+            lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                master_key = _settle(root, key_file, lock)
+            except BaseException:
+                os.close(lock)
+                raise
+        return cls(root, key_file, master_key, lock)
+
+    @property
+    def catalogue_path(self) -> Path:
+        """The catalogue's SQLite file."""
+        return self.root / "ground" / "catalogue.db"
+
+    @property
+    def repositories_path(self) -> Path:
+        """The folder of bare Git repositories."""
+        return self.root / "ground" / "repositories"
+
+    @property
+    def transcripts_path(self) -> Path:
+        """The folder of encrypted texts."""
+        return self.root / "ground" / "transcripts"
+
+    @property
+    def derived_path(self) -> Path:
+        """The database of what followers derive from events: claims and deliveries."""
+        return self.root / "derived" / "derived.db"
+
+    @property
+    def index_path(self) -> Path:
+        """The folder of the semantic index."""
+        return self.root / "derived" / "index"
+
+    @property
+    def admin_token_path(self) -> Path:
+        """Where the administrator's first token is left, readable by the owner only."""
+        return self.root / "admin-token"
+
+    def close(self) -> None:
+        """Let go of the folder, so that another version may upgrade it."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Replace a file whole: after a crash it is as before, or as given here."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a crash."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _failures_named(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as failure:
+        where = failure.filename or root
+        hint = "give --data a folder that this user may write to"
+        if failure.errno == errno.ENOSPC:
+            hint = "the disk is full: free some space"
+        raise StorageFailed(f"{where}: {failure.strerror}", hint=hint) from failure
+
+
+def _verify_ours(root: Path) -> None:
+    """INV-1. A folder whose making was cut short has a lock and perhaps part of a format, nothing else."""
+    entries = {path.name for path in root.iterdir()}
+    if all(name in {"lock", "format"} or name.startswith(".format.") for name in entries):
+        return
+    if (root / "format").exists():
+        return
+    raise DataFolderMismatch(
+        root,
+        "the folder is not empty and is no data folder",
+        hint="name an empty folder, one that does not exist yet, or a data folder",
+    )
+
+
+def _settle(root: Path, key_file: Path, lock: int) -> bytes:
+    """Bring the folder to this version under its lock, and return its key; the lock is held shared then."""
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    if not _is_current(root, key_file):
+        _lock_exclusively(root, lock)
+        _upgrade(root, key_file)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+    for name in _FOLDERS:
+        (root / name).mkdir(mode=0o700, exist_ok=True)
+    return _read_key(root, key_file)
+
+
+def _is_current(root: Path, key_file: Path) -> bool:
+    if not (root / "format").exists():
+        return False
+    _verify_version(root)
+    _read_key(root, key_file)
+    return migrate.is_current(root / "ground" / "catalogue.db")
+
+
+def _lock_exclusively(root: Path, lock: int) -> None:
+    deadline = time.monotonic() + _EXCLUSIVE_SECONDS_MAX
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # Two that hold the lock shared would wait for each other: let go while waiting.
+            fcntl.flock(lock, fcntl.LOCK_UN)
+        else:
+            return
+        if time.monotonic() > deadline:
+            raise DataFolderMismatch(
+                root,
+                "the folder is of an older version and in use",
+                hint="stop the server that has it open, then try again",
+            )
+        time.sleep(0.02)
+
+
+def _upgrade(root: Path, key_file: Path) -> None:
+    """Make what is missing; every step may have been done before by somebody who was cut short."""
+    if not (root / "format").exists():
+        key = _make_key(key_file)
+        content = {"format": _MAGIC, "version": VERSION, "key_check": _check_value(key)}
+        write_durably(root / "format", json.dumps(content, indent=1).encode() + b"\n", mode=0o644)
+    _verify_version(root)
+    _read_key(root, key_file)
+    (root / "ground").mkdir(mode=0o700, exist_ok=True)
+    migrate.upgrade(root / "ground" / "catalogue.db")
+    for folder in (root / "ground", root, root.parent):
+        sync_folder(folder)
+
+
+def _read_format(root: Path) -> dict[str, object]:
+    try:
+        content = json.loads((root / "format").read_bytes())
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or content.get("format") != _MAGIC:
+        raise DataFolderMismatch(
+            root, "the file 'format' is not Imprint's", hint="name another folder, or restore a backup"
+        )
+    return content
+
+
+def _verify_version(root: Path) -> None:
+    version = _read_format(root).get("version")
+    if not isinstance(version, int) or not 1 <= version <= VERSION:
+        raise DataFolderMismatch(
+            root,
+            f"the folder has version {version}, this Imprint knows up to {VERSION}",
+            hint="it was written by a newer Imprint: use that version or a later one",
+        )
+
+
+def _check_value(key: bytes) -> str:
+    return hmac.new(key, b"imprint data folder key", hashlib.sha256).hexdigest()[:32]
+
+
+def _make_key(key_file: Path) -> bytes:
+    """The key in the file; a new one in a new file if there is none."""
+    if not key_file.exists():
+        write_durably(key_file, secrets.token_hex(KEY_BYTES).encode() + b"\n")
+    return _parse_key(key_file)
+
+
+def _parse_key(key_file: Path) -> bytes:
+    text = key_file.read_text("ascii", "replace").strip()
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise DataFolderMismatch(
+            key_file, "this is no master key", hint=f"a key file holds {2 * KEY_BYTES} hexadecimal digits"
+        )
+    return key
+
+
+def _read_key(root: Path, key_file: Path) -> bytes:
+    """The folder's key. INV-3."""
+    if not key_file.exists():
+        raise DataFolderMismatch(
+            root,
+            f"its master key is not at {key_file}",
+            hint="put the key back, or say where it is with --key-file; without it no prompt can be read",
+        )
+    key = _parse_key(key_file)
+    if not hmac.compare_digest(_check_value(key), str(_read_format(root).get("key_check"))):
+        raise DataFolderMismatch(
+            root,
+            f"{key_file} is the key of another data folder",
+            hint="say where this folder's key is with --key-file",
+        )
+    return key

@@ -1,0 +1,426 @@
+"""All repositories of one data folder: made, found, renamed, deleted, destroyed; and who may use them.
+
+Invariants:
+    1. Whether a repository exists is the catalogue's word alone. Its folder is whole before its row is
+       written, and destroyed after its row is gone.
+    2. A folder that is being made or destroyed has a marker beside it. A marker whose process died is
+       settled by the catalogue: row, then the folder stays; no row, then it goes. No folder without a marker
+       is ever destroyed: rows may be missing because an older catalogue was restored.
+    3. A token's secret is in the answer of `issue_token` and nowhere else; the administrator's first one is
+       also in a file that only the owner may read.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Self
+
+from imprint.store.access import Access, Grant, SessionSeed, transcript_key, verify_grant
+from imprint.store.actors import (
+    ALL_REPOSITORIES,
+    ActorKind,
+    Principal,
+    Token,
+    Verb,
+)
+from imprint.store.bare import RepositoryFolders
+from imprint.store.catalog.lock import FileLock
+from imprint.store.catalog.ports import RepositoryRecord
+from imprint.store.catalog.sql import SqlCatalogue
+from imprint.store.clock import RandomIds, SystemClock
+from imprint.store.data import write_durably
+from imprint.store.errors import (
+    BadInput,
+    BadRefName,
+    RepositoryMissing,
+)
+from imprint.store.events import Admission, EventKind, SessionClaim
+from imprint.store.limits import Limits
+from imprint.store.objects.git import GitObjects
+from imprint.store.plumbing import Plumbing
+from imprint.store.refs.catalogued import CataloguedRefs
+from imprint.store.transcripts.files import FileTranscripts
+from imprint.store.types import HashAlgorithm, RefName, RepositoryName
+from imprint.store.view import RepositoryView
+
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from imprint.store.catalog.ports import Catalogue
+    from imprint.store.clock import Clock, Ids
+    from imprint.store.data import DataFolder
+    from imprint.store.transcripts.ports import Transcripts
+
+__all__ = [
+    "ADMINISTRATOR",
+    "OPERATOR",
+    "Hosting",
+    "Repository",
+    "SessionSeed",
+    "branch_ref",
+    "transcript_key",
+]
+
+OPERATOR: Final = "operator"
+"""The actor of what is done at the data folder, without a token."""
+ADMINISTRATOR: Final = "admin"
+"""The actor of the token that the first start makes."""
+DELETION_GRACE_MS: Final = 7 * 24 * 3600 * 1000
+
+_log = logging.getLogger("imprint.store")
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A hosted repository as it was when asked for.
+
+    Attributes:
+        record: its name, HEAD and generation at that moment.
+        git_dir: the bare repository.
+        view: what readers need; its refs are always the newest.
+    """
+
+    record: RepositoryRecord
+    git_dir: Path
+    view: RepositoryView
+
+
+class Hosting:
+    """The repositories, actors, tokens and sessions of one data folder. Safe to share between threads.
+
+    Attributes:
+        folder, catalogue, transcripts, clock, ids, limits: what it works with.
+    """
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        catalogue: Catalogue,
+        transcripts: Transcripts,
+        clock: Clock,
+        ids: Ids,
+        limits: Limits | None = None,
+    ) -> None:
+        self.folder = folder
+        self.catalogue = catalogue
+        self.transcripts = transcripts
+        self.clock = clock
+        self.ids = ids
+        self.limits = limits or Limits()
+        self._folders = RepositoryFolders(folder.repositories_path, self._is_known, self._erase_texts)
+        self._access = Access(catalogue, transcripts, clock, ids, self.limits)
+        self._views: dict[str, RepositoryView] = {}
+        self._views_lock = threading.Lock()
+
+    @classmethod
+    def open(
+        cls,
+        folder: DataFolder,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        limits: Limits | None = None,
+    ) -> Self:
+        """Everything of an open data folder, on the machine's clock and randomness if not given others."""
+        clock = clock or SystemClock()
+        catalogue = SqlCatalogue.open_sqlite(folder.catalogue_path)
+        transcripts = FileTranscripts(folder.transcripts_path, folder.master_key)
+        return cls(folder, catalogue, transcripts, clock, ids or RandomIds(clock), limits)
+
+    # -- repositories -------------------------------------------------------------------------------
+
+    def create(
+        self, name: RepositoryName, by: Principal | None, *, default_branch: str = "main"
+    ) -> Repository:
+        """Make an empty repository.
+
+        Args:
+            name: where.
+            by: who asks; None for the operator at the data folder.
+            default_branch: the branch, yet unborn, that HEAD names.
+
+        Raises:
+            RepositoryExists: the name is taken.
+            BadRefName: the branch cannot be one.
+        """
+        record = RepositoryRecord(
+            id=self.ids.new_id("repo"),
+            name=name,
+            algorithm=HashAlgorithm.SHA1,
+            head=branch_ref(default_branch),
+            generation=0,
+            created_at_ms=self.clock.now_ms(),
+        )
+        admission = self._admission(record.id, EventKind.CREATED, by, {"name": str(name)})
+        with self._folders.unsettled(record.id):
+            self._folders.make(record)
+            self.catalogue.create_repository(record, replace(admission, head=record.head))
+        _log.info("repository %s created", record.id)
+        return self.get_by_id(record.id)
+
+    def get(self, name: RepositoryName) -> Repository:
+        """The live repository of this name.
+
+        Raises:
+            RepositoryMissing: there is none.
+        """
+        record = self.catalogue.find_repository(name)
+        if record is None:
+            raise RepositoryMissing(str(name))
+        return self._repository(record)
+
+    def get_by_id(self, repository_id: str) -> Repository:
+        """The live repository of this id.
+
+        Raises:
+            RepositoryMissing: there is none, or it is deleted.
+        """
+        record = self.catalogue.get_repository(repository_id)
+        if record.purge_after_ms is not None:
+            raise RepositoryMissing(repository_id)
+        return self._repository(record)
+
+    def list(self) -> builtins.list[Repository]:
+        """All live repositories by name."""
+        return [self._repository(record) for record in self.catalogue.list_repositories()]
+
+    def list_deleted(self) -> builtins.list[RepositoryRecord]:
+        """Deleted repositories that can still be restored, by name."""
+        return self.catalogue.list_repositories(deleted=True)
+
+    def rename(self, name: RepositoryName, new: RepositoryName, by: Principal | None) -> Repository:
+        """Give a repository another name. Tokens follow it; the old name is free at once.
+
+        Raises:
+            RepositoryMissing, RepositoryExists: as they say.
+        """
+        record = self.get(name).record
+        details = {"old": str(record.name), "new": str(new)}
+        self.catalogue.rename_repository(new, self._admission(record.id, EventKind.RENAMED, by, details))
+        return self.get_by_id(record.id)
+
+    def delete(
+        self, name: RepositoryName, by: Principal | None, *, grace_ms: int = DELETION_GRACE_MS
+    ) -> RepositoryRecord:
+        """Hide a repository; after the grace period `purge_due` destroys it.
+
+        Raises:
+            RepositoryMissing: there is none.
+            BadInput: the grace period is negative.
+        """
+        if grace_ms < 0:
+            raise BadInput("a grace period cannot be negative")
+        record = self.get(name).record
+        purge_after_ms = self.clock.now_ms() + grace_ms
+        details = {"name": str(record.name), "purge_after_ms": str(purge_after_ms)}
+        self.catalogue.delete_repository(
+            purge_after_ms, self._admission(record.id, EventKind.DELETED, by, details)
+        )
+        return self.catalogue.get_repository(record.id)
+
+    def restore(self, name: RepositoryName, by: Principal | None) -> Repository:
+        """Take back a deletion within its grace period.
+
+        Raises:
+            RepositoryMissing: no deleted repository of this name.
+        """
+        for record in self.list_deleted():
+            if record.name.key == name.key:
+                details = {"name": str(record.name)}
+                self.catalogue.restore_repository(self._admission(record.id, EventKind.RESTORED, by, details))
+                return self.get_by_id(record.id)
+        raise RepositoryMissing(str(name))
+
+    def set_head(self, name: RepositoryName, branch: str, by: Principal | None) -> Repository:
+        """Make a branch the default: what HEAD names. It need not exist yet.
+
+        Raises:
+            RepositoryMissing: there is no such repository.
+            BadRefName: the branch cannot be one.
+        """
+        record = self.get(name).record
+        head = branch_ref(branch)
+        admission = self._admission(record.id, EventKind.HEAD, by, {"old": record.head.text})
+        self.catalogue.admit(replace(admission, head=head))
+        return self.get_by_id(record.id)
+
+    def purge_due(self) -> int:
+        """Destroy deleted repositories whose grace is over, and what a crash left; how many went."""
+        due = [record.id for record in self.list_deleted() if self._is_due(record)]
+        purged = sum(self._purge(repository_id) for repository_id in due)
+        self._folders.settle_leftovers()
+        if purged:
+            _log.info("%d repositories purged", purged)
+        return purged
+
+    def _is_due(self, record: RepositoryRecord) -> bool:
+        return record.purge_after_ms is not None and record.purge_after_ms <= self.clock.now_ms()
+
+    def _purge(self, repository_id: str) -> bool:
+        sessions = [session.id for session in self.catalogue.list_sessions(repository_id)]
+        with self._folders.unsettled(repository_id, sessions):
+            purged = self.catalogue.purge_repository(repository_id, self.clock.now_ms())
+        with self._views_lock:
+            self._views.pop(repository_id, None)
+        return purged
+
+    def _is_known(self, repository_id: str) -> bool:
+        try:
+            self.catalogue.get_repository(repository_id)
+        except RepositoryMissing:
+            return False
+        return True
+
+    def _erase_texts(self, repository_id: str, sessions: Sequence[str]) -> None:
+        for session_id in sessions:
+            self.transcripts.erase(transcript_key(repository_id, session_id))
+
+    def _repository(self, record: RepositoryRecord) -> Repository:
+        git_dir = self._folders.path(record.id)
+        with self._views_lock:
+            view = self._views.get(record.id)
+            if view is None or view.name != str(record.name):
+                view = self._make_view(record, git_dir, view)
+                self._views[record.id] = view
+        return Repository(record, git_dir, view)
+
+    def _make_view(
+        self, record: RepositoryRecord, git_dir: Path, known: RepositoryView | None
+    ) -> RepositoryView:
+        if known is not None:
+            return replace(known, name=str(record.name))
+        return RepositoryView(
+            id=record.id,
+            name=str(record.name),
+            objects=GitObjects(git_dir / "objects", record.algorithm),
+            refs=CataloguedRefs(self.catalogue, record.id),
+            plumbing=Plumbing(git_dir, seconds_max=self.limits.plumbing_seconds_max),
+        )
+
+    def _admission(
+        self, repository_id: str, kind: EventKind, by: Principal | None, details: dict[str, str]
+    ) -> Admission:
+        return Admission(
+            repository_id=repository_id,
+            event_id=self.ids.new_id("evt"),
+            kind=kind,
+            at_ms=self.clock.now_ms(),
+            actor=by.actor.name if by else OPERATOR,
+            token_id=by.token.id if by else None,
+            verdict="allowed: token scope" if by else "allowed: operator",
+            details=details,
+        )
+
+    # -- tokens and sessions --------------------------------------------------------------------------
+
+    def issue_token(  # noqa: PLR0913 - each is a fact of the token
+        self,
+        *,
+        actor: str,
+        kind: ActorKind,
+        repositories: Sequence[str],
+        verbs: frozenset[Verb],
+        session: SessionSeed | None = None,
+        expires_in_ms: int | None = None,
+        emails: Sequence[str] = (),
+    ) -> tuple[Token, str]:
+        """Make a token and return it with its secret, which is kept nowhere.
+
+        Args:
+            actor: who will act with it; made if unknown.
+            kind: what the actor is.
+            repositories: `owner/name` of each, or `*` for all, present and future.
+            verbs: what it may be used for.
+            session: opened in the one repository named; what is delivered with the token belongs to it.
+            expires_in_ms: from now; None for never.
+            emails: addresses by which the actor's commits are known.
+
+        Raises:
+            RepositoryMissing: a named repository is not there.
+            ActorConflict, SessionConflict: the actor is of another kind, the session of another actor.
+            BadInput: a name is unusable, no verb or repository is named, or a session has not exactly one.
+            BadExpiry: it would expire at once.
+        """
+        keys = [self._scope_key(text) for text in repositories]
+        grant = Grant(actor, kind, tuple(keys), verbs, expires_in_ms, tuple(emails))
+        verify_grant(grant, session)
+        kept = self.catalogue.ensure_actor(actor, kind, emails)
+        if session:
+            self.open_session(self.get(RepositoryName.parse(repositories[0])), kept.name, session)
+        return self._access.issue(grant, session.id if session else None)
+
+    def authenticate(self, secret: str) -> Principal:
+        """Whoever holds this secret.
+
+        Raises:
+            Unauthenticated: it is no token's.
+            TokenExpired, TokenRevoked: it was one's.
+        """
+        return self._access.authenticate(secret)
+
+    def ensure_admin_token(self) -> Path | None:
+        """At the first start, make the administrator and a token for everything, and leave it in a file.
+
+        Returns:
+            The file with the secret when it was made just now; None when there is a token already.
+        """
+        with FileLock(self.folder.root / "ground" / "admin.lock").hold():
+            if any(token.actor == ADMINISTRATOR for token in self.catalogue.list_tokens()):
+                return None
+            grant = Grant(ADMINISTRATOR, ActorKind.HUMAN, (ALL_REPOSITORIES,), frozenset({Verb.ADMIN}))
+            self.catalogue.ensure_actor(grant.actor, grant.kind)
+            token, secret = self._access.make_token(grant, None)
+            # The file first: after a crash between the two, the next start makes another token.
+            write_durably(self.folder.admin_token_path, f"{secret}\n".encode())
+            self.catalogue.add_token(token)
+            return self.folder.admin_token_path
+
+    def open_session(self, repository: Repository, actor: str, seed: SessionSeed) -> SessionClaim:
+        """Open or continue a session, record its prompt as a turn, and return what it says now.
+
+        The prompt of the turn before, given again, is the same turn.
+
+        Raises:
+            SessionConflict: the session belongs to another actor.
+            LimitExceeded: the prompt is too long.
+            BadInput: the id, the agent or the model is unusable as a name.
+        """
+        base = repository.view.refs.snapshot().head_id
+        return self._access.open_session(repository.record.id, actor, seed, base)
+
+    def session_claim(self, repository: Repository, session_id: str) -> SessionClaim:
+        """What a session says of work that is delivered in it now.
+
+        Raises:
+            SessionMissing: it was never opened in the repository.
+        """
+        return self._access.session_claim(repository.record.id, session_id)
+
+    def close(self) -> None:
+        """Release every file and the data folder."""
+        with self._views_lock:
+            for view in self._views.values():
+                view.objects.close()
+            self._views.clear()
+        self.catalogue.close()
+        self.folder.close()
+
+    def _scope_key(self, text: str) -> str:
+        if text == ALL_REPOSITORIES:
+            return text
+        return self.get(RepositoryName.parse(text)).record.name.key
+
+
+def branch_ref(branch: str) -> RefName:
+    """The ref of a branch, given by its short or its full name.
+
+    Raises:
+        BadRefName: git would refuse it as a branch; see git-check-ref-format(1), `--branch`.
+    """
+    short = branch.removeprefix("refs/heads/")
+    if short.startswith(("-", "refs/")) or short == "HEAD":
+        raise BadRefName(branch.encode("utf-8", "surrogateescape"))
+    return RefName.parse(f"refs/heads/{short}")

@@ -1,0 +1,243 @@
+r"""Prompts and transcripts in files: compressed, encrypted, and unreadable once their key is gone.
+
+    keys/<k>                    the key of one session, wrapped by the master key; or the mark of an erasure
+    texts/<k>/<address>         one text of that session
+
+`k` is a keyed hash of the session key's id: names of files tell nothing without the master key.
+
+    key file    b"imprint key 1\n" | nonce (12) | AES-256-GCM(wrapping key, session key, k)
+                b"imprint key erased 1\n"
+    text file   b"imprint text 1\n" | nonce (12) | AES-256-GCM(text key, zlib(text), address)
+
+The wrapping and the hashing key are derived from the master key, the text and the address key of a session
+from its session key, all by HMAC-SHA256 of a label. The address is HMAC-SHA256(address key, text).
+
+Invariants:
+    1. A file has its name only when it is whole and synced; its name is synced before `write` returns.
+    2. A session's key is random, made once, and never replaced by another; erasing replaces it for ever.
+    3. Writers hold the lock shared and an erasure exclusively: no text is written under a key that is gone.
+
+After a crash there may be hidden partial files beside the others; they are never read. Erasing overwrites
+and unlinks the wrapped key here; a copy in a backup is opened by the master key only, which is in no backup.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import os
+import secrets
+import shutil
+import zlib
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from imprint.store.errors import LimitExceeded, StorageFailed, TranscriptErased, TranscriptMissing
+from imprint.store.transcripts.ports import TRANSCRIPT_BYTES_MAX, Transcripts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_KEY_MARK: Final = b"imprint key 1\n"
+_ERASED_MARK: Final = b"imprint key erased 1\n"
+_TEXT_MARK: Final = b"imprint text 1\n"
+_NONCE_BYTES: Final = 12  # NIST SP 800-38D, 8.2: 96 bits
+_KEY_BYTES: Final = 32
+_ADDRESS_LENGTH: Final = 64
+
+
+class FileTranscripts(Transcripts):
+    """`Transcripts` below a folder, shared by threads and processes.
+
+    Args:
+        folder: where; made if missing.
+        master_key: 32 bytes that wrap every session's key, kept outside the folder and its backups.
+    """
+
+    def __init__(self, folder: Path, master_key: bytes) -> None:
+        self._keys = folder / "keys"
+        self._texts = folder / "texts"
+        self._lock_path = folder / "lock"
+        self._wrapping = AESGCM(_derive(master_key, b"wrap"))
+        self._hashing_key = _derive(master_key, b"name")
+        with _failures_named():
+            for each in (folder, self._keys, self._texts):
+                each.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def write(self, session_key_id: str, text: bytes) -> str:
+        """See `Transcripts.write`."""
+        if len(text) > TRANSCRIPT_BYTES_MAX:
+            raise LimitExceeded(f"the text has {len(text)} bytes", limit="TRANSCRIPT_BYTES_MAX")
+        with _failures_named(), self._locked(fcntl.LOCK_SH):
+            key = self._read_key(session_key_id) or self._make_key(session_key_id)
+            address = _address(key, text)
+            folder = self._texts / self._hashed(session_key_id)
+            if not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)
+                _sync(self._texts)
+            path = folder / address
+            if not path.exists():
+                nonce = secrets.token_bytes(_NONCE_BYTES)
+                sealed = AESGCM(_derive(key, b"text")).encrypt(nonce, zlib.compress(text), address.encode())
+                _write(path, _TEXT_MARK + nonce + sealed)
+            _sync(folder)  # also when somebody else wrote it a moment ago, and is not done
+        return address
+
+    def read(self, session_key_id: str, address: str) -> bytes:
+        """See `Transcripts.read`."""
+        with _failures_named():
+            key = self._read_key(session_key_id)
+            path = self._texts / self._hashed(session_key_id) / address
+            if key is None or not _is_address(address) or not path.exists():
+                raise TranscriptMissing("no text at this address in this session")
+            content = path.read_bytes()
+        return _unseal(AESGCM(_derive(key, b"text")), content, address)
+
+    def erase(self, session_key_id: str) -> None:
+        """See `Transcripts.erase`."""
+        path = self._keys / self._hashed(session_key_id)
+        with _failures_named(), self._locked(fcntl.LOCK_EX):
+            with _kept_open(path) as wrapped:
+                _write(path, _ERASED_MARK)
+                _sync(self._keys)
+                if wrapped is not None:
+                    _overwrite(wrapped)
+            shutil.rmtree(self._texts / path.name, ignore_errors=True)
+
+    # -- keys -----------------------------------------------------------------------------------------
+
+    def _hashed(self, session_key_id: str) -> str:
+        raw = session_key_id.encode("utf-8", "surrogatepass")
+        return hmac.new(self._hashing_key, raw, hashlib.sha256).hexdigest()
+
+    def _read_key(self, session_key_id: str) -> bytes | None:
+        """The session's key; None if there is none yet.
+
+        Raises:
+            TranscriptErased: it was destroyed.
+            StorageFailed: it is damaged, or wrapped by another master key.
+        """
+        path = self._keys / self._hashed(session_key_id)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        if content.startswith(_ERASED_MARK):
+            raise TranscriptErased("the texts of this session were erased")
+        nonce_end = len(_KEY_MARK) + _NONCE_BYTES
+        try:
+            return self._wrapping.decrypt(
+                content[len(_KEY_MARK) : nonce_end], content[nonce_end:], path.name.encode()
+            )
+        except (InvalidTag, ValueError) as failure:
+            raise StorageFailed(
+                "a session's key cannot be opened", hint="is this the master key of this data folder?"
+            ) from failure
+
+    def _make_key(self, session_key_id: str) -> bytes:
+        """A new key, unless another process made one at the same time: then that one."""
+        path = self._keys / self._hashed(session_key_id)
+        key, nonce = secrets.token_bytes(_KEY_BYTES), secrets.token_bytes(_NONCE_BYTES)
+        content = _KEY_MARK + nonce + self._wrapping.encrypt(nonce, key, path.name.encode())
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        try:
+            _write_new(partial, content)
+            with suppress(FileExistsError):
+                os.link(partial, path)  # unlike a rename, never replaces one that is there
+        finally:
+            partial.unlink(missing_ok=True)
+        _sync(self._keys)
+        made = self._read_key(session_key_id)
+        assert made is not None  # noqa: S101 - linked above, and erasures wait for our lock
+        return made
+
+    @contextmanager
+    def _locked(self, mode: int) -> Iterator[None]:
+        descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, mode)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _derive(key: bytes, label: bytes) -> bytes:
+    return hmac.new(key, b"imprint transcripts 1: " + label, hashlib.sha256).digest()
+
+
+def _address(key: bytes, text: bytes) -> str:
+    return hmac.new(_derive(key, b"address"), text, hashlib.sha256).hexdigest()
+
+
+def _is_address(address: str) -> bool:
+    return len(address) == _ADDRESS_LENGTH and all(digit in "0123456789abcdef" for digit in address)
+
+
+def _unseal(cipher: AESGCM, content: bytes, address: str) -> bytes:
+    nonce_end = len(_TEXT_MARK) + _NONCE_BYTES
+    try:
+        packed = cipher.decrypt(content[len(_TEXT_MARK) : nonce_end], content[nonce_end:], address.encode())
+        return zlib.decompress(packed)
+    except (InvalidTag, ValueError, zlib.error) as failure:
+        raise StorageFailed(f"the text at {address} is damaged", hint="restore it from a backup") from failure
+
+
+@contextmanager
+def _failures_named() -> Iterator[None]:
+    try:
+        yield
+    except OSError as failure:
+        raise StorageFailed(f"transcripts: {failure.strerror}", hint="is the disk full or read-only?") from (
+            failure
+        )
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Give the path this content; the folder is yet to be synced."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        _write_new(partial, content)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _kept_open(path: Path) -> Iterator[int | None]:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _overwrite(descriptor: int) -> None:
+    """Zero what the file held, as far as the file system writes in place."""
+    os.pwrite(descriptor, bytes(os.fstat(descriptor).st_size), 0)
+    os.fsync(descriptor)

@@ -1,0 +1,55 @@
+"""Transcripts in memory: for tests, and the plainest statement of what transcripts do.
+
+Invariants:
+    1. Addresses of one session say nothing about those of another: each is keyed by its session's id.
+
+Nothing survives the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import threading
+
+from imprint.store.errors import LimitExceeded, TranscriptErased, TranscriptMissing
+from imprint.store.transcripts.ports import TRANSCRIPT_BYTES_MAX, Transcripts
+
+
+class MemoryTranscripts(Transcripts):
+    """`Transcripts` that live as long as the object."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._texts: dict[str, dict[str, bytes]] = {}
+        self._erased: set[str] = set()
+
+    def write(self, session_key_id: str, text: bytes) -> str:
+        """See `Transcripts.write`."""
+        if len(text) > TRANSCRIPT_BYTES_MAX:
+            raise LimitExceeded(f"the text has {len(text)} bytes", limit="TRANSCRIPT_BYTES_MAX")
+        key = session_key_id.encode("utf-8", "surrogatepass")
+        address = hmac.new(key, text, hashlib.sha256).hexdigest()
+        with self._lock:
+            self._verify_kept(session_key_id)
+            self._texts.setdefault(session_key_id, {})[address] = text
+        return address
+
+    def read(self, session_key_id: str, address: str) -> bytes:
+        """See `Transcripts.read`."""
+        with self._lock:
+            self._verify_kept(session_key_id)
+            text = self._texts.get(session_key_id, {}).get(address)
+        if text is None:
+            raise TranscriptMissing("no text at this address in this session")
+        return text
+
+    def erase(self, session_key_id: str) -> None:
+        """See `Transcripts.erase`."""
+        with self._lock:
+            self._texts.pop(session_key_id, None)
+            self._erased.add(session_key_id)
+
+    def _verify_kept(self, session_key_id: str) -> None:
+        if session_key_id in self._erased:
+            raise TranscriptErased("the texts of this session were erased")
