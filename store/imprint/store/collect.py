@@ -1,0 +1,98 @@
+"""Removing what crashes left behind: dead quarantines, and packs that were never admitted.
+
+Invariants:
+    1. Nothing that the catalogue has a row for is touched, and nothing of a push that still runs.
+    2. A pack without a row that alone holds an object a ref points at is kept and reported: rows may be
+       missing because an older catalogue was restored.
+    3. Unreachable objects that were once admitted stay.
+
+A crash while collecting leaves less to collect.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from imprint.store import packs
+from imprint.store.errors import StorageFailed
+from imprint.store.quarantine import sweep
+from imprint.store.receive import promotion_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from imprint.store.hosting import Hosting, Repository
+    from imprint.store.types import ObjectId
+
+_log = logging.getLogger("imprint.store")
+_PARTIAL_FILES: Final = "tmp_*"
+"""What git calls a pack or index that it has not finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectReport:
+    """What was removed.
+
+    Attributes:
+        quarantines: how many dead quarantines.
+        packs: names of the packs without a row that are gone.
+        suspicious: names of packs without a row that were kept because a ref needs them.
+    """
+
+    quarantines: int
+    packs: tuple[str, ...]
+    suspicious: tuple[str, ...]
+
+
+def collect(repository: Repository, hosting: Hosting) -> CollectReport:
+    """Remove what dead pushes left in a repository. Pushes may run meanwhile.
+
+    Raises:
+        StorageFailed: the file system refuses.
+    """
+    (repository.git_dir / "imprint").mkdir(exist_ok=True)
+    swept = sweep(repository.git_dir)
+    pack_dir = repository.git_dir / "objects" / "pack"
+    with promotion_lock(repository.git_dir).hold():
+        recorded = hosting.catalogue.list_packs(repository.record.id)
+        leftovers = packs.list_packs(pack_dir) - recorded
+        needed = _find_needed(repository, pack_dir, leftovers, recorded) if leftovers else frozenset()
+        for name in sorted(leftovers - needed):
+            packs.remove(name, pack_dir)
+        for partial in pack_dir.glob(_PARTIAL_FILES):
+            partial.unlink(missing_ok=True)
+    removed = tuple(sorted(leftovers - needed))
+    if swept or removed or needed:
+        _log.info(
+            "%s: collected %d quarantines, %d packs; kept %d suspicious",
+            repository.record.id,
+            swept,
+            len(removed),
+            len(needed),
+        )
+    return CollectReport(swept, removed, tuple(sorted(needed)))
+
+
+def _find_needed(
+    repository: Repository, pack_dir: Path, leftovers: frozenset[str], recorded: frozenset[str]
+) -> frozenset[str]:
+    """Leftovers that hold a ref's object which no recorded pack holds."""
+    tips = frozenset(value.id for value in repository.view.refs.snapshot().refs.values())
+    algorithm = repository.record.algorithm
+
+    def find_held(name: str, wanted: Iterable[ObjectId]) -> set[ObjectId]:
+        try:
+            with packs.PackIndex(pack_dir / f"{name}.idx", algorithm) as index:
+                return {tip for tip in wanted if tip in index}
+        except StorageFailed:
+            return set()  # a leftover without an index serves nobody
+
+    lacking = set(tips)
+    for name in recorded:
+        if not lacking:
+            return frozenset()
+        lacking -= find_held(name, lacking)
+    return frozenset(name for name in leftovers if find_held(name, lacking))

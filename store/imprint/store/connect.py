@@ -1,0 +1,183 @@
+"""Whether new refs would reach only objects that the store holds for good, or is about to.
+
+An object counts when it is reachable from a ref of the catalogue, is in the push's quarantine, or is in a
+pack that the catalogue has a row for. That a file on disk holds it is never enough: it may be what a crash
+left behind, and be collected tomorrow.
+
+Invariants:
+    1. "Connected" is said only after every object below the tip was looked at, down to refs of the catalogue.
+    2. A tip that cannot be decided, within a bounded number of tries, is not connected.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Final
+
+from imprint.store.errors import PlumbingFailed
+from imprint.store.objects.ports import ObjectKind
+from imprint.store.packs import PackIndex
+from imprint.store.types import ObjectId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from pathlib import Path
+
+    from imprint.store.plumbing import GitProcess, Plumbing
+    from imprint.store.quarantine import Quarantine, Unpacked
+
+WALKS_MAX: Final = 256
+"""How many walks may be spent on finding which tips are at fault; what is left then is refused."""
+_CHUNK_BYTES: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """The object that a ref shall point at.
+
+    Attributes:
+        id: the object.
+        kind: what it is.
+        peeled: the object that an annotated tag finally names; None when it is no tag.
+    """
+
+    id: ObjectId
+    kind: ObjectKind
+    peeled: ObjectId | None
+
+
+def find_tips(plumbing: Plumbing, object_ids: Collection[ObjectId]) -> dict[ObjectId, Tip]:
+    """Those of the objects that are there, with what they are."""
+    wanted = sorted(object_ids)
+    if not wanted:
+        return {}
+    questions = "".join(f"{each}\n{each}^{{}}\n" for each in wanted).encode()
+    answers = plumbing.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=questions)
+    lines = [line.split() for line in answers.decode("utf-8", "replace").splitlines()]
+    tips: dict[ObjectId, Tip] = {}
+    for object_id, itself, end in zip(wanted, lines[::2], lines[1::2], strict=True):
+        if itself[-1] == "missing" or end[-1] == "missing":
+            continue
+        kind = ObjectKind(itself[1])
+        tips[object_id] = Tip(object_id, kind, ObjectId(end[0]) if kind is ObjectKind.TAG else None)
+    return tips
+
+
+class Connectivity:
+    """Decides for one push.
+
+    Args:
+        quarantine: where its objects are.
+        unpacked: the pack that came with it; None if none did.
+        known: every id that a ref of the catalogue has.
+        pack_dir: where the repository's packs are.
+        list_recorded: gives the names of the packs that the catalogue has a row for.
+    """
+
+    def __init__(
+        self,
+        quarantine: Quarantine,
+        unpacked: Unpacked | None,
+        known: frozenset[ObjectId],
+        pack_dir: Path,
+        list_recorded: Callable[[], frozenset[str]],
+    ) -> None:
+        self._quarantine = quarantine
+        self._unpacked = unpacked
+        self._known = known
+        self._pack_dir = pack_dir
+        self._list_recorded = list_recorded
+        self._walks_left = WALKS_MAX
+
+    def find_disconnected(self, tips: Iterable[ObjectId]) -> frozenset[ObjectId]:
+        """Those of the tips that reach an object which is nowhere, or only in files nobody vouches for.
+
+        Raises:
+            PlumbingFailed: git could not do its work.
+        """
+        doubtful = sorted(frozenset(tips) - self._known)
+        if self._unpacked and self._unpacked.self_contained:
+            # index-pack followed every link inside of this pack: what is in it is connected.
+            with PackIndex(self._unpacked.index_path, self._quarantine.algorithm) as index:
+                doubtful = [tip for tip in doubtful if tip not in index]
+        return self._search(doubtful)
+
+    def _search(self, tips: Sequence[ObjectId]) -> frozenset[ObjectId]:
+        """Halve the tips until the ones at fault stand alone."""
+        if not tips or (self._walks_left > 0 and self._are_connected(tips)):
+            return frozenset()
+        if len(tips) == 1 or self._walks_left <= 0:
+            return frozenset(tips)
+        middle = len(tips) // 2
+        return self._search(tips[:middle]) | self._search(tips[middle:])
+
+    def _are_connected(self, tips: Sequence[ObjectId]) -> bool:
+        self._walks_left -= 1
+        elsewhere = self._find_outside_quarantine(tips)
+        return elsewhere is not None and self._are_in_recorded_packs(elsewhere)
+
+    def _find_outside_quarantine(self, tips: Sequence[ObjectId]) -> list[ObjectId] | None:
+        """Objects below the tips that neither refs of the catalogue reach nor the quarantine holds.
+
+        None if the walk met an object that is nowhere.
+        """
+        questions = "".join([*(f"{tip}\n" for tip in tips), *(f"^{known}\n" for known in self._known)])
+        with ExitStack() as stack:
+            walk = stack.enter_context(
+                self._quarantine.beside.stream("rev-list", "--objects", "--no-object-names", "--stdin")
+            )
+            check = stack.enter_context(
+                self._quarantine.alone.stream("cat-file", "--buffer", "--batch-check=%(objectname)")
+            )
+            _write_all(walk, questions.encode())
+            pump = threading.Thread(target=_pump, args=(walk.stdout, check.stdin), daemon=True)
+            pump.start()
+            missing = _read_missing(check.stdout)
+            pump.join()
+            check.finish()
+            status, stderr = walk.finish(check=False)
+        if status < 0:
+            raise PlumbingFailed("rev-list", status, stderr)
+        return missing if status == 0 else None
+
+    def _are_in_recorded_packs(self, object_ids: Collection[ObjectId]) -> bool:
+        left = set(object_ids)
+        for name in sorted(self._list_recorded()) if left else ():
+            if not left:
+                break
+            with PackIndex(self._pack_dir / f"{name}.idx", self._quarantine.algorithm) as index:
+                left -= {each for each in left if each in index}
+        return not left
+
+
+def _write_all(process: GitProcess, content: bytes) -> None:
+    """Give git all of its input; if it has already ended, its status will say why."""
+    with suppress(BrokenPipeError):
+        process.stdin.write(content)
+        process.stdin.close()
+
+
+def _pump(source: IO[bytes], target: IO[bytes]) -> None:
+    """Copy one git's output to another's input."""
+    with suppress(BrokenPipeError):
+        while piece := source.read(_CHUNK_BYTES):
+            target.write(piece)
+        target.close()
+
+
+def _read_missing(answers: IO[bytes]) -> list[ObjectId]:
+    """The ids that `cat-file --batch-check` calls missing."""
+    missing: list[ObjectId] = []
+    rest = b""
+    while piece := answers.read(_CHUNK_BYTES):
+        rest += piece
+        lines, _, rest = rest.rpartition(b"\n")
+        if b" missing" in lines:
+            missing += [
+                ObjectId.parse(line.split(b" ", 1)[0])
+                for line in lines.split(b"\n")
+                if line.endswith(b" missing")
+            ]
+    return missing

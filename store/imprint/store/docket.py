@@ -1,0 +1,197 @@
+"""The commands of one push on their way to admission: which still stand, and why the others fell.
+
+Invariants:
+    1. A command that fell stays fallen, with its first reason.
+    2. In an atomic push all commands stand or none does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from imprint.store.catalog.rules import fold_ref, iter_folders
+from imprint.store.errors import BadRefName, StaleUpdate
+from imprint.store.events import EventKind
+from imprint.store.objects.ports import ObjectKind
+from imprint.store.policy import is_hidden
+from imprint.store.push import Receipt, UpdateResult
+from imprint.store.types import Anything, MustBe, MustNotExist, RefName, RefUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from imprint.store.catalog.ports import RefSnapshot
+    from imprint.store.connect import Tip
+    from imprint.store.events import Event
+    from imprint.store.push import Push, RefCommand
+    from imprint.store.types import Expectation, ObjectId
+
+ATOMIC_FAILURE: Final = "atomic push failure"
+"""Said of the commands of an atomic push that fell only because another did; git's words."""
+MISSING_OBJECTS: Final = "missing necessary objects"
+"""Said of a tip that is not connected; git's words."""
+SHALLOW_REFUSED: Final = "shallow update not allowed"
+"""Said of a tip below which the client's own history ends; git's words."""
+_BRANCHES: Final = b"refs/heads/"
+
+
+class Docket:
+    """The commands of a push, each with the reason why it fell, if it did."""
+
+    def __init__(self, push: Push) -> None:
+        self._push = push
+        self._errors: list[str | None] = [None] * len(push.commands)
+        self._refuse_each(_find_malformed(push.commands))
+
+    @property
+    def standing(self) -> list[RefCommand]:
+        """The commands that nothing speaks against yet."""
+        return [
+            command for command, error in zip(self._push.commands, self._errors, strict=True) if error is None
+        ]
+
+    @property
+    def tips(self) -> frozenset[ObjectId]:
+        """What the standing commands want refs to point at."""
+        return frozenset(command.new for command in self.standing if command.new)
+
+    def check_refs(self, snapshot: RefSnapshot) -> None:
+        """Refuse what contradicts the refs as they are: a stale belief, the deletion of HEAD's branch."""
+
+        def find_error(command: RefCommand) -> str | None:
+            if command.new is None and command.name == snapshot.head:
+                return "deletion of the current branch prohibited"
+            value = snapshot.refs.get(RefName(command.name))
+            actual = value.id if value else None
+            if self._push.kind is EventKind.IMPORT or actual == command.old:
+                return None
+            return describe_stale(StaleUpdate(command.name, command.old, actual))
+
+        self._refuse_each(find_error)
+
+    def check_tips(self, tips: Mapping[ObjectId, Tip], disconnected: Collection[ObjectId]) -> None:
+        """Refuse tips that are not there, not connected, or no commits where only commits may be."""
+        unreachable = SHALLOW_REFUSED if self._push.shallow else MISSING_OBJECTS
+
+        def find_error(command: RefCommand) -> str | None:
+            if command.new is None:
+                return None
+            tip = tips.get(command.new)
+            if tip is None:
+                return MISSING_OBJECTS
+            if command.name.startswith(_BRANCHES) and tip.kind is not ObjectKind.COMMIT:
+                return f"a branch must be a commit, not a {tip.kind.value}"
+            return unreachable if command.new in disconnected else None
+
+        self._refuse_each(find_error)
+
+    def refuse(self, name: bytes, reason: str) -> None:
+        """Refuse the commands for one ref."""
+        self._refuse_each(lambda command: reason if command.name == name else None)
+
+    def refuse_all(self, reason: str) -> None:
+        """Refuse what still stands."""
+        self._refuse_each(lambda _: reason)
+
+    def refuse_colliding(self, snapshot: RefSnapshot, otherwise: str) -> None:
+        """Refuse new refs that are a folder of another ref, or differ from one only in letter case.
+
+        Where none is found, everything falls with the reason `otherwise`.
+        """
+        standing = self.standing
+        gone = {command.name for command in standing if command.new is None}
+        names = _Names()
+        for name in snapshot.refs:
+            if name not in gone:
+                names.add(name)
+        collisions: dict[bytes, str] = {}
+        for command in standing:
+            if command.new and command.name not in snapshot.refs:
+                if other := names.find_collision(command.name):
+                    collisions[command.name] = f"it collides with {other.decode('utf-8', 'backslashreplace')}"
+                else:
+                    names.add(command.name)
+        if collisions:
+            self._refuse_each(lambda command: collisions.get(command.name))
+        else:
+            self.refuse_all(otherwise)
+
+    def make_updates(self, tips: Mapping[ObjectId, Tip]) -> tuple[RefUpdate, ...]:
+        """The standing commands as the commit point wants them."""
+        return tuple(
+            RefUpdate(
+                RefName(command.name),
+                command.new,
+                self._expectation(command),
+                tips[command.new].peeled if command.new else None,
+            )
+            for command in self.standing
+        )
+
+    def make_receipt(
+        self, event: Event | None = None, *, unpack_error: str | None = None, warnings: tuple[str, ...] = ()
+    ) -> Receipt:
+        """What to tell the client."""
+        results = tuple(
+            UpdateResult(command.name, error)
+            for command, error in zip(self._push.commands, self._errors, strict=True)
+        )
+        return Receipt(results, event, unpack_error, warnings)
+
+    def _expectation(self, command: RefCommand) -> Expectation:
+        if self._push.kind is EventKind.IMPORT:
+            return Anything()
+        return MustBe(command.old) if command.old else MustNotExist()
+
+    def _refuse_each(self, find_error: Callable[[RefCommand], str | None]) -> None:
+        for index, command in enumerate(self._push.commands):
+            if self._errors[index] is None:
+                self._errors[index] = find_error(command)
+        if self._push.atomic and any(self._errors):
+            self._errors = [error or ATOMIC_FAILURE for error in self._errors]
+
+
+class _Names:
+    """Ref names, with the question whether one more would fit beside them on any file system."""
+
+    def __init__(self) -> None:
+        self._taken: dict[bytes, bytes] = {}
+        self._folders: dict[bytes, bytes] = {}
+
+    def add(self, name: bytes) -> None:
+        folded = fold_ref(name)
+        self._taken[folded] = name
+        for folder in iter_folders(folded):
+            self._folders[folder] = name
+
+    def find_collision(self, name: bytes) -> bytes | None:
+        folded = fold_ref(name)
+        for candidate in (folded, *iter_folders(folded)):
+            if candidate in self._taken:
+                return self._taken[candidate]
+        return self._folders.get(folded)
+
+
+def describe_stale(stale: StaleUpdate) -> str:
+    """A lost race or an old belief, in one line."""
+    return f"stale: it is at {stale.actual or 'nothing'}, not at {stale.expected or 'nothing'}; fetch first"
+
+
+def _find_malformed(commands: Collection[RefCommand]) -> Callable[[RefCommand], str | None]:
+    counts = Counter(command.name for command in commands)
+
+    def find_error(command: RefCommand) -> str | None:
+        try:
+            name = RefName.parse(command.name)
+        except BadRefName:
+            return "funny refname"
+        if is_hidden(name):
+            return "deny updating a hidden ref"
+        if name.startswith((b"refs/heads/-", b"refs/heads/HEAD/")) or name == b"refs/heads/HEAD":
+            return "a branch of this name would be taken for an option or for HEAD"
+        if counts[name] > 1:
+            return "multiple updates for one ref"
+        return None
+
+    return find_error

@@ -1,0 +1,151 @@
+"""Pack files on disk: their names, which objects one holds, and the order in which they come and go.
+
+Invariants:
+    1. Readers find a pack by its `.idx`, so that file is the last to come and the first to go.
+    2. A pack's name is a hash of its content: files of one name are equal.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+import struct
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Self
+
+from imprint.store.errors import StorageFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from imprint.store.types import HashAlgorithm
+
+SUFFIXES: Final = (".pack", ".rev", ".idx")
+"""The files of one pack, in the order in which they are put in place."""
+_PACK_FILE: Final = re.compile(r"(pack-(?:[0-9a-f]{40}|[0-9a-f]{64}))\.(?:pack|idx|rev)\Z")
+_INDEX_HEADER: Final = struct.pack(">4sL", b"\xfftOc", 2)
+_FANOUT_END: Final = 8 + 256 * 4
+_CHECKSUM_BYTES: Final = 4
+_OFFSET_IS_LARGE: Final = 0x80000000
+
+
+def list_packs(pack_dir: Path) -> frozenset[str]:
+    """Names of the packs that have any file in the folder; none if the folder is absent."""
+    try:
+        files = list(pack_dir.iterdir())
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(match[1] for file in files if (match := _PACK_FILE.match(file.name)))
+
+
+def place(name: str, source: Path, target: Path, step: Callable[[str], None]) -> None:
+    """Move a pack's files from one folder to another of the same file system, and make that durable.
+
+    Args:
+        name: the pack.
+        source: where it is.
+        target: where it goes.
+        step: told `placed .pack` and so on after each file.
+
+    Raises:
+        StorageFailed: the file system refuses; what was moved stays moved.
+    """
+    try:
+        for suffix in SUFFIXES:
+            (source / f"{name}{suffix}").rename(target / f"{name}{suffix}")
+            step(f"placed {suffix}")
+        sync_folder(target)
+    except OSError as failure:
+        raise StorageFailed(f"{name} cannot be put into {target}: {failure.strerror}") from failure
+
+
+def remove(name: str, folder: Path) -> None:
+    """Remove a pack's files, as far as they are there.
+
+    Raises:
+        StorageFailed: the file system refuses.
+    """
+    try:
+        for suffix in reversed(SUFFIXES):
+            (folder / f"{name}{suffix}").unlink(missing_ok=True)
+        sync_folder(folder)
+    except OSError as failure:
+        raise StorageFailed(f"{name} cannot be removed from {folder}: {failure.strerror}") from failure
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a crash of the machine."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class PackIndex:
+    """One open `.idx` file, version 2 (gitformat-pack(5)). Use as a context manager.
+
+    Raises:
+        StorageFailed: on opening, when the file is absent or is no such index.
+    """
+
+    def __init__(self, path: Path, algorithm: HashAlgorithm) -> None:
+        self._id_bytes = algorithm.hex_length // 2
+        try:
+            with path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as failure:
+            raise StorageFailed(f"{path} cannot be read: {failure}") from failure
+        if self._map[:8] != _INDEX_HEADER:
+            self._map.close()
+            raise StorageFailed(f"{path} is not a pack index of version 2")
+        self._fanout = struct.unpack_from(">256L", self._map, 8)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """How many objects the pack holds."""
+        return int(self._fanout[255])
+
+    def __contains__(self, object_id: str) -> bool:
+        """Whether the pack holds the object."""
+        wanted = bytes.fromhex(object_id)
+        if len(wanted) != self._id_bytes:
+            return False
+        low = self._fanout[wanted[0] - 1] if wanted[0] else 0
+        high = self._fanout[wanted[0]]
+        while low < high:
+            middle = (low + high) // 2
+            at = _FANOUT_END + middle * self._id_bytes
+            found = self._map[at : at + self._id_bytes]
+            if found == wanted:
+                return True
+            if found < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        return False
+
+    def offsets(self) -> list[int]:
+        """Where each object begins in the `.pack` file, ascending."""
+        count = len(self)
+        small_at = _FANOUT_END + count * (self._id_bytes + _CHECKSUM_BYTES)
+        small = struct.unpack_from(f">{count}L", self._map, small_at)
+        large_at = small_at + count * 4
+        return sorted(
+            struct.unpack_from(">Q", self._map, large_at + (offset & ~_OFFSET_IS_LARGE) * 8)[0]
+            if offset & _OFFSET_IS_LARGE
+            else offset
+            for offset in small
+        )
+
+    def close(self) -> None:
+        """Release the file."""
+        with suppress(ValueError):
+            self._map.close()

@@ -1,0 +1,314 @@
+"""Where a pushed pack waits until it is admitted, and where it ends if it is not.
+
+A quarantine is the folder `<git_dir>/imprint/quarantine/<id>`: a small bare repository of its own, so that
+git can be asked what is in it and in nothing else, and a file `lock`.
+
+Invariants:
+    1. The `lock` is held with flock(2) for as long as the push runs; the kernel frees it when the process
+       dies. A folder whose lock is free is nobody's, and `sweep` removes it.
+    2. Nothing in a quarantine is visible to readers of the repository.
+    3. A pack that leaves it is whole: indexed, checked object by object, and synced to disk.
+    4. The quarantine is gone when its block ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import struct
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from imprint.store import packs
+from imprint.store.errors import LimitExceeded, PlumbingFailed, ProtocolError, PushRefused, StorageFailed
+from imprint.store.events import PackRecord
+from imprint.store.plumbing import Plumbing
+from imprint.store.types import HashAlgorithm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from imprint.store.limits import Limits
+    from imprint.store.plumbing import GitProcess
+    from imprint.store.types import ObjectId
+
+COPY_BYTES: Final = 1024 * 1024
+"""How much of a pack is in memory at a time."""
+DRAIN_BYTES_MAX: Final = 64 * 1024**2
+"""How much of a refused pack is still read."""
+_PACK_HEADER: Final = struct.Struct(">4sLL")
+_MACHINE_AT_FAULT: Final = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "File too large",
+    "Read-only file system",
+    "Input/output error",
+    "Permission denied",
+    "Too many open files",
+)
+"""Words of errno(3) in git's last lines that tell a failing machine from a bad pack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A pack that was received whole and checked object by object.
+
+    Attributes:
+        record: how the catalogue will know it.
+        index_path: its index, in the quarantine.
+        self_contained: whether everything its objects refer to is in it.
+    """
+
+    record: PackRecord
+    index_path: Path
+    self_contained: bool
+
+
+class Quarantine:
+    """One push's own place. Made by `open_quarantine`."""
+
+    def __init__(self, folder: Path, plumbing: Plumbing, algorithm: HashAlgorithm) -> None:
+        self.folder = folder
+        self.algorithm = algorithm
+        self.pack_dir = folder / "objects" / "pack"
+        self.alone = Plumbing(folder, search_path=plumbing.search_path, seconds_max=plumbing.seconds_max)
+        """Git on what is in the quarantine and nothing else."""
+        self.beside = plumbing.in_quarantine(folder / "objects")
+        """Git on the repository and the quarantine together."""
+
+    def unpack(self, pack: BinaryIO, limits: Limits, shallow: Sequence[ObjectId] = ()) -> Unpacked | None:
+        """Take in a pack: store it, complete it if it is thin, check each object as `receive.fsckObjects`.
+
+        Args:
+            pack: the pack and nothing after it. It is read to its end, unless it is far too long.
+            limits: how large it may be.
+            shallow: commits below which the client's history ends, so that their parents are not looked for.
+
+        Returns:
+            None for a pack without objects.
+
+        Raises:
+            ProtocolError: no pack, a broken one, or something after it.
+            PushRefused: an object is malformed, or refers to one that is nowhere.
+            LimitExceeded: the pack is too large.
+            StorageFailed: the disk is full or not writable.
+        """
+        header = _read_header(pack)
+        try:
+            object_count = _parse_header(header)
+            copied, output, self_contained = self._index(header, pack, limits.pack_bytes_max, shallow)
+        except (ProtocolError, LimitExceeded):
+            drain(pack)
+            raise
+        name = "pack-" + output.split(b"\n", 1)[0].removeprefix(b"pack\t").decode("ascii", "replace")
+        index_path = self.pack_dir / f"{name}.idx"
+        with packs.PackIndex(index_path, self.algorithm) as index:
+            self._verify_end(index, object_count, copied, name)
+            record = PackRecord(name, len(index), (self.pack_dir / f"{name}.pack").stat().st_size)
+        if object_count == 0:
+            return None
+        return Unpacked(record, index_path, self_contained)
+
+    def _index(
+        self, header: bytes, pack: BinaryIO, bytes_max: int, shallow: Sequence[ObjectId]
+    ) -> tuple[int, bytes, bool]:
+        """Feed the pack to index-pack: bytes fed, what it said, and whether the pack stands by itself."""
+        options = ["index-pack", "--stdin", "--strict", "--fix-thin", "--rev-index"]
+        options.append("--check-self-contained-and-connected")
+        if shallow:
+            shallow_file = self.folder / "shallow"
+            shallow_file.write_text("".join(f"{each}\n" for each in shallow))
+            options[:0] = ["--shallow-file", str(shallow_file)]
+        with self.beside.stream(*options) as process:
+            copied = _copy_pack(header, pack, process, bytes_max)
+            output = process.stdout.read()
+            status, stderr = process.finish(check=False)
+        # index-pack ends with 1 when all is well but the pack refers to objects outside of it.
+        if status not in (0, 1) or not output.startswith(b"pack\t"):
+            _raise_refusal(status, stderr)
+        return copied, output, status == 0 and not shallow
+
+    def _verify_end(self, index: packs.PackIndex, object_count: int, copied: int, name: str) -> None:
+        """Check that the pack ended where the bytes ended.
+
+        index-pack stops reading at the end of the pack. Where it added objects to complete a thin pack, the
+        first of them lies where the checksum of the pack as received began.
+        """
+        if len(index) == object_count:
+            end = (self.pack_dir / f"{name}.pack").stat().st_size
+        else:
+            end = index.offsets()[object_count] + self.algorithm.hex_length // 2
+        if end != copied:
+            raise ProtocolError(f"{copied - end} bytes follow the end of the pack")
+
+
+@contextmanager
+def open_quarantine(
+    git_dir: Path, quarantine_id: str, plumbing: Plumbing, algorithm: HashAlgorithm, bytes_free_min: int = 0
+) -> Iterator[Quarantine]:
+    """Make a quarantine for one push; at the end of the block it is gone.
+
+    Raises:
+        StorageFailed: the disk is full, nearly full, or not writable.
+    """
+    try:
+        (git_dir / "imprint").mkdir(exist_ok=True)
+        _verify_room(git_dir, bytes_free_min)
+        folder, descriptor = _make_folder(quarantines_dir(git_dir), quarantine_id)
+    except OSError as failure:
+        raise StorageFailed(f"no quarantine can be made in {git_dir}: {failure.strerror}") from failure
+    try:
+        try:
+            _lay_out(folder, algorithm)
+        except OSError as failure:
+            raise StorageFailed(f"no quarantine can be made in {git_dir}: {failure.strerror}") from failure
+        yield Quarantine(folder, plumbing, algorithm)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def quarantines_dir(git_dir: Path) -> Path:
+    """Where the quarantines of a repository are."""
+    return git_dir / "imprint" / "quarantine"
+
+
+def sweep(git_dir: Path) -> int:
+    """Remove every quarantine whose push is dead, and return how many went."""
+    try:
+        folders = sorted(quarantines_dir(git_dir).iterdir())
+    except FileNotFoundError:
+        return 0
+    return sum(_remove_if_dead(folder) for folder in folders)
+
+
+def _make_folder(parent: Path, name: str) -> tuple[Path, int]:
+    """Make a folder and hold its lock; again, if a sweep takes it before it is locked."""
+    parent.mkdir(exist_ok=True)
+    folder = parent / name
+    while True:
+        folder.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_file_at(descriptor, folder / "lock"):
+                return folder, descriptor
+            os.close(descriptor)
+
+
+def _is_file_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _lay_out(folder: Path, algorithm: HashAlgorithm) -> None:
+    """What git wants to see in a repository (gitrepository-layout(5))."""
+    (folder / "objects" / "pack").mkdir(parents=True)
+    (folder / "objects" / "info").mkdir()
+    (folder / "refs").mkdir()
+    (folder / "HEAD").write_text("ref: refs/heads/none\n")
+    if algorithm is not HashAlgorithm.SHA1:
+        (folder / "config").write_text(
+            "[core]\n\trepositoryformatversion = 1\n\tbare = true\n"
+            f"[extensions]\n\tobjectFormat = {algorithm.value}\n"
+        )
+
+
+def _verify_room(git_dir: Path, bytes_free_min: int) -> None:
+    free = shutil.disk_usage(git_dir).free
+    if free < bytes_free_min:
+        raise StorageFailed(
+            f"only {free} bytes are free on the disk of {git_dir}",
+            hint=f"pushes are taken again when {bytes_free_min} bytes are free",
+        )
+
+
+def _remove_if_dead(folder: Path) -> bool:
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+        return not folder.exists()
+    finally:
+        os.close(descriptor)
+
+
+def _read_header(pack: BinaryIO) -> bytes:
+    header = pack.read(_PACK_HEADER.size)
+    while 0 < len(header) < _PACK_HEADER.size and (more := pack.read(_PACK_HEADER.size - len(header))):
+        header += more
+    return header
+
+
+def _parse_header(header: bytes) -> int:
+    """How many objects the pack says it holds."""
+    if not header:
+        raise ProtocolError("no pack was sent")
+    if len(header) < _PACK_HEADER.size:
+        raise ProtocolError("the pack ends within its header")
+    magic, version, count = _PACK_HEADER.unpack(header)
+    if magic != b"PACK" or version not in (2, 3):
+        raise ProtocolError("what was sent is not a pack of version 2 or 3")
+    return int(count)
+
+
+def _copy_pack(header: bytes, pack: BinaryIO, process: GitProcess, bytes_max: int) -> int:
+    """Copy the pack to index-pack piece by piece; bytes are counted also when index-pack stops listening."""
+    copied = 0
+    piece = header
+    listening = True
+    while piece:
+        copied += len(piece)
+        if copied > bytes_max:
+            raise LimitExceeded(f"the pack is larger than {bytes_max} bytes", limit="pack_bytes_max")
+        if listening:
+            try:
+                process.stdin.write(piece)
+                process.stdin.flush()
+            except BrokenPipeError:
+                listening = False
+        piece = pack.read(COPY_BYTES)
+    with suppress(BrokenPipeError):
+        process.stdin.close()
+    return copied
+
+
+def drain(stream: BinaryIO) -> None:
+    """Read on without use, up to `DRAIN_BYTES_MAX`: a client that only writes never sees the answer."""
+    bytes_left = DRAIN_BYTES_MAX
+    while bytes_left > 0 and (piece := stream.read(COPY_BYTES)):
+        bytes_left -= len(piece)
+
+
+def _raise_refusal(status: int, stderr: str) -> None:
+    """Say what index-pack found, or that it could not do its work."""
+    if status == -signal.SIGXFSZ or any(words in stderr for words in _MACHINE_AT_FAULT):
+        raise StorageFailed(
+            "the pack cannot be stored: " + (_last_line(stderr) or "a file would be too large"),
+            hint="free disk space on the server, then push again",
+        )
+    if status < 0:
+        raise PlumbingFailed("index-pack", status, stderr)
+    raise PushRefused(_last_line(stderr) or f"index-pack ended with status {status}", rule="index-pack")
+
+
+def _last_line(stderr: str) -> str:
+    """The lines that say what is wrong, in one."""
+    lines = [
+        line.removeprefix("error: ").removeprefix("fatal: ").strip()
+        for line in stderr.splitlines()
+        if line.startswith(("error: ", "fatal: "))
+    ]
+    return "; ".join(lines[-3:])[:1000]

@@ -1,0 +1,280 @@
+"""Push: the objects wait in quarantine, are connected, judged, and admitted in one transaction.
+
+Invariants:
+    1. The commit point is the catalogue's `admit`. Before it nothing happened; after it the push is durable.
+    2. A push that is refused or loses its race leaves no file and no row.
+    3. A crash leaves at most a quarantine or a pack without a row; `collect` removes both.
+    4. Packs come and go only under the repository's promotion lock, so that whoever holds it sees each pack
+       either with its row or as a leftover.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from imprint.store import packs
+from imprint.store.catalog.lock import FileLock
+from imprint.store.connect import Connectivity, find_tips
+from imprint.store.docket import Docket, describe_stale
+from imprint.store.errors import (
+    Conflict,
+    ProtocolError,
+    PushRefused,
+    StaleUpdate,
+    StorageFailed,
+    StoreError,
+    StoreFailure,
+)
+from imprint.store.events import Admission
+from imprint.store.hosting import OPERATOR
+from imprint.store.push import Push, Receipt, RefCommand, UpdateResult
+from imprint.store.quarantine import drain, open_quarantine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from imprint.store.connect import Tip
+    from imprint.store.events import Event, PackRecord, SessionClaim
+    from imprint.store.hosting import Hosting, Repository
+    from imprint.store.policy import Judge, Verdict
+    from imprint.store.quarantine import Quarantine, Unpacked
+    from imprint.store.types import ObjectId
+
+__all__ = ["STEPS", "Push", "Receipt", "Receiver", "RefCommand", "UpdateResult", "promotion_lock"]
+
+_log = logging.getLogger("imprint.store")
+
+STEPS: Final = (
+    "quarantined",
+    "unpacked",
+    "connected",
+    "judged",
+    "locked",
+    "placed .pack",
+    "placed .rev",
+    "placed .idx",
+    "placed",
+    "admitted",
+    "released",
+)
+"""Where a push is, in order; a `step` callback hears each as it is reached."""
+_NEVER_MS: Final = 2**63
+
+
+def promotion_lock(git_dir: Path) -> FileLock:
+    """The lock under which packs come to a repository and go."""
+    return FileLock(git_dir / "imprint" / "promote.lock")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What a push has when it comes to the lock."""
+
+    quarantine: Quarantine
+    unpacked: Unpacked | None
+    tips: Mapping[ObjectId, Tip]
+    verdict: Verdict
+
+
+class Receiver:
+    """Receives pushes. Safe to share between threads.
+
+    Args:
+        hosting: the repositories, their catalogue, time, ids and limits.
+        judge: who decides whether a push may be admitted.
+        on_admitted: told the repository's id after each admission, when the push is durable.
+        step: told each of `STEPS` as it is reached; for tests that stop the world there.
+    """
+
+    def __init__(
+        self,
+        hosting: Hosting,
+        judge: Judge,
+        on_admitted: Callable[[str], None] = lambda _: None,
+        step: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.limits = hosting.limits
+        self._hosting = hosting
+        self._judge = judge
+        self._on_admitted = on_admitted
+        self._step = step
+
+    def receive(self, push: Push, repository: Repository) -> Receipt:
+        """Admit a push: its objects, and the ref updates that nothing speaks against.
+
+        Refusals of single commands, and of the pack, are in the receipt.
+
+        Raises:
+            PushRefused: the judge said no.
+            LimitExceeded: the pack is too large.
+            RepositoryMissing: the repository was deleted meanwhile.
+            StoreFailure: the machine failed; nothing was admitted.
+        """
+        docket = Docket(push)
+        docket.check_refs(repository.view.refs.snapshot())
+        if push.commands and not docket.standing:
+            if push.pack:
+                drain(push.pack)
+            return docket.make_receipt()
+        with self._quarantine(repository) as quarantine:
+            self._step("quarantined")
+            try:
+                unpacked = self._unpack(push, quarantine)
+            except (ProtocolError, PushRefused) as refusal:
+                docket.refuse_all("unpacker error")
+                return docket.make_receipt(unpack_error=refusal.message)
+            tips = self._connect(docket, quarantine, unpacked, repository)
+            verdict = self._verify_allowed(push, repository)
+            with promotion_lock(repository.git_dir).hold():
+                self._step("locked")
+                event = self._promote(push, docket, _Ready(quarantine, unpacked, tips, verdict), repository)
+        self._step("released")
+        if event:
+            _log.info(
+                "%s: event %d admitted %d refs", event.repository_id, event.sequence, len(event.changes)
+            )
+            self._on_admitted(event.repository_id)
+        return docket.make_receipt(event)
+
+    # -- the steps, in order ------------------------------------------------------------------------
+
+    def _quarantine(self, repository: Repository) -> AbstractContextManager[Quarantine]:
+        return open_quarantine(
+            repository.git_dir,
+            self._hosting.ids.new_id("push"),
+            repository.view.plumbing,
+            repository.record.algorithm,
+            self.limits.quarantine_bytes_free_min,
+        )
+
+    def _unpack(self, push: Push, quarantine: Quarantine) -> Unpacked | None:
+        if push.pack is None:
+            return None
+        unpacked = quarantine.unpack(push.pack, self.limits, push.shallow)
+        self._step("unpacked")
+        return unpacked
+
+    def _connect(
+        self, docket: Docket, quarantine: Quarantine, unpacked: Unpacked | None, repository: Repository
+    ) -> dict[ObjectId, Tip]:
+        """Refuse tips that are not whole; what the others are."""
+        tips = find_tips(quarantine.beside, docket.tips)
+        snapshot = repository.view.refs.snapshot()
+        connectivity = Connectivity(
+            quarantine,
+            unpacked,
+            frozenset(value.id for value in snapshot.refs.values()),
+            repository.git_dir / "objects" / "pack",
+            lambda: self._hosting.catalogue.list_packs(repository.record.id),
+        )
+        docket.check_tips(tips, connectivity.find_disconnected(tips))
+        self._step("connected")
+        return tips
+
+    def _verify_allowed(self, push: Push, repository: Repository) -> Verdict:
+        """What the judge says, when that is yes; and the token is still good after a long upload.
+
+        Raises:
+            PushRefused: no.
+        """
+        verdict = self._judge.judge(push, repository)
+        if not verdict.allowed:
+            raise PushRefused(verdict.text, rule=verdict.rule)
+        if push.principal and (now := self._hosting.catalogue.find_token(push.principal.token.secret_hash)):
+            ends_at_ms = min(now.expires_at_ms or _NEVER_MS, now.revoked_at_ms or _NEVER_MS)
+            if ends_at_ms <= self._hosting.clock.now_ms():
+                raise PushRefused("the token ended during the push", rule="token-ended")
+        self._step("judged")
+        return verdict
+
+    def _promote(self, push: Push, docket: Docket, ready: _Ready, repository: Repository) -> Event | None:
+        """Under the lock: put the pack in place, admit, and take the pack away again if that fails."""
+        docket.check_refs(repository.view.refs.snapshot())
+        if not docket.standing and push.head is None:
+            return None
+        record = self._place(ready, repository)
+        event = None
+        try:
+            event = self._admit(push, docket, ready, record, repository)
+        except StoreError:
+            self._retract(record, repository)
+            raise
+        if event is None:
+            self._retract(record, repository)
+        return event
+
+    def _place(self, ready: _Ready, repository: Repository) -> PackRecord | None:
+        """Put the pack among the repository's own; None when there is none, or it is there already."""
+        if ready.unpacked is None:
+            return None
+        record = ready.unpacked.record
+        pack_dir = repository.git_dir / "objects" / "pack"
+        if (pack_dir / f"{record.name}.idx").exists() and self._is_recorded(record, repository):
+            return None
+        try:
+            packs.place(record.name, ready.quarantine.pack_dir, pack_dir, self._step)
+        except StorageFailed:
+            self._retract(record, repository)
+            raise
+        self._step("placed")
+        return record
+
+    def _retract(self, record: PackRecord | None, repository: Repository) -> None:
+        """Take away a pack that was placed for nothing. What cannot be taken away is left to `collect`."""
+        if record is None:
+            return
+        try:
+            if not self._is_recorded(record, repository):
+                packs.remove(record.name, repository.git_dir / "objects" / "pack")
+        except StoreFailure as failure:
+            _log.warning("%s: %s is left to collect: %s", repository.record.id, record.name, failure)
+
+    def _is_recorded(self, record: PackRecord, repository: Repository) -> bool:
+        return record.name in self._hosting.catalogue.list_packs(repository.record.id)
+
+    def _admit(
+        self, push: Push, docket: Docket, ready: _Ready, record: PackRecord | None, repository: Repository
+    ) -> Event | None:
+        """The commit point, tried again without the commands that the catalogue refuses."""
+        while docket.standing or push.head:
+            admission = self._make_admission(push, ready.verdict, repository)
+            try:
+                event = self._hosting.catalogue.admit(
+                    replace(admission, updates=docket.make_updates(ready.tips), pack=record)
+                )
+            except StaleUpdate as stale:
+                docket.refuse(stale.name, describe_stale(stale))
+            except Conflict as conflict:
+                docket.refuse_colliding(repository.view.refs.snapshot(), conflict.message)
+            else:
+                self._step("admitted")
+                return event
+        return None
+
+    def _make_admission(self, push: Push, verdict: Verdict, repository: Repository) -> Admission:
+        principal = push.principal
+        details = dict(push.details)
+        if push.options:
+            details["push_options"] = json.dumps(push.options)
+        return Admission(
+            repository_id=repository.record.id,
+            event_id=self._hosting.ids.new_id("evt"),
+            kind=push.kind,
+            at_ms=self._hosting.clock.now_ms(),
+            actor=principal.actor.name if principal else OPERATOR,
+            token_id=principal.token.id if principal else None,
+            verdict=str(verdict),
+            head=push.head,
+            claim=push.claim or self._find_claim(push, repository),
+            details=details,
+        )
+
+    def _find_claim(self, push: Push, repository: Repository) -> SessionClaim | None:
+        if push.principal is None or push.principal.token.session is None:
+            return None
+        return self._hosting.session_claim(repository, push.principal.token.session)

@@ -1,0 +1,130 @@
+"""A data folder with one repository, and somebody who pushes to it without a wire in between."""
+
+import io
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imprint.store.actors import ActorKind, Principal, Verb
+from imprint.store.catalog.memory import MemoryCatalogue
+from imprint.store.clock import CountingIds, ManualClock
+from imprint.store.data import DataFolder
+from imprint.store.hosting import Hosting, Repository
+from imprint.store.limits import Limits
+from imprint.store.plumbing import Plumbing
+from imprint.store.policy import ScopeJudge
+from imprint.store.receive import Push, Receipt, Receiver, RefCommand
+from imprint.store.transcripts.memory import MemoryTranscripts
+from imprint.store.types import ObjectId, RepositoryName
+
+
+@dataclass
+class Bench:
+    """One hosted repository `acme/app`, a receiver, and the principal `ada` who may write."""
+
+    hosting: Hosting
+    repository: Repository
+    receiver: Receiver
+    principal: Principal
+    admitted: list[str] = field(default_factory=list)
+
+    def pack(self, source: Path, *include: str, exclude: tuple[str, ...] = (), thin: bool = False) -> bytes:
+        """A pack of what is reachable from `include` and not from `exclude` in a stock repository."""
+        revisions = "\n".join([*include, *(f"^{each}" for each in exclude)]) + "\n"
+        done = subprocess.run(
+            ["git", "pack-objects", "--revs", "--stdout", "-q", *(["--thin"] if thin else [])],
+            cwd=source,
+            input=revisions.encode(),
+            capture_output=True,
+            check=True,
+        )
+        return done.stdout
+
+    def push(
+        self, commands: dict[str, tuple[str | None, str | None]], pack: bytes | io.BytesIO | None, **more: Any
+    ) -> Receipt:
+        """Push `{ref: (old, new)}`; `more` are further fields of `Push`."""
+        values = {
+            "principal": self.principal,
+            "commands": tuple(
+                RefCommand(name.encode(), ObjectId(old) if old else None, ObjectId(new) if new else None)
+                for name, (old, new) in commands.items()
+            ),
+            "pack": io.BytesIO(pack) if isinstance(pack, bytes) else pack,
+            **more,
+        }
+        return self.receiver.receive(Push(**values), self.repository)
+
+    @property
+    def refs(self) -> dict[str, str]:
+        snapshot = self.repository.view.refs.snapshot()
+        return {name.text: value.id for name, value in snapshot.refs.items()}
+
+    @property
+    def files(self) -> set[str]:
+        """Every file below the repository's folder, except locks, which stay."""
+        root = self.repository.git_dir
+        found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+        return {name for name in found if not name.endswith(".lock")}
+
+    @property
+    def events(self) -> int:
+        return len(self.hosting.catalogue.list_events(self.repository.record.id))
+
+    def fsck(self) -> None:
+        """`git fsck --full` with every SQL tip; raises when anything is wrong."""
+        Plumbing(self.repository.git_dir).run(
+            "fsck", "--full", "--strict", "--no-dangling", *self.refs.values()
+        )
+
+
+def open_bench(hosting: Hosting, name: str = "acme/app", judge: Any = None, **options: Any) -> Bench:
+    key = RepositoryName.parse(name)
+    found = hosting.catalogue.find_repository(key)
+    repository = hosting.get(key) if found else hosting.create(key, None)
+    _, secret = hosting.issue_token(
+        actor="ada", kind=ActorKind.HUMAN, repositories=[name], verbs=frozenset({Verb.READ, Verb.WRITE})
+    )
+    admitted: list[str] = []
+    receiver = Receiver(hosting, judge or ScopeJudge(), admitted.append, **options)
+    return Bench(hosting, repository, receiver, hosting.authenticate(secret), admitted)
+
+
+@pytest.fixture
+def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    """Makes a bench over a catalogue in memory; `limits`, `judge` and `step` may be given."""
+    opened: list[Hosting] = []
+
+    def make(limits: Limits | None = None, **options: Any) -> Bench:
+        folder = DataFolder.create_or_open(tmp_path / "data")
+        hosting = Hosting(
+            folder, MemoryCatalogue(), MemoryTranscripts(), ManualClock(), CountingIds(), limits or Limits()
+        )
+        opened.append(hosting)
+        return open_bench(hosting, **options)
+
+    yield make
+    for hosting in opened:
+        hosting.close()
+
+
+@pytest.fixture
+def bench(make_bench: Callable[..., Bench]) -> Bench:
+    return make_bench()
+
+
+@pytest.fixture
+def sql_hosting(tmp_path: Path) -> Iterator[Hosting]:
+    """A data folder as a server has it: SQLite on disk."""
+    hosting = Hosting.open(DataFolder.create_or_open(tmp_path / "data"))
+    yield hosting
+    hosting.close()
+
+
+@pytest.fixture
+def sql_bench(sql_hosting: Hosting) -> Bench:
+    return open_bench(sql_hosting)
