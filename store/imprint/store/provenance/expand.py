@@ -1,0 +1,277 @@
+"""From events and commits to claims: who is bound to what, what commits declare, what notes add.
+
+`bound` is a commit made through the commit API, or a commit pushed with a session token that is new to the
+repository, whose committer is the token's actor, and that descends from the commit at which the session
+opened. Every other new commit of a push is delivered by the actor and nothing more: whoever pushes a merge
+did not write what it merged.
+
+Invariants:
+    1. Expanding the same events again gives the same ledger; only the actors' addresses known at the time of
+       reading have a say as well.
+    2. A commit is new once: to the first event from whose tips it is reachable.
+    3. A session whose base is not in the repository binds nothing: nothing can be shown to descend from it.
+    4. Notes are those of the ref that the event set; a note whose commit comes later waits for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from imprint.store.actors import ActorKind
+from imprint.store.events import EventKind
+from imprint.store.objects.ports import ObjectKind
+from imprint.store.provenance.claims import Claim, Evidence, merge_claims
+from imprint.store.provenance.gitai import NOTES_REF, note_claims, parse_note, read_authors
+from imprint.store.provenance.history import (
+    iter_added_lines,
+    iter_commits,
+    iter_objects,
+    list_commits,
+    list_descendants,
+)
+from imprint.store.provenance.identities import identity_claims
+from imprint.store.provenance.rows import Expansion, NoteRecord, NotesChange
+from imprint.store.provenance.trailers import message_claims
+from imprint.store.types import ObjectId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from imprint.store.actors import Actor
+    from imprint.store.events import Event
+    from imprint.store.hosting import Hosting, Repository
+    from imprint.store.objects.ports import Commit
+    from imprint.store.provenance.gitai import Note
+    from imprint.store.provenance.ledger import Ledger
+    from imprint.store.view import RepositoryView
+
+    Progress = Callable[[int, int], None]
+    """Told how many units are done, and how many there are."""
+
+_log = logging.getLogger("imprint.store")
+
+_EXCLUDED_HEADS_MAX: Final = 500
+"""Tips that git is told to stop at. More would cost time; fewer only make it read commits twice."""
+_NOTES_AT_ONCE: Final = 500
+"""Notes held in memory together: old ones have megabytes."""
+_PROGRESS_EVERY: Final = 500
+
+
+def declared_claims(commit: Commit) -> list[Claim]:
+    """What a commit says of its own origin, in its message and its identities."""
+    return merge_claims((*message_claims(commit), *identity_claims(commit)))
+
+
+class ProvenanceFollower:
+    """Keeps a ledger up to date with the events of hosted repositories."""
+
+    name = "provenance"
+
+    def __init__(self, ledger: Ledger, hosting: Hosting) -> None:
+        self._ledger = ledger
+        self._catalogue = hosting.catalogue
+
+    def position(self, repository_id: str) -> int:
+        """Sequence of the last event expanded."""
+        return self._ledger.position(repository_id)
+
+    def follow(self, repository: Repository, events: Sequence[Event]) -> None:
+        """Expand the events, each in a transaction of its own."""
+        repository_id = repository.record.id
+        for event in events:
+            if event.sequence > self._ledger.position(repository_id):
+                expansion = self._expand(repository.view, repository_id, event)
+                self._ledger.record(repository_id, expansion)
+
+    def forget(self, repository_id: str) -> None:
+        """Drop everything about a repository."""
+        self._ledger.forget(repository_id)
+
+    def _expand(self, view: RepositoryView, repository_id: str, event: Event) -> Expansion:
+        tips = [change.new for change in event.changes if change.new and view.objects.find_kind(change.new)]
+        olds = [change.old for change in event.changes if change.old]
+        stops = [*olds, *self._ledger.recent_heads(repository_id, _EXCLUDED_HEADS_MAX)] if tips else []
+        found = list_commits(view, tips, stops)
+        known = self._ledger.find_known(repository_id, found) if self.position(repository_id) else frozenset()
+        new = [commit for commit in found if commit not in known]
+        actor = self._catalogue.find_actor(event.actor)
+        claims = list(_iter_event_claims(view, event, actor, new, tips))
+        notes = None
+        set_notes = [change for change in event.changes if change.name == NOTES_REF]
+        if set_notes or (new and self._ledger.pending_notes(repository_id)):
+            tip = set_notes[0].new if set_notes else self._ledger.notes(repository_id)[0]
+            notes = _read_notes_change(view, self._ledger, repository_id, tip, new)
+        _log.info("provenance: %s event %d: %d new commits", repository_id, event.sequence, len(new))
+        return Expansion(event, new, tips, claims, notes)
+
+
+def _iter_event_claims(
+    view: RepositoryView, event: Event, actor: Actor | None, new: Sequence[ObjectId], tips: Sequence[ObjectId]
+) -> Iterator[Claim]:
+    may_bind = _find_bindable(view, event, new, tips)
+    for commit in iter_commits(view, new):
+        if commit.id in may_bind and _is_own(event, actor, commit):
+            yield _bound_claim(event, actor, commit.id)
+        yield from declared_claims(commit)
+
+
+def _find_bindable(
+    view: RepositoryView, event: Event, new: Sequence[ObjectId], tips: Sequence[ObjectId]
+) -> Collection[ObjectId]:
+    """The new commits that the event can bind, before asking who committed them."""
+    if event.kind is EventKind.COMMIT:
+        return frozenset(new)
+    if event.kind is not EventKind.PUSH or event.claim is None or not new:
+        return frozenset()
+    if event.claim.base is None:
+        return frozenset(new)
+    base = ObjectId(event.claim.base)
+    if view.objects.find_kind(base) is not ObjectKind.COMMIT:
+        return frozenset()
+    return list_descendants(view, base, tips)
+
+
+def _is_own(event: Event, actor: Actor | None, commit: Commit) -> bool:
+    """Whether the actor made the commit: the store itself made it for them, or they are its committer."""
+    if event.kind is EventKind.COMMIT:
+        return True
+    return actor is not None and actor.is_identity(commit.committer.name, commit.committer.email)
+
+
+def _bound_claim(event: Event, actor: Actor | None, commit: ObjectId) -> Claim:
+    said = event.claim
+    own_name = actor.name if actor and actor.kind is ActorKind.AGENT else None
+    return Claim(
+        commit,
+        Evidence.BOUND,
+        actor=event.actor,
+        agent=(said.agent if said else None) or own_name,
+        model=said.model if said else None,
+        session=said.session if said else None,
+        prompt=said.prompt if said else None,
+        method="commit api" if event.kind is EventKind.COMMIT else "session push",
+    )
+
+
+# -- clones ----------------------------------------------------------------------------------------------
+
+
+def expand_clone(
+    view: RepositoryView, ledger: Ledger, progress: Progress | None = None, *, tips: Iterable[ObjectId] = ()
+) -> int:
+    """Bring the ledger up to date with a clone's refs and notes, and `tips`; how many commits were new.
+
+    Args:
+        view: the clone.
+        ledger: where to write.
+        progress: told of commits read.
+        tips: commits to take in beside those of the refs.
+    """
+    boundary = _read_boundary(view)
+    if ledger.boundary(view.id) != boundary:
+        ledger.forget(view.id)  # a clone was deepened: commits behind known ones have appeared
+        ledger.set_boundary(view.id, boundary)
+    snapshot = view.refs.snapshot()
+    wanted = {value.peeled or value.id for value in snapshot.refs.values()} | set(tips)
+    if snapshot.head_id:
+        wanted.add(snapshot.head_id)
+    known_tips = ledger.find_known(view.id, wanted)
+    found = list_commits(view, wanted - known_tips, known_tips)
+    known = ledger.find_known(view.id, found)
+    new = [commit for commit in found if commit not in known]
+    claims = list(_iter_declared(view, new, progress))
+    notes_value = snapshot.refs.get(NOTES_REF)
+    notes = _read_notes_change(view, ledger, view.id, notes_value.id if notes_value else None, new)
+    if new or notes:
+        ledger.record(view.id, Expansion(commits=new, claims=claims, notes=notes))
+    return len(new)
+
+
+def _read_boundary(view: RepositoryView) -> str:
+    """What tells one shallow boundary from another; empty for a complete clone."""
+    path = view.plumbing.run("rev-parse", "--git-path", "shallow").removesuffix(b"\n")
+    try:
+        return hashlib.sha256(Path(path.decode("utf-8", "surrogateescape")).read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def _iter_declared(
+    view: RepositoryView, commits: Sequence[ObjectId], progress: Progress | None
+) -> Iterator[Claim]:
+    for done, commit in enumerate(iter_commits(view, commits), 1):
+        yield from declared_claims(commit)
+        if progress and (done % _PROGRESS_EVERY == 0 or done == len(commits)):
+            progress(done, len(commits))
+
+
+# -- notes -----------------------------------------------------------------------------------------------
+
+_HEXADECIMAL: Final = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
+
+
+def list_notes(view: RepositoryView, tip: ObjectId) -> dict[ObjectId, ObjectId]:
+    """Annotated objects and the blobs of their notes, however the tree of notes fans out."""
+    out = view.plumbing.run("ls-tree", "-r", "-z", "--full-tree", tip)
+    notes = {}
+    for entry in out.split(b"\0"):
+        facts, _, path = entry.partition(b"\t")
+        annotated = path.replace(b"/", b"").decode("ascii", "replace")
+        if facts.split(b" ")[1:2] == [b"blob"] and _HEXADECIMAL.match(annotated):
+            notes[ObjectId(annotated)] = ObjectId(facts.split(b" ")[2].decode("ascii"))
+    return notes
+
+
+def _read_notes_change(
+    view: RepositoryView,
+    ledger: Ledger,
+    repository_id: str,
+    tip: ObjectId | None,
+    new: Sequence[ObjectId],
+) -> NotesChange | None:
+    """How the notes at `tip` differ from those in the ledger; None when they do not."""
+    old_tip, old = ledger.notes(repository_id)
+    notes = old
+    if tip != old_tip:
+        notes = list_notes(view, tip) if tip and view.objects.find_kind(tip) else {}
+    arrived = ledger.pending_notes(repository_id).keys() & set(new)
+    changed = {commit: blob for commit, blob in notes.items() if old.get(commit) != blob or commit in arrived}
+    if tip == old_tip and not changed:
+        return None
+    known = ledger.find_known(repository_id, changed) | set(new)
+    records = [
+        NoteRecord(commit, blob, is_pending=True) for commit, blob in changed.items() if commit not in known
+    ]
+    records += _iter_records(view, {commit: blob for commit, blob in changed.items() if commit in known})
+    return NotesChange(tip, records, [commit for commit in old if commit not in notes])
+
+
+def _iter_records(view: RepositoryView, blobs: Mapping[ObjectId, ObjectId]) -> Iterator[NoteRecord]:
+    remaining = iter(blobs)
+    while part := list(islice(remaining, _NOTES_AT_ONCE)):
+        contents = {
+            blob: content for blob, _, content in iter_objects(view.plumbing, {blobs[it] for it in part})
+        }
+        notes = {commit: parse_note(contents.get(blobs[commit], b"")) for commit in part}
+        with_lines = [commit for commit, note in notes.items() if note.attestations]
+        added = {commit.id: lines for commit, lines in iter_added_lines(view, iter_commits(view, with_lines))}
+        for commit, note in notes.items():
+            yield _make_record(commit, blobs[commit], note, added.get(commit, {}))
+
+
+def _make_record(
+    commit: ObjectId, blob: ObjectId, note: Note, added: Mapping[bytes, Sequence[tuple[int, int]]]
+) -> NoteRecord:
+    claims, unused = note_claims(commit, note, added)
+    return NoteRecord(
+        commit,
+        blob,
+        names_agent=any(author.agent for author in read_authors(note).values()),
+        claims=tuple(claims),
+        problems=(*note.problems, *unused),
+    )

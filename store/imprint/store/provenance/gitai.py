@@ -1,0 +1,296 @@
+"""Git AI's authorship notes (`refs/notes/ai`, schema `authorship/3.0.0`): a codec that tolerates anything.
+
+A note is an attestation section, a line `---`, and a JSON object::
+
+    src/main.rs
+      s_c9883b05a2487d::t_9f8e7d6c5b4a32 1-10,15-20
+      h_31dce776f88375 35-40
+    ---
+    {"schema_version": "authorship/3.0.0", ...}
+
+A path stands in double quotes, without escapes, when it holds white space. A key names an entry of the JSON:
+`s_...` in `sessions` (what follows `::` is the checkpoint and names nothing), `h_...` in `humans`, and the
+legacy hexadecimal form in `prompts`. Lines count from 1 in the files of the annotated commit.
+
+Invariants:
+    1. Total: any bytes give a note; what cannot be read is a `NoteProblem` with its line, the rest counts.
+    2. `parse_note(render_note(note)) == note` for every note without problems.
+    3. Unknown fields of the JSON are kept as they are.
+    4. No claim without evidence: an attestation whose key names no entry, or whose lines the commit did not
+       add, claims nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from imprint.store.errors import BadPath
+from imprint.store.paths import quote_path
+from imprint.store.provenance.claims import Claim, Evidence, LineRange
+from imprint.store.provenance.identities import normalise_tool
+from imprint.store.types import RefName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from imprint.store.types import ObjectId
+
+NOTES_REF: Final = RefName(b"refs/notes/ai")
+METHOD: Final = "git-ai note"
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """Lines of one file that one key stands for; `ranges` hold first and last line, both included."""
+
+    path: bytes
+    key: str
+    ranges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoteProblem:
+    """What could not be read: the line of the note, counting from 1, and what is wrong with it."""
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note, read. `metadata` is the JSON object with every field it had."""
+
+    attestations: tuple[Attestation, ...] = ()
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    problems: tuple[NoteProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Whom a key of a note stands for; `agent` is None for a person."""
+
+    actor: str | None
+    agent: str | None = None
+    model: str | None = None
+    session: str | None = None
+
+
+_SEPARATOR: Final = b"---"
+_KEY: Final = re.compile(r"(?:s_[0-9a-f]{14}(?:::t_[0-9a-f]{14})?|h_[0-9a-f]{14}|[0-9a-f]{16}|[0-9a-f]{7})\Z")
+_RANGE: Final = re.compile(r"([1-9][0-9]{0,8})(?:-([1-9][0-9]{0,8}))?\Z")
+"""Nine digits are more lines than Git can blame."""
+_WHITE_SPACE: Final = re.compile(rb"\s")
+_PROBLEMS_MAX: Final = 100
+"""A note that is no note at all would otherwise give a problem for each of its lines."""
+
+
+def parse_note(raw: bytes) -> Note:
+    """Read a note."""
+    lines = raw.split(b"\n")
+    separator = next((at for at, line in enumerate(lines) if line.rstrip(b"\r") == _SEPARATOR), None)
+    problems: list[NoteProblem] = []
+    attested = lines if separator is None else lines[:separator]
+    attestations = tuple(_iter_attestations(attested, problems))
+    metadata: Mapping[str, object] = {}
+    if separator is None:
+        problems.append(NoteProblem(len(lines), "no line '---' and no JSON after it"))
+    else:
+        metadata = _parse_metadata(b"\n".join(lines[separator + 1 :]), separator + 2, problems)
+    return Note(attestations, metadata, tuple(problems[:_PROBLEMS_MAX]))
+
+
+def _iter_attestations(lines: Sequence[bytes], problems: list[NoteProblem]) -> Iterator[Attestation]:
+    path: bytes | None = None
+    for number, raw in enumerate(lines, 1):
+        line = raw.rstrip(b"\r")
+        if not line.strip():
+            continue
+        if not line.startswith(b"  "):
+            path = _parse_path(line)
+        elif path is None:
+            problems.append(NoteProblem(number, "an attestation before the first path"))
+        else:
+            try:
+                key, ranges = _parse_entry(line[2:])
+            except ValueError as bad:
+                problems.append(NoteProblem(number, str(bad)))
+            else:
+                yield Attestation(path, key, ranges)
+
+
+def _parse_path(line: bytes) -> bytes:
+    is_quoted = len(line) > 1 and line.startswith(b'"') and line.endswith(b'"')
+    return line[1:-1] if is_quoted else line
+
+
+def _parse_entry(line: bytes) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """`key ranges`, or a ValueError that says what is wrong."""
+    text = line.decode("ascii", "backslashreplace").strip()
+    key, _, ranges = text.partition(" ")
+    if not _KEY.match(key):
+        msg = f"{key[:60]!r} is not a key of an author"
+        raise ValueError(msg)
+    return key, tuple(_parse_range(part) for part in ranges.strip().split(","))
+
+
+def _parse_range(text: str) -> tuple[int, int]:
+    found = _RANGE.match(text)
+    start, end = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+    if end < start:
+        msg = f"{text[:60]!r} is not a range of lines"
+        raise ValueError(msg)
+    return start, end
+
+
+def _parse_metadata(raw: bytes, line: int, problems: list[NoteProblem]) -> Mapping[str, object]:
+    try:
+        parsed = json.loads(raw)
+    except (ValueError, RecursionError) as bad:
+        at = getattr(bad, "lineno", 1) - 1
+        problems.append(NoteProblem(line + at, f"the JSON cannot be read: {type(bad).__name__}"))
+        return {}
+    if not isinstance(parsed, dict):
+        problems.append(NoteProblem(line, "the JSON is not an object"))
+        return {}
+    return parsed
+
+
+def render_note(note: Note) -> bytes:
+    """Write a note as Git AI does: files in the order given, each file's path once.
+
+    Raises:
+        BadPath: a path holds a line feed, which the format cannot express.
+    """
+    out = bytearray()
+    path: bytes | None = None
+    for attestation in note.attestations:
+        if attestation.path != path:
+            path = attestation.path
+            out += _render_path(path) + b"\n"
+        out += f"  {attestation.key} {_render_ranges(attestation.ranges)}\n".encode()
+    out += _SEPARATOR + b"\n"
+    return bytes(out) + json.dumps(note.metadata, ensure_ascii=False, indent=2).encode(
+        "utf-8", "surrogatepass"
+    )
+
+
+def _render_path(path: bytes) -> bytes:
+    if not path or b"\n" in path:
+        raise BadPath(f"{quote_path(path[:200])} cannot be written in a Git AI note")
+    must_quote = _WHITE_SPACE.search(path) or path.startswith(b'"') or path == _SEPARATOR
+    return b'"' + path + b'"' if must_quote else path
+
+
+def _render_ranges(ranges: tuple[tuple[int, int], ...]) -> str:
+    return ",".join(str(start) if start == end else f"{start}-{end}" for start, end in ranges)
+
+
+# -- what a note claims --------------------------------------------------------------------------------
+
+
+def note_claims(
+    commit: ObjectId, note: Note, added: Mapping[bytes, Sequence[tuple[int, int]]]
+) -> tuple[list[Claim], list[NoteProblem]]:
+    """The claims of a note, each about lines only, and the attestations that claim nothing.
+
+    Args:
+        commit: the annotated commit.
+        note: what was read.
+        added: the lines that the commit itself added, by path: ascending ranges that do not touch.
+    """
+    authors = read_authors(note)
+    lines: dict[str, list[LineRange]] = {}
+    problems = []
+    for attestation in note.attestations:
+        key = attestation.key.partition("::")[0]
+        kept = [
+            LineRange(attestation.path, start, end)
+            for start, end in _intersect(attestation.ranges, added.get(attestation.path, ()))
+        ]
+        where = f"{quote_path(attestation.path)} {attestation.key}"
+        if key not in authors:
+            problems.append(NoteProblem(0, f"{where}: the JSON has no entry of this name"))
+        elif not kept:
+            problems.append(NoteProblem(0, f"{where}: the commit added none of these lines"))
+        else:
+            lines.setdefault(key, []).extend(kept)
+    claims = [_make_claim(commit, authors[key], tuple(ranges)) for key, ranges in lines.items()]
+    return claims, problems[:_PROBLEMS_MAX]
+
+
+def _make_claim(commit: ObjectId, author: Author, lines: tuple[LineRange, ...]) -> Claim:
+    return Claim(
+        commit,
+        Evidence.DECLARED,
+        actor=author.actor,
+        agent=author.agent,
+        model=author.model,
+        session=author.session,
+        method=METHOD,
+        lines=lines,
+    )
+
+
+def _intersect(
+    wanted: Sequence[tuple[int, int]], added: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """The parts of `wanted` that lie in `added`. Both may be long: each is walked once."""
+    first = 0
+    for start, end in _coalesce(wanted):
+        while first < len(added) and added[first][1] < start:
+            first += 1
+        at = first
+        while at < len(added) and added[at][0] <= end:
+            yield max(start, added[at][0]), min(end, added[at][1])
+            at += 1
+
+
+def _coalesce(ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The same lines as ascending ranges that neither overlap nor touch."""
+    pending: tuple[int, int] | None = None
+    for start, end in sorted(ranges):
+        if pending and start <= pending[1] + 1:
+            pending = (pending[0], max(end, pending[1]))
+        else:
+            if pending:
+                yield pending
+            pending = (start, end)
+    if pending:
+        yield pending
+
+
+def read_authors(note: Note) -> dict[str, Author]:
+    """Whom each key of the note stands for; entries that name no one are left out."""
+    authors: dict[str, Author] = {}
+    for section in ("prompts", "sessions"):
+        for key, entry in _iter_entries(note, section):
+            agent = entry.get("agent_id")
+            if isinstance(agent, dict) and (tool := normalise_tool(_text(agent.get("tool")) or "")):
+                authors[key] = Author(
+                    _text(entry.get("human_author")), tool, _text(agent.get("model")), _text(agent.get("id"))
+                )
+    for key, entry in _iter_entries(note, "humans"):
+        if name := _text(entry.get("author")):
+            authors[key] = Author(name)
+    return authors
+
+
+def _iter_entries(note: Note, section: str) -> Iterator[tuple[str, dict[str, object]]]:
+    entries = note.metadata.get(section)
+    if isinstance(entries, dict):
+        for key, entry in entries.items():
+            if isinstance(entry, dict):
+                yield key, entry
+
+
+_TEXT_LENGTH_MAX: Final = 500
+
+
+def _text(value: object) -> str | None:
+    """A field of the JSON if it is text that can be kept; `unknown` is what Git AI writes for nothing."""
+    if not isinstance(value, str) or not value.strip() or value == "unknown":
+        return None
+    return value.strip()[:_TEXT_LENGTH_MAX].encode("utf-8", "replace").decode()
