@@ -129,11 +129,8 @@ class FileTranscripts(Transcripts):
             return None
         if content.startswith(_ERASED_MARK):
             raise TranscriptErased("the texts of this session were erased")
-        nonce_end = len(_KEY_MARK) + _NONCE_BYTES
         try:
-            return self._wrapping.decrypt(
-                content[len(_KEY_MARK) : nonce_end], content[nonce_end:], path.name.encode()
-            )
+            return _open_sealed(self._wrapping, _KEY_MARK, content, path.name)
         except (InvalidTag, ValueError) as failure:
             raise StorageFailed(
                 "a session's key cannot be opened", hint="is this the master key of this data folder?"
@@ -179,12 +176,22 @@ def _is_address(address: str) -> bool:
 
 
 def _unseal(cipher: AESGCM, content: bytes, address: str) -> bytes:
-    nonce_end = len(_TEXT_MARK) + _NONCE_BYTES
     try:
-        packed = cipher.decrypt(content[len(_TEXT_MARK) : nonce_end], content[nonce_end:], address.encode())
-        return zlib.decompress(packed)
+        return zlib.decompress(_open_sealed(cipher, _TEXT_MARK, content, address))
     except (InvalidTag, ValueError, zlib.error) as failure:
         raise StorageFailed(f"the text at {address} is damaged", hint="restore it from a backup") from failure
+
+
+def _open_sealed(cipher: AESGCM, mark: bytes, content: bytes, name: str) -> bytes:
+    """What is sealed behind a mark and a nonce.
+
+    Raises:
+        ValueError, InvalidTag: the mark is another, or a byte of it was changed.
+    """
+    if not content.startswith(mark):
+        raise ValueError("not a file of this format")
+    nonce_end = len(mark) + _NONCE_BYTES
+    return cipher.decrypt(content[len(mark) : nonce_end], content[nonce_end:], name.encode())
 
 
 @contextmanager

@@ -1,0 +1,201 @@
+"""What transcripts promise, tested on every implementation; then what only files can show."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from imprint.store.errors import LimitExceeded, StorageFailed, TranscriptErased, TranscriptMissing
+from imprint.store.transcripts.files import FileTranscripts
+from imprint.store.transcripts.memory import MemoryTranscripts
+from imprint.store.transcripts.ports import TRANSCRIPT_BYTES_MAX, Transcripts
+
+MASTER_KEY = bytes(range(32))
+ONE, TWO = "repo_1/session one", "repo_1/session two"
+
+
+@pytest.fixture(params=["memory", "files"])
+def transcripts(request, tmp_path) -> Iterator[Transcripts]:
+    if request.param == "memory":
+        yield MemoryTranscripts()
+    else:
+        yield FileTranscripts(tmp_path / "transcripts", MASTER_KEY)
+
+
+@pytest.mark.parametrize("text", [b"", b"make it fast", bytes(range(256)) * 500, "né\n".encode()])
+def test_a_text_is_read_back_at_its_address(transcripts, text):
+    assert transcripts.read(ONE, transcripts.write(ONE, text)) == text
+
+
+def test_equal_texts_share_an_address_within_a_session_only(transcripts):
+    first = transcripts.write(ONE, b"hello")
+    assert transcripts.write(ONE, b"hello") == first
+    assert transcripts.write(ONE, b"hello!") != first
+    assert transcripts.write(TWO, b"hello") != first
+
+
+def test_an_address_is_good_in_its_own_session_only(transcripts):
+    address = transcripts.write(ONE, b"hello")
+    transcripts.write(TWO, b"something")
+    for session in (TWO, "repo_1/never written"):
+        with pytest.raises(TranscriptMissing):
+            transcripts.read(session, address)
+
+
+@pytest.mark.parametrize("address", ["", "0" * 64, "../../lock", "x" * 64, "é" * 64])
+def test_nothing_is_at_an_unknown_address(transcripts, address):
+    transcripts.write(ONE, b"hello")
+    with pytest.raises(TranscriptMissing):
+        transcripts.read(ONE, address)
+
+
+def test_session_ids_may_hold_any_characters(transcripts):
+    names = ["repo_1/../../x", "repo_1/a/b", "repo_1/\u00e9 \U0001f600", "repo_1/" + "x" * 500, "repo_1/\n"]
+    addresses = {name: transcripts.write(name, name.encode()) for name in names}
+    assert len(set(addresses.values())) == len(names)
+    assert all(transcripts.read(name, addresses[name]) == name.encode() for name in names)
+
+
+def test_an_erased_session_is_gone_for_ever_and_closed_to_writing(transcripts):
+    address = transcripts.write(ONE, b"a secret")
+    kept = transcripts.write(TWO, b"not erased")
+    for _ in range(2):
+        transcripts.erase(ONE)
+        with pytest.raises(TranscriptErased):
+            transcripts.read(ONE, address)
+        with pytest.raises(TranscriptErased):
+            transcripts.write(ONE, b"a secret")
+    assert transcripts.read(TWO, kept) == b"not erased"
+
+
+def test_a_session_can_be_closed_before_anything_is_written(transcripts):
+    transcripts.erase(ONE)
+    with pytest.raises(TranscriptErased):
+        transcripts.write(ONE, b"too late")
+    with pytest.raises(TranscriptErased):
+        transcripts.read(ONE, "0" * 64)
+
+
+def test_a_text_above_the_limit_is_refused(transcripts):
+    with pytest.raises(LimitExceeded):
+        transcripts.write(ONE, bytes(TRANSCRIPT_BYTES_MAX + 1))
+
+
+def test_threads_that_open_one_session_together_agree_on_its_key(transcripts):
+    barrier = threading.Barrier(8)
+
+    def write(number: int) -> str:
+        barrier.wait()
+        return transcripts.write(ONE, b"text %d" % (number % 2))
+
+    with ThreadPoolExecutor(8) as pool:
+        addresses = list(pool.map(write, range(8)))
+    assert len(set(addresses)) == 2
+    assert transcripts.read(ONE, addresses[3]) == b"text 1"
+
+
+# -- files ----------------------------------------------------------------------------------------------
+
+
+def all_bytes(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def names(folder: Path) -> str:
+    return " ".join(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_texts_survive_reopening_with_the_same_key_only(tmp_path):
+    address = FileTranscripts(tmp_path, MASTER_KEY).write(ONE, b"hello")
+    assert FileTranscripts(tmp_path, MASTER_KEY).read(ONE, address) == b"hello"
+    other = FileTranscripts(tmp_path, bytes(32))
+    with pytest.raises(TranscriptMissing):
+        other.read(ONE, address)
+
+
+def test_neither_files_nor_their_names_tell_the_text_or_the_session(tmp_path):
+    text = b"the very secret prompt " * 20
+    FileTranscripts(tmp_path, MASTER_KEY).write(ONE, text)
+    for secret in (b"secret", b"session one", b"repo_1"):
+        assert secret not in all_bytes(tmp_path)
+        assert secret.decode() not in names(tmp_path)
+
+
+def test_files_are_for_the_owner_alone(tmp_path):
+    FileTranscripts(tmp_path / "t", MASTER_KEY).write(ONE, b"hello")
+    modes = {path.stat().st_mode & 0o077 for path in (tmp_path / "t").rglob("*")}
+    assert modes == {0}
+
+
+def test_after_an_erasure_even_the_old_files_tell_nothing_without_the_old_key_file(tmp_path):
+    transcripts = FileTranscripts(tmp_path, MASTER_KEY)
+    address = transcripts.write(ONE, b"a secret")
+    (text_file,) = (tmp_path / "texts").rglob(address)
+    kept = text_file.read_bytes()
+    transcripts.erase(ONE)
+    assert not text_file.exists()
+    text_file.parent.mkdir()
+    text_file.write_bytes(kept)  # somebody had a copy
+    with pytest.raises(TranscriptErased):
+        FileTranscripts(tmp_path, MASTER_KEY).read(ONE, address)
+
+
+@pytest.mark.parametrize("at", [0, 20, -1])
+def test_a_damaged_text_is_told_and_never_given_back(tmp_path, at):
+    transcripts = FileTranscripts(tmp_path, MASTER_KEY)
+    address = transcripts.write(ONE, b"hello")
+    (text_file,) = (tmp_path / "texts").rglob(address)
+    content = bytearray(text_file.read_bytes())
+    content[at] ^= 1
+    text_file.write_bytes(content)
+    with pytest.raises(StorageFailed, match="damaged"):
+        transcripts.read(ONE, address)
+
+
+def test_a_damaged_key_is_told(tmp_path):
+    transcripts = FileTranscripts(tmp_path, MASTER_KEY)
+    address = transcripts.write(ONE, b"hello")
+    (key_file,) = (tmp_path / "keys").iterdir()
+    key_file.write_bytes(key_file.read_bytes()[:-1])
+    for call in (lambda: transcripts.read(ONE, address), lambda: transcripts.write(ONE, b"more")):
+        with pytest.raises(StorageFailed, match="key"):
+            call()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageFailed):
+        FileTranscripts(tmp_path / "file" / "transcripts", MASTER_KEY)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from imprint.store.transcripts.files import FileTranscripts
+transcripts = FileTranscripts(Path(sys.argv[1]), bytes(range(32)))
+for number in range(1_000_000):
+    text = b"prompt %d" % (number % 50)
+    print(number % 50, transcripts.write("repo_1/session %d" % (number % 7), text), flush=True)
+"""
+
+
+def test_what_was_told_survives_processes_that_are_killed(tmp_path):
+    """Three processes race on the same sessions and are killed; every address they told is readable."""
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+    writers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    told = [[writer.stdout.readline().split() for _ in range(30)] for writer in writers]
+    for writer in writers:
+        writer.kill()
+        writer.wait()
+        writer.stdout.close()
+    transcripts = FileTranscripts(tmp_path, MASTER_KEY)
+    addresses = {}
+    for lines in told:
+        for number, (text, address) in enumerate(lines):
+            assert transcripts.read(f"repo_1/session {number % 7}", address) == f"prompt {text}".encode()
+            assert addresses.setdefault((number % 7, text), address) == address
+    assert len(list((tmp_path / "texts").iterdir())) == 7
