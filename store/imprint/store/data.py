@@ -44,8 +44,8 @@ VERSION: Final = 1
 KEY_BYTES: Final = 32
 _MAGIC: Final = "imprint data folder"
 _FOLDERS: Final = ("ground/repositories", "ground/transcripts", "derived")
-_EXCLUSIVE_SECONDS_MAX: Final = 10.0
-"""How long to wait for another process that is making or upgrading the folder at this moment."""
+WAIT_SECONDS: Final = 10.0
+"""Long enough for another process that is making or upgrading the folder at this moment."""
 
 
 class DataFolder:
@@ -64,12 +64,15 @@ class DataFolder:
         self._lock: int | None = lock
 
     @classmethod
-    def create_or_open(cls, root: Path, key_file: Path | None = None) -> Self:
+    def create_or_open(
+        cls, root: Path, key_file: Path | None = None, *, wait_seconds: float = WAIT_SECONDS
+    ) -> Self:
         """Open the folder; make it if there is none, and upgrade it if it is older.
 
         Args:
             root: the folder; missing ones above it are made too.
             key_file: the master key; by default `<root>.key`, beside the folder. Made with the folder.
+            wait_seconds: how long to wait for others to let go of an older folder before it is upgraded.
 
         Raises:
             DataFolderMismatch: it is not Imprint's, is newer, is older and in use, or its key is missing or
@@ -83,7 +86,7 @@ class DataFolder:
             _verify_ours(root)
             lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                master_key = _settle(root, key_file, lock)
+                master_key = _settle(root, key_file, lock, wait_seconds)
             except BaseException:
                 os.close(lock)
                 raise
@@ -178,11 +181,11 @@ def _verify_ours(root: Path) -> None:
     )
 
 
-def _settle(root: Path, key_file: Path, lock: int) -> bytes:
+def _settle(root: Path, key_file: Path, lock: int, wait_seconds: float) -> bytes:
     """Bring the folder to this version under its lock, and return its key; the lock is held shared then."""
     fcntl.flock(lock, fcntl.LOCK_SH)
     if not _is_current(root, key_file):
-        _lock_exclusively(root, lock)
+        _lock_exclusively(root, lock, wait_seconds)
         _upgrade(root, key_file)
         fcntl.flock(lock, fcntl.LOCK_SH)
     for name in _FOLDERS:
@@ -198,8 +201,8 @@ def _is_current(root: Path, key_file: Path) -> bool:
     return migrate.is_current(root / "ground" / "catalogue.db")
 
 
-def _lock_exclusively(root: Path, lock: int) -> None:
-    deadline = time.monotonic() + _EXCLUSIVE_SECONDS_MAX
+def _lock_exclusively(root: Path, lock: int, wait_seconds: float) -> None:
+    deadline = time.monotonic() + wait_seconds
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
