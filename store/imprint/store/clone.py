@@ -74,7 +74,7 @@ class Clone:
         except OSError as fault:
             raise StorageFailed(
                 f"{fault.filename}: {fault.strerror}",
-                hint="Imprint keeps its state below 'imprint' in the clone's Git folder, and must write there",
+                hint="Imprint keeps its state in the clone's Git folder and must be able to write there",
             ) from fault
         plumbing = Plumbing(git_dir)
         algorithm = HashAlgorithm(plumbing.run("rev-parse", "--show-object-format").decode().strip())
