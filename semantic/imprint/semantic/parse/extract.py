@@ -1,0 +1,52 @@
+"""From a file to what it means: entities, references and chunks.
+
+Invariants:
+1. Total: any bytes under any path give an Extraction; nothing is raised and nothing recurses with the input.
+2. A function of (language, content): two paths with the same language give the same answer, so that the answer may be
+   kept by blob, language and `EXTRACTOR_VERSION`.
+3. Every line of a text that is not skipped is in at least one chunk.
+4. What is kept by an older version is not mixed with this one's: any change of the outcome raises the version.
+"""
+
+from __future__ import annotations
+
+from imprint.semantic.parse.chunks import cut_chunks
+from imprint.semantic.parse.grammar import compile_grammar
+from imprint.semantic.parse.languages import TEXT, Language, detect, language_named
+from imprint.semantic.parse.model import Chunk, Entity, EntityKind, Extraction, Reference, ReferenceKind
+from imprint.semantic.parse.skip import reason_to_skip
+from imprint.semantic.parse.source import Source, decode_content
+from imprint.semantic.parse.structure import read_structure
+
+__all__ = [
+    "EXTRACTOR_VERSION",
+    "Chunk",
+    "Entity",
+    "EntityKind",
+    "Extraction",
+    "Reference",
+    "ReferenceKind",
+    "extract",
+    "extract_as",
+]
+
+# 1: the first.
+EXTRACTOR_VERSION = 1
+
+
+def extract(path: bytes, content: bytes) -> Extraction:
+    """Extract from a file; its language is told from its path and content."""
+    return extract_as(detect(path, content) or language_named(TEXT), content)
+
+
+def extract_as(language: Language, content: bytes) -> Extraction:
+    """Extract from content in a known language."""
+    skipped = language.skipped or reason_to_skip(content)
+    if skipped is not None:
+        return Extraction(language.name, (), (), (), skipped)
+    source = Source(decode_content(content))
+    if language.grammar is None:
+        return Extraction(language.name, (), (), cut_chunks(source, (), frozenset()), None)
+    structure = read_structure(compile_grammar(language.grammar), source)
+    chunks = cut_chunks(source, structure.entities, structure.comment_lines)
+    return Extraction(language.name, structure.entities, structure.references, chunks, None)

@@ -1,0 +1,78 @@
+"""A language as data, and its compiled form.
+
+A language is two tree-sitter queries. The engine (`imprint.semantic.parse.structure`) gives their captures meaning:
+
+`definitions`, one match for each thing defined:
+    @class @function ... (any value of `EntityKind`)   the node of the entity
+    @scope       a named region that is no entity of its own (Rust's impl, a JavaScript object)
+    @rest        like @scope, but it reaches to the end of the file (a namespace declared without braces)
+    @name        its name; a dotted or `::` name puts the parts before the last into the container
+    @body        where its signature ends; two matches that share a body are one entity, the earlier pattern's
+    @container   a name for its container that nesting does not show (a Go receiver)
+    @wrapped     a definition inside of a node that gives it a longer span, its @wrapper, in a match of their own
+`marks`, single nodes:
+    @call @import @inherit @use     references
+    @comment     a comment          @string   a literal whose white space matters
+    @docstring   documentation inside of the innermost entity around it
+    @prefix      a decorator, attribute or annotation; one that stands before an entity belongs to its span
+    @block       an indented block, where indentation is the syntax
+
+Invariants:
+1. A grammar compiles once in a process, on first use; its compiled form is immutable and shared by all threads.
+2. Only this module imports the grammars' packages.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from dataclasses import dataclass, field
+
+from tree_sitter import Language, Query
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What the engine must know of a language.
+
+    Attributes:
+        package: the module of the tree-sitter grammar.
+        definitions: the query for what the language defines.
+        marks: the query for references, comments and the like.
+        factory: the function of the package that gives the grammar.
+        silent_parts: parts of a dotted name that say nothing about the container (`prototype`, `exports`).
+    """
+
+    package: str
+    definitions: str
+    marks: str
+    factory: str = "language"
+    silent_parts: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledGrammar:
+    """A grammar that is ready to parse with."""
+
+    language: Language
+    definitions: Query
+    marks: Query
+    silent_parts: frozenset[str]
+
+
+@functools.cache
+def compile_grammar(grammar: Grammar) -> CompiledGrammar:
+    """Load the grammar's package and compile its queries.
+
+    Raises:
+        ImportError: the package is not installed.
+        tree_sitter.QueryError: a query does not fit the grammar's version.
+    """
+    package = importlib.import_module(grammar.package)
+    language = Language(getattr(package, grammar.factory)())
+    return CompiledGrammar(
+        language=language,
+        definitions=Query(language, grammar.definitions),
+        marks=Query(language, grammar.marks),
+        silent_parts=grammar.silent_parts,
+    )

@@ -1,0 +1,1 @@
+"""One module per language, holding only its data: a `Grammar`."""

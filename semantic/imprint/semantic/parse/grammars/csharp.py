@@ -1,0 +1,61 @@
+"""C#."""
+
+from imprint.semantic.parse.grammar import Grammar
+
+_TYPE_NAME = """[
+  (identifier) @{0}
+  (generic_name (identifier) @{0})
+  (qualified_name name: [(identifier) @{0} (generic_name (identifier) @{0})])
+]"""
+
+CSHARP = Grammar(
+    package="tree_sitter_c_sharp",
+    definitions="""
+(namespace_declaration name: (_) @name body: (_) @body) @namespace
+(file_scoped_namespace_declaration name: (_) @name) @rest
+(class_declaration name: (identifier) @name body: (_)? @body) @class
+(record_declaration name: (identifier) @name body: (_)? @body) @class
+(struct_declaration name: (identifier) @name body: (_)? @body) @struct
+(interface_declaration name: (identifier) @name body: (_)? @body) @interface
+(enum_declaration name: (identifier) @name body: (_)? @body) @enum
+(delegate_declaration name: (identifier) @name) @type
+(method_declaration name: (identifier) @name body: (_)? @body) @method
+(constructor_declaration name: (identifier) @name body: (_)? @body) @method
+(destructor_declaration name: (identifier) @name body: (_)? @body) @method
+(local_function_statement name: (identifier) @name body: (_)? @body) @function
+(operator_declaration operator: _ @name body: (_)? @body) @method
+(property_declaration name: (identifier) @name accessors: (_) @body) @property
+(property_declaration name: (identifier) @name value: (_) @body) @property
+(event_declaration name: (identifier) @name) @property
+(enum_member_declaration name: (identifier) @name) @constant
+(field_declaration (variable_declaration (variable_declarator name: (identifier) @name))) @field
+(event_field_declaration (variable_declaration (variable_declarator name: (identifier) @name))) @field
+""",
+    marks=f"""
+(invocation_expression function: [
+  (identifier) @call
+  (generic_name (identifier) @call)
+  (member_access_expression name: [(identifier) @call (generic_name (identifier) @call)])
+  (conditional_access_expression (member_binding_expression name: [(identifier) @call (generic_name (identifier) @call)]))
+])
+(object_creation_expression type: {_TYPE_NAME.format("call")})
+(using_directive [(identifier) (qualified_name)] @import .)
+(base_list {_TYPE_NAME.format("inherit")})
+(base_list (primary_constructor_base_type {_TYPE_NAME.format("inherit")}))
+(variable_declaration type: {_TYPE_NAME.format("use")})
+(parameter type: {_TYPE_NAME.format("use")})
+(method_declaration returns: {_TYPE_NAME.format("use")})
+(property_declaration type: {_TYPE_NAME.format("use")})
+(type_argument_list {_TYPE_NAME.format("use")})
+(cast_expression type: {_TYPE_NAME.format("use")})
+(typeof_expression type: {_TYPE_NAME.format("use")})
+(attribute name: {_TYPE_NAME.format("use")})
+(comment) @comment
+(string_literal) @string
+(verbatim_string_literal) @string
+(raw_string_literal) @string
+(interpolated_string_expression) @string
+(character_literal) @string
+(attribute_list) @prefix
+""",
+)

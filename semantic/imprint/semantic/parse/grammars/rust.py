@@ -1,0 +1,69 @@
+"""Rust."""
+
+from imprint.semantic.parse.grammar import Grammar
+
+_TYPE_NAME = """[
+  (type_identifier) @{0}
+  (scoped_type_identifier name: (type_identifier) @{0})
+  (generic_type type: [(type_identifier) @{0} (scoped_type_identifier name: (type_identifier) @{0})])
+]"""
+
+_IMPLEMENTED = f"""[
+  {_TYPE_NAME.format("name")[1:-1]}
+  (reference_type type: {_TYPE_NAME.format("name")})
+  (primitive_type) @name
+]"""
+
+RUST = Grammar(
+    package="tree_sitter_rust",
+    definitions=f"""
+(function_item name: (identifier) @name body: (_) @body) @function
+(function_signature_item name: (identifier) @name) @function
+(struct_item name: (type_identifier) @name body: (_)? @body) @struct
+(union_item name: (type_identifier) @name body: (_) @body) @struct
+(enum_item name: (type_identifier) @name body: (_) @body) @enum
+(trait_item name: (type_identifier) @name body: (_) @body) @trait
+(type_item name: (type_identifier) @name) @type
+(associated_type name: (type_identifier) @name) @type
+(mod_item name: (identifier) @name body: (_) @body) @namespace
+(macro_definition name: (identifier) @name) @macro
+(const_item name: (identifier) @name) @constant
+(static_item name: (identifier) @name) @variable
+(enum_variant name: (identifier) @name) @constant
+(field_declaration name: (field_identifier) @name) @field
+(let_declaration pattern: (identifier) @name value: (closure_expression body: (_) @body)) @function
+(impl_item type: {_IMPLEMENTED} body: (_) @body) @scope
+""",
+    marks=f"""
+(call_expression function: [
+  (identifier) @call
+  (field_expression field: (field_identifier) @call)
+  (scoped_identifier name: (identifier) @call)
+  (generic_function function: [
+    (identifier) @call
+    (field_expression field: (field_identifier) @call)
+    (scoped_identifier name: (identifier) @call)
+  ])
+])
+(macro_invocation macro: [(identifier) @call (scoped_identifier name: (identifier) @call)])
+(token_tree (identifier) @call . (token_tree . "("))
+(struct_expression name: [(type_identifier) @call (scoped_type_identifier name: (type_identifier) @call)])
+(use_declaration argument: (identifier) @import)
+(use_declaration argument: (scoped_identifier path: (_) @import name: (identifier) @import))
+(use_list [(identifier) @import (scoped_identifier path: (_) @import name: (identifier) @import)])
+(use_as_clause path: [(identifier) @import (scoped_identifier path: (_) @import name: (identifier) @import)])
+(use_wildcard (_) @import)
+(scoped_use_list path: (_) @import)
+(extern_crate_declaration name: (identifier) @import)
+(mod_item name: (identifier) @import !body)
+(impl_item trait: {_TYPE_NAME.format("inherit")})
+(trait_item bounds: (trait_bounds {_TYPE_NAME.format("inherit")}))
+(type_identifier) @use
+(line_comment) @comment
+(block_comment) @comment
+(string_literal) @string
+(raw_string_literal) @string
+(char_literal) @string
+(attribute_item) @prefix
+""",
+)

@@ -1,0 +1,78 @@
+"""The structural hash: what stays the same when code is moved, renamed or laid out anew.
+
+The code of an entity is cut into tokens after its comments and documentation are blanked out; its own name, wherever it
+occurs as a token (a recursive call, a constructor), is replaced by a mark; the hash is taken over the tokens.
+
+Invariants:
+1. White space between tokens never counts; white space inside of a literal always does.
+2. Where indentation is syntax, the end of each block counts.
+3. The cost is linear in the span; offsets of the masked code are those of the source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+# 96 bits: with a thousand million entities the chance of any two colliding is below 1e-10.
+_DIGEST_BYTES = 12
+
+_TOKEN = re.compile(rb"[\w\x80-\xff]+|[^\s]")
+
+# White space inside of a literal becomes control characters that separate nothing.
+_LITERAL = bytes.maketrans(b" \t\n\r\x0b\x0c", b"\x01\x02\x03\x03\x04\x05")
+_WHITE = re.compile(rb"\s")
+
+# The mark at the end of n blocks is 0x0e + n - 1, so that several may end at one place.
+_BLOCK_END_FIRST = 0x0E
+_BLOCK_END_LAST = 0x1B
+
+_OWN_NAME = b"\x06"
+
+Span = tuple[int, int]
+
+
+def mask_spans(content: bytes, spans: list[Span]) -> bytes:
+    """Blank out spans; line feeds stay, so that lines stay."""
+    if not spans:
+        return content
+    pieces: list[bytes] = []
+    position = 0
+    for start, end in sorted(spans):
+        if start < position:
+            continue
+        pieces.append(content[position:start])
+        hidden = content[start:end]
+        lines = hidden.split(b"\n")
+        pieces.append(
+            b"\n".join([b" " * len(line) for line in lines]) if len(lines) > 1 else b" " * len(hidden)
+        )
+        position = end
+    pieces.append(content[position:])
+    return b"".join(pieces)
+
+
+def mask_literals(code: bytes, literals: list[Span], blocks: list[Span]) -> bytes:
+    """Make the white space in literals, and the ends of blocks, count as tokens."""
+    masked = bytearray(code)
+    for start, end in literals:
+        literal = code[start:end]
+        if _WHITE.search(literal):
+            masked[start:end] = literal.translate(_LITERAL)
+    for _, end in blocks:
+        if end >= len(masked):
+            continue
+        here = masked[end]
+        if here in b" \t\r\n":
+            masked[end] = _BLOCK_END_FIRST
+        elif _BLOCK_END_FIRST <= here < _BLOCK_END_LAST:
+            masked[end] = here + 1
+    return bytes(masked)
+
+
+def structural_hash(masked: bytes, start: int, end: int, name: bytes) -> str:
+    """Hash the tokens of a span of masked code, without the name of its entity."""
+    joined = b" " + b"  ".join(_TOKEN.findall(masked, start, end)) + b" "
+    if name:
+        joined = joined.replace(b" " + name + b" ", b" " + _OWN_NAME + b" ")
+    return hashlib.blake2b(joined, digest_size=_DIGEST_BYTES).hexdigest()

@@ -1,0 +1,453 @@
+"""The engine: a file and its grammar to entities and references.
+
+It knows no language. The captures of the two queries (`imprint.semantic.parse.grammar` lists them) become found
+spans; one sweep over the spans in order of position nests them and gives each reference its caller.
+
+Invariants:
+1. Nothing here recurses over the tree, so depth of nesting costs no stack; entities more than `DEPTH_MAX` deep are left
+   out, which bounds the work at DEPTH_MAX passes over the file.
+2. Broken source gives what the grammar could recover, never an error.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tree_sitter import Parser, QueryCursor
+
+from imprint.semantic.parse.comments import is_licence, paragraph_of_comment, paragraph_of_docstring
+from imprint.semantic.parse.model import Entity, EntityKind, Reference, ReferenceKind
+from imprint.semantic.parse.shape import mask_literals, mask_spans, structural_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tree_sitter import Node
+
+    from imprint.semantic.parse.grammar import CompiledGrammar
+    from imprint.semantic.parse.shape import Span
+    from imprint.semantic.parse.source import Source
+
+# Real code stays below ten.
+DEPTH_MAX = 32
+SIGNATURE_CHARS_MAX = 300
+NAME_CHARS_MAX = 200
+
+_KINDS = {kind.value: kind for kind in EntityKind}
+_SCOPES = ("scope", "rest")
+
+# Kinds that hold others but no code of their own, and kinds that hold nothing.
+_TYPES = frozenset(
+    {
+        EntityKind.CLASS,
+        EntityKind.INTERFACE,
+        EntityKind.TRAIT,
+        EntityKind.STRUCT,
+        EntityKind.ENUM,
+        EntityKind.PROPERTY,
+    }
+)
+_FUNCTIONS = frozenset({EntityKind.FUNCTION, EntityKind.METHOD})
+_LEAVES = frozenset(
+    {
+        EntityKind.VARIABLE,
+        EntityKind.CONSTANT,
+        EntityKind.FIELD,
+        EntityKind.TYPE,
+        EntityKind.DECLARATION,
+        EntityKind.MACRO,
+    }
+)
+_VALUES = frozenset({EntityKind.VARIABLE, EntityKind.CONSTANT, EntityKind.FIELD})
+# What a function's body only mentions: a local value, or a declaration that is a variable in disguise.
+_NOT_LOCAL = _VALUES | {EntityKind.DECLARATION, EntityKind.MACRO}
+
+# In order of strength: a name at one place is reported once.
+_REFERENCES = (
+    ("call", ReferenceKind.CALL),
+    ("inherit", ReferenceKind.INHERIT),
+    ("import", ReferenceKind.IMPORT),
+    ("use", ReferenceKind.USE),
+)
+
+_SEPARATOR = re.compile(r"::|->|\.|\\|#(?=\w)")
+_TEMPLATE = re.compile(r"<[^<>]*>")
+_SPACES = re.compile(r"\s+")
+
+
+@dataclass(slots=True)
+class _Found:
+    """A span that defines something, while it is being worked out.
+
+    `start` includes decorators and wrappers; `inner` is where the signature starts.
+    """
+
+    kind: EntityKind | None
+    name: str
+    parents: tuple[str, ...]
+    start: int
+    inner: int
+    end: int
+    body: int
+    name_at: int
+    path: str = ""
+    container: str = ""
+    doc: str = ""
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.kind in _LEAVES
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What a file defines, in order of start and the module first; what it mentions; where it only comments."""
+
+    entities: tuple[Entity, ...]
+    references: tuple[Reference, ...]
+    comment_lines: frozenset[int]
+
+
+def read_structure(grammar: CompiledGrammar, source: Source) -> Structure:
+    """Parse a file and give what it defines and what it mentions."""
+    root = Parser(grammar.language).parse(source.content).root_node
+    marks = QueryCursor(grammar.marks).captures(root)
+    found = _collect_definitions(grammar, root, source)
+    comments = _spans(marks.get("comment", ()))
+    uncommented = mask_spans(source.content, comments)
+    _extend_by_prefixes(found, _spans(marks.get("prefix", ())), uncommented)
+    nested = _nest(found)
+    references, docs = _attribute_marks(nested, marks, source)
+    code = mask_literals(
+        mask_spans(uncommented, _spans(marks.get("docstring", ()))),
+        _spans(marks.get("string", ())),
+        _spans(marks.get("block", ())),
+    )
+    preceding = _CommentRuns(comments, source)
+    entities = [_module(source, code, docs.get(None, ""), preceding, nested)]
+    for item in nested:
+        if item.kind is not None:
+            item.doc = docs.get(id(item), "") or preceding.doc_of(item)
+            entities.append(_entity(item, source, uncommented, code))
+    return Structure(tuple(entities), tuple(references), preceding.lines)
+
+
+def _spans(nodes: Iterable[Node]) -> list[Span]:
+    return sorted({(node.start_byte, node.end_byte) for node in nodes})
+
+
+# --- what is defined
+
+
+def _collect_definitions(grammar: CompiledGrammar, root: Node, source: Source) -> list[_Found]:
+    """Turn the matches of the definitions query into spans, the strongest pattern for each place."""
+    wrappers: dict[int, tuple[int, int, int]] = {}
+    chosen: dict[tuple[str, int], tuple[int, int, _Found]] = {}
+    for pattern, captures in QueryCursor(grammar.definitions).matches(root):
+        wrapper = captures.get("wrapper")
+        if wrapper is not None:
+            outer = wrapper[0]
+            wrappers[captures["wrapped"][0].id] = (outer.id, outer.start_byte, outer.end_byte)
+            continue
+        made = _found(captures, grammar.silent_parts, source)
+        if made is None:
+            continue
+        node_id, item = made
+        key = ("body", item.body) if "body" in captures else ("name", item.name_at)
+        if key not in chosen or pattern < chosen[key][0]:
+            chosen[key] = (pattern, node_id, item)
+    for _, node_id, item in chosen.values():
+        while node_id in wrappers:
+            node_id, item.start, item.end = wrappers[node_id]  # noqa: PLW2901  (climbs from wrapper to wrapper)
+        item.inner = item.start
+    return [item for _, _, item in chosen.values()]
+
+
+def _found(
+    captures: dict[str, list[Node]], silent_parts: frozenset[str], source: Source
+) -> tuple[int, _Found] | None:
+    names = captures.get("name")
+    if names is None:
+        return None
+    label = next(key for key in captures if key in _KINDS or key in _SCOPES)
+    node, name_node = captures[label][0], names[0]
+    *parents, name = _split_name(source.text(name_node.start_byte, name_node.end_byte), silent_parts)
+    if not name:
+        return None
+    parents.extend(source.text(part.start_byte, part.end_byte) for part in captures.get("container", ()))
+    body = captures.get("body")
+    return node.id, _Found(
+        kind=_KINDS.get(label),
+        name=name,
+        parents=tuple(parents),
+        start=node.start_byte,
+        inner=node.start_byte,
+        end=len(source.content) if label == "rest" else node.end_byte,
+        body=body[0].start_byte if body else node.end_byte,
+        name_at=name_node.start_byte,
+    )
+
+
+def _split_name(text: str, silent_parts: frozenset[str]) -> list[str]:
+    """Split a name as written into the names of its containers and its own."""
+    text = _SPACES.sub(" ", text[:NAME_CHARS_MAX]).strip("\"'`")
+    head, operator, tail = text.partition("operator")
+    if operator and not (tail[:1].isalnum() or tail[:1] == "_") and not head[-1:].isalnum():
+        return [
+            *_split_name(head, silent_parts)[:-1],
+            operator + tail.partition("(")[0].rstrip() if tail[:2] != "()" else "operator()",
+        ]
+    while "<" in text and ">" in text:
+        shorter = _TEMPLATE.sub("", text)
+        if shorter == text:
+            break
+        text = shorter
+    parts = [part.strip() for part in _SEPARATOR.split(text)]
+    return [part for part in parts if part and part not in silent_parts] or [""]
+
+
+def _extend_by_prefixes(found: list[_Found], prefixes: list[Span], uncommented: bytes) -> None:
+    """Let spans begin at the decorators before them, and signatures after the decorators."""
+    ends = [end for _, end in prefixes]
+    starts = [start for start, _ in prefixes]
+    for item in found:
+        index = bisect_right(ends, item.start) - 1
+        while index >= 0 and not uncommented[ends[index] : item.start].strip():
+            item.start = starts[index]
+            index -= 1
+        index = bisect_left(starts, item.inner)
+        while (
+            index < len(starts)
+            and starts[index] < item.name_at
+            and not uncommented[item.inner : starts[index]].strip()
+        ):
+            item.inner = ends[index]
+            index += 1
+        while uncommented[item.inner : item.inner + 1].isspace():
+            item.inner += 1
+
+
+# --- what contains what
+
+
+def _nest(found: list[_Found]) -> list[_Found]:
+    """Give every span its container and drop what is local to a function, said twice, or too deep."""
+    kept: list[_Found] = []
+    open_items: list[_Found] = []
+    seen: set[tuple[str, str]] = set()
+    for item in sorted(found, key=lambda each: (each.start, -each.end, each.name_at)):
+        while open_items and open_items[-1].end <= item.start:
+            open_items.pop()
+        parent = open_items[-1] if open_items else None
+        if len(open_items) >= DEPTH_MAX or (
+            item.kind in _NOT_LOCAL and parent is not None and _is_code(parent)
+        ):
+            continue
+        _place(item, parent)
+        if item.kind in _VALUES or item.kind is EntityKind.TYPE:
+            if (item.container, item.name) in seen:
+                continue
+        seen.add((item.container, item.name))
+        kept.append(item)
+        if not item.is_leaf:
+            open_items.append(item)
+    return kept
+
+
+def _is_code(item: _Found) -> bool:
+    return item.kind in _FUNCTIONS
+
+
+def _place(item: _Found, parent: _Found | None) -> None:
+    """Name an item after its parent, and let its kind fit the place where it stands."""
+    above = (parent.path,) if parent is not None and parent.path else ()
+    item.container = ".".join((*above, *item.parents))
+    item.path = f"{item.container}.{item.name}" if item.container else item.name
+    in_type = bool(item.parents) or (parent is not None and (parent.kind in _TYPES or parent.kind is None))
+    if item.kind is EntityKind.FUNCTION and in_type:
+        item.kind = EntityKind.METHOD
+    elif item.kind is EntityKind.METHOD and not in_type and (parent is None or _is_code(parent)):
+        item.kind = EntityKind.FUNCTION
+    elif item.kind is EntityKind.VARIABLE and in_type:
+        item.kind = EntityKind.FIELD
+    if item.kind in {EntityKind.VARIABLE, EntityKind.FIELD} and item.name.isupper() and len(item.name) > 1:
+        item.kind = EntityKind.CONSTANT
+
+
+# --- what is mentioned
+
+
+def _attribute_marks(
+    nested: list[_Found], marks: dict[str, list[Node]], source: Source
+) -> tuple[list[Reference], dict[int | None, str]]:
+    """Give references and docstrings to the innermost item around them; the key None is the module."""
+    events = _reference_events(nested, marks)
+    events.extend((node.start_byte, node.end_byte, None) for node in marks.get("docstring", ()))
+    events.sort(key=lambda event: event[:2])
+    references: list[Reference] = []
+    docs: dict[int | None, str] = {}
+    seen_uses: set[tuple[str, int]] = set()
+    scopes = sorted((item for item in nested if not item.is_leaf), key=lambda item: (item.inner, -item.end))
+    open_items: list[_Found] = []
+    upcoming = 0
+    for start, end, kind in events:
+        while upcoming < len(scopes) and scopes[upcoming].inner <= start:
+            while open_items and open_items[-1].end <= scopes[upcoming].inner:
+                open_items.pop()
+            open_items.append(scopes[upcoming])
+            upcoming += 1
+        while open_items and open_items[-1].end <= start:
+            open_items.pop()
+        around = open_items[-1] if open_items else None
+        if kind is None:
+            docs.setdefault(id(around) if around else None, paragraph_of_docstring(source.text(start, end)))
+            continue
+        line = source.line_at(start)
+        name = _reference_name(source, start, end)
+        if kind is ReferenceKind.USE:
+            if (name, line) in seen_uses:
+                continue
+            seen_uses.add((name, line))
+        references.append(Reference(name, kind, line, around.path if around else ""))
+    return references, docs
+
+
+def _reference_events(
+    nested: list[_Found], marks: dict[str, list[Node]]
+) -> list[tuple[int, int, ReferenceKind | None]]:
+    taken = {item.name_at for item in nested}
+    events: list[tuple[int, int, ReferenceKind | None]] = []
+    for capture, kind in _REFERENCES:
+        here: set[int] = set()
+        for node in marks.get(capture, ()):
+            start = node.start_byte
+            if start in taken or start in here:
+                continue
+            here.add(start)
+            events.append((start, node.end_byte, kind))
+        if kind is not ReferenceKind.IMPORT:
+            taken |= here
+    return events
+
+
+def _reference_name(source: Source, start: int, end: int) -> str:
+    name = source.text(start, min(end, start + NAME_CHARS_MAX))
+    return _SPACES.sub("", name.strip("\"'`<>")) if not name.isidentifier() else name
+
+
+# --- how it is presented
+
+
+def _module(
+    source: Source, code: bytes, docstring: str, comments: _CommentRuns, nested: list[_Found]
+) -> Entity:
+    last = max(1, len(source.starts))
+    return Entity(
+        kind=EntityKind.MODULE,
+        name="",
+        container="",
+        start_line=1,
+        end_line=last,
+        line=1,
+        signature="",
+        doc=docstring or comments.doc_of_file(nested),
+        structural_hash=structural_hash(code, 0, len(code), b""),
+    )
+
+
+def _entity(item: _Found, source: Source, uncommented: bytes, code: bytes) -> Entity:
+    assert item.kind is not None  # noqa: S101  (scopes are no entities; the caller leaves them out)
+    return Entity(
+        kind=item.kind,
+        name=item.name,
+        container=item.container,
+        start_line=source.line_at(item.start),
+        end_line=source.last_line_of(item.start, item.end),
+        line=source.line_at(item.name_at),
+        signature=_signature(uncommented, item),
+        doc=item.doc,
+        structural_hash=structural_hash(code, item.start, item.end, item.name.encode()),
+    )
+
+
+def _signature(uncommented: bytes, item: _Found) -> str:
+    end = item.body if item.body > item.name_at else item.end
+    # Enough bytes for the longest signature in any script, so that a long value costs nothing.
+    written = uncommented[item.inner : min(end, item.inner + 4 * SIGNATURE_CHARS_MAX)].decode(
+        "utf-8", "replace"
+    )
+    if item.kind in _VALUES or item.kind is EntityKind.MACRO:
+        written = written.partition("\n")[0].removesuffix("\\")
+    text = _SPACES.sub(" ", written).strip().rstrip("{;,").rstrip()
+    text = text.removesuffix("=>").rstrip() if item.kind in _TYPES else text
+    return text if len(text) <= SIGNATURE_CHARS_MAX else text[: SIGNATURE_CHARS_MAX - 1] + "…"
+
+
+class _CommentRuns:
+    """The comments of a file that stand on lines of their own, and whose documentation they are."""
+
+    def __init__(self, comments: list[Span], source: Source) -> None:
+        self._source = source
+        self._by_last_line: dict[int, Span] = {}
+        lines: set[int] = set()
+        for start, end in comments:
+            # Some grammars let a comment end after its line feed.
+            stop = start + len(source.content[start:end].rstrip())
+            if source.begins_line(start):
+                last = source.last_line_of(start, stop)
+                self._by_last_line[last] = (start, stop)
+                lines.update(range(source.line_at(start), last + 1))
+        self.lines = frozenset(lines)
+
+    def _run_before(self, line: int) -> list[Span]:
+        run: list[Span] = []
+        while (span := self._by_last_line.get(line - 1)) is not None:
+            run.append(span)
+            line = self._source.line_at(span[0])
+        return run[::-1]
+
+    def _text(self, run: Sequence[Span]) -> str:
+        return "\n".join(self._source.text(start, end) for start, end in run)
+
+    def doc_of(self, item: _Found) -> str:
+        """Give the documentation that stands right above an item."""
+        line = self._source.line_at(item.start)
+        if not self._source.begins_line(item.start) or line - 1 not in self._by_last_line:
+            return ""
+        text = self._text(self._run_before(line))
+        return "" if is_licence(text) else paragraph_of_comment(text)
+
+    def doc_of_file(self, nested: list[_Found]) -> str:
+        """Give the first comment at the top of a file that is neither a licence nor the first entity's."""
+        first = self._source.line_at(nested[0].start) if nested else len(self._source.starts) + 1
+        line = 1
+        runs: list[Span] = []
+        for last, span in sorted(self._by_last_line.items()):
+            if self._source.line_at(span[0]) != line and runs:
+                doc = self._file_doc(runs, line, first)
+                if doc:
+                    return doc
+                runs = []
+            if self._has_code_between(line, span[0]):
+                return ""
+            runs.append(span)
+            line = last + 1
+        return self._file_doc(runs, line, first)
+
+    def _file_doc(self, run: list[Span], next_line: int, first_entity: int) -> str:
+        text = self._text(run)
+        if (
+            not text
+            or is_licence(text)
+            or (next_line == first_entity and not text.startswith(("//!", "/*!")))
+        ):
+            return ""
+        return paragraph_of_comment(text)
+
+    def _has_code_between(self, line: int, offset: int) -> bool:
+        start = self._source.starts[line - 1] if line <= len(self._source.starts) else offset
+        written = self._source.content[start:offset].strip()
+        return bool(written) and not written.startswith((b"#!", b"<?php", b"'use strict'", b'"use strict"'))
