@@ -1,0 +1,276 @@
+"""A server seen from the command line: REST over HTTP, with the same documents and refusals as a data folder.
+
+Invariants:
+    1. The token goes into the `Authorization` header and nowhere else; redirects are not followed, so that it
+       reaches no other address.
+    2. A problem (RFC 9457) becomes `ServerRefused` with the server's code, words and hint.
+    3. What does not look like Imprint is `ServerUnreachable`, never a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import quote
+
+import httpx
+
+from imprint.cli.errors import ServerRefused, ServerUnreachable, UsageProblem
+from imprint.store.paths import quote_path
+from imprint.store.types import RepositoryName
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from imprint.cli.ports import Document, SearchWish, TokenWish
+
+_CONNECT_SECONDS: Final = 10.0
+_ANSWER_SECONDS: Final = 600.0
+"""An audit of a large repository that is asked for the first time takes minutes."""
+_PAGE: Final = 1000
+_STATUS_ERROR: Final = 400
+_STATUS_REDIRECT: Final = 300
+_STATUS_UNAUTHORIZED: Final = 401
+_SCHEMES: Final = frozenset({"http", "https"})
+
+
+class Client:
+    """One server.
+
+    Args:
+        server: its address, such as `http://127.0.0.1:8470`.
+        token: the secret to present; None to come as nobody. Git presents it too, see `gitclient`.
+        transport: how requests travel; None for the network.
+
+    Raises:
+        UsageProblem: the address is none.
+    """
+
+    def __init__(self, server: str, token: str | None, transport: httpx.BaseTransport | None = None) -> None:
+        try:
+            address = httpx.URL(server.rstrip("/"))
+        except httpx.InvalidURL as bad:
+            raise UsageProblem(f"{server!r} is not an address of a server", hint=str(bad)) from bad
+        if address.scheme not in _SCHEMES or not address.host:
+            raise UsageProblem(
+                f"{server!r} is not an address of a server", hint="it looks like http://127.0.0.1:8470"
+            )
+        headers = {"Accept": "application/json"}
+        if token is not None:
+            if not token.isascii() or not token.isprintable():
+                raise UsageProblem("the token holds characters that no token has", hint="see IMPRINT_TOKEN")
+            headers["Authorization"] = f"Bearer {token}"
+        self.address = str(address.copy_with(username=None, password=None)).rstrip("/")
+        self.token = token
+        self._transport = transport
+        self._http = httpx.Client(
+            base_url=self.address,
+            headers=headers,
+            timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
+            follow_redirects=False,
+            transport=transport,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def presenting(self, token: str) -> Client:
+        """The same server, with another token."""
+        return Client(self.address, token, self._transport)
+
+    def get(self, address: str, /, **parameters: Any) -> Document:
+        """Ask for a document; parameters that are None are left out."""
+        return self._ask("GET", address, params=_without_none(parameters))
+
+    def post(self, address: str, document: Document) -> Document:
+        """Send a document and read the answer."""
+        return self._ask("POST", address, json=_without_none(document))
+
+    def patch(self, address: str, document: Document) -> Document:
+        """Change something and read what it is now."""
+        return self._ask("PATCH", address, json=document)
+
+    def delete(self, address: str, /, **parameters: Any) -> Document:
+        """Remove something and read what it was; an answer without content is an empty document."""
+        return self._ask("DELETE", address, params=_without_none(parameters))
+
+    def pages(self, address: str, name: str, /, **parameters: Any) -> list[Document]:
+        """Every item of a list that comes in pages."""
+        items: list[Document] = []
+        cursor: str | None = None
+        while True:
+            page = self.get(address, limit=_PAGE, cursor=cursor, **parameters)
+            items += page.get(name, [])
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return items
+
+    def _ask(self, method: str, address: str, **content: Any) -> Document:
+        try:
+            answer = self._http.request(method, address, **content)
+        except httpx.ConnectError as failed:
+            raise ServerUnreachable(
+                f"nothing answers at {self.address}: {failed}", hint="is 'imprint serve' running there?"
+            ) from failed
+        except httpx.TimeoutException as late:
+            raise ServerUnreachable(f"{self.address} did not answer in time", hint="try again") from late
+        except httpx.TransportError as failed:
+            raise ServerUnreachable(f"the connection to {self.address} broke: {failed}") from failed
+        if answer.status_code >= _STATUS_REDIRECT:
+            raise self._refusal(answer)
+        if not answer.content:
+            return {}
+        document = _read_object(answer)
+        if document is None:
+            raise self._stranger(answer)
+        return document
+
+    def _refusal(self, answer: httpx.Response) -> ServerRefused | ServerUnreachable:
+        problem = _read_object(answer)
+        if answer.status_code < _STATUS_ERROR or problem is None:
+            return self._stranger(answer)
+        hint = str(problem.get("hint") or "")
+        if not hint and answer.status_code == _STATUS_UNAUTHORIZED:
+            hint = "put a token in IMPRINT_TOKEN; 'imprint token create' makes one"
+        message = str(problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}")
+        return ServerRefused(
+            message, code=str(problem.get("code") or ""), status=answer.status_code, hint=hint
+        )
+
+    def _stranger(self, answer: httpx.Response) -> ServerUnreachable:
+        return ServerUnreachable(
+            f"what answers at {self.address} does not speak Imprint's interface (HTTP {answer.status_code})",
+            hint="check --server or IMPRINT_SERVER",
+        )
+
+
+def _read_object(answer: httpx.Response) -> Document | None:
+    """The JSON object of an answer; None if it is anything else."""
+    try:
+        document = answer.json()
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _without_none(document: Document) -> Document:
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def _repository_path(name: str) -> str:
+    return f"/api/repos/{RepositoryName.parse(name)}"
+
+
+class ServerAdministration:
+    """The `Administration` of a server; the token must be an administrator's."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def create_repository(self, name: str, default_branch: str) -> Document:
+        """Make an empty repository."""
+        return self._client.post("/api/repos", {"name": name, "default_branch": default_branch})
+
+    def list_repositories(self, *, deleted: bool = False) -> list[Document]:
+        """Those the token may read, or the deleted ones."""
+        return self._client.pages("/api/repos", "repos", deleted="true" if deleted else None)
+
+    def rename_repository(self, name: str, new_name: str) -> Document:
+        """Give a repository another name."""
+        return self._client.patch(_repository_path(name), {"name": new_name})
+
+    def set_head(self, name: str, branch: str) -> Document:
+        """Make a branch the default branch."""
+        return self._client.patch(_repository_path(name), {"default_branch": branch})
+
+    def delete_repository(self, name: str, grace: str) -> Document:
+        """Hide a repository now and destroy it after the grace period."""
+        return self._client.delete(_repository_path(name), grace=grace)
+
+    def restore_repository(self, name: str) -> Document:
+        """Take a deletion back."""
+        return self._client.post(f"{_repository_path(name)}/restore", {})
+
+    def create_token(self, wish: TokenWish) -> Document:
+        """Make a token."""
+        session = None
+        if wish.session is not None:
+            session = _without_none(
+                {"id": wish.session, "agent": wish.agent, "model": wish.model, "prompt": wish.prompt}
+            )
+        return self._client.post(
+            "/api/tokens",
+            {
+                "actor": wish.actor,
+                "kind": wish.kind,
+                "repositories": list(wish.repositories),
+                "can": list(wish.verbs),
+                "emails": list(wish.emails),
+                "expires": wish.expires,
+                "session": session,
+            },
+        )
+
+    def list_tokens(self) -> list[Document]:
+        """All tokens."""
+        return self._client.pages("/api/tokens", "tokens")
+
+    def revoke_token(self, token_id: str) -> Document:
+        """Withdraw a token."""
+        return self._client.delete(f"/api/tokens/{quote(token_id, safe='')}")
+
+    def list_actors(self) -> list[Document]:
+        """Everybody who can act."""
+        return self._client.pages("/api/actors", "actors")
+
+
+class ServerReading:
+    """The `Reading` of one repository on a server."""
+
+    def __init__(self, client: Client, repository: str) -> None:
+        self._client = client
+        self._path = _repository_path(repository)
+
+    def search(self, wish: SearchWish, ref: str) -> Document:
+        """Search at a ref."""
+        return self._client.get(
+            f"{self._path}/search",
+            q=wish.text,
+            ref=ref,
+            limit=wish.limit,
+            path=quote_path(os.fsencode(wish.path)) if wish.path else None,
+            language=wish.language,
+        )
+
+    def symbols(self, name: str, ref: str) -> Document:
+        """Definitions of a name."""
+        return self._client.get(f"{self._path}/symbols", name=name, ref=ref)
+
+    def references(self, name: str, ref: str) -> Document:
+        """Uses of a name."""
+        return self._client.get(f"{self._path}/references", name=name, ref=ref)
+
+    def blame(self, path: bytes, ref: str) -> Document:
+        """Every line of a file with its origin."""
+        return self._client.get(f"{self._path}/blame", path=quote_path(path), ref=ref)
+
+    def why(self, path: bytes, line: int, ref: str) -> Document:
+        """Where a line came from."""
+        return self._client.get(f"{self._path}/why", path=quote_path(path), line=line, ref=ref)
+
+    def audit(self, ref: str) -> Document:
+        """Coverage of everything reachable."""
+        return self._client.get(f"{self._path}/audit", ref=ref)
+
+    def index_status(self, ref: str) -> Document:
+        """How far the index is."""
+        return self._client.get(f"{self._path}/index", ref=ref)
+
+    def sessions(self) -> list[Document]:
+        """The sessions of the repository."""
+        return self._client.pages(f"{self._path}/sessions", "sessions")

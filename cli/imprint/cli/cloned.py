@@ -1,0 +1,145 @@
+"""A clone as a place: found from the current directory, read without a server, derived data kept beside it.
+
+Derived data lives in the clone's Git folder below `imprint/cache` and may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from imprint.cli.errors import NothingFound, UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from imprint.cli.output import Output
+    from imprint.cli.ports import Document, Reading
+    from imprint.semantic.library import Library
+    from imprint.store.clone import Clone
+    from imprint.store.provenance.ledger import Ledger
+    from imprint.store.types import ObjectId
+
+
+def discover_clone(directory: Path) -> Clone:
+    """The clone that a directory is in.
+
+    Raises:
+        NothingFound: it is in none.
+    """
+    from imprint.store.clone import Clone
+    from imprint.store.errors import Missing
+
+    try:
+        return Clone.discover(directory)
+    except Missing as absent:
+        raise NothingFound(
+            "this is not inside a Git repository",
+            hint="change into a clone, or say where: --server URL or --data DIR, and --repo OWNER/NAME",
+        ) from absent
+
+
+@contextmanager
+def open_clone(directory: Path, output: Output) -> Iterator[Reading]:
+    """The clone that a directory is in, for reading."""
+    from imprint.cli.reading import LocalReading
+
+    clone = discover_clone(directory)
+    with ExitStack() as stack:
+        places = _ClonePlaces(clone, output, stack)
+        yield LocalReading(clone.view, places, output)
+
+
+class _ClonePlaces:
+    """The `Places` of a clone: index and ledger, brought up to date by the question that needs them."""
+
+    def __init__(self, clone: Clone, output: Output, stack: ExitStack) -> None:
+        self._clone = clone
+        self._output = output
+        self._stack = stack
+
+    def ledger(self) -> Ledger:
+        """The clone's claims, with those of new commits."""
+        from imprint.store.provenance.expand import expand_clone
+        from imprint.store.provenance.ledger import Ledger
+
+        ledger = Ledger.open(self._clone.cache / "provenance.db")
+        self._stack.callback(ledger.close)
+        with self._output.progress("reading commits") as report:
+            expand_clone(self._clone.view, ledger, report)
+        return ledger
+
+    def library(self) -> Library:
+        """The clone's index, as it is."""
+        from imprint.semantic.library import Library
+
+        library = Library.open(self._clone.cache / "index")
+        self._stack.callback(library.close)
+        return library
+
+    def indexed(self, commit: ObjectId) -> Library:
+        """The clone's index, with the commit in it."""
+        library = self.library()
+        with self._output.progress("indexing") as report:
+            library.ensure(self._clone.view, commit, report)
+        return library
+
+    def prompt(self, _session: str, _address: str) -> str | None:
+        """Prompts are kept by servers; a clone has none."""
+        return None
+
+    def sessions(self) -> list[Document]:
+        """Sessions are recorded by servers; a clone has none."""
+        raise NothingFound(
+            "a clone records no sessions",
+            hint="ask a server: --server URL --repo OWNER/NAME, or a data folder",
+        )
+
+
+def path_argument(text: str, directory: Path | None) -> bytes:
+    """A path as the user wrote it, from the root of the tree.
+
+    Args:
+        text: the path; in double quotes where it could not be written plainly.
+        directory: taken from here, inside a clone's work tree; None: the text starts at the root already.
+
+    Raises:
+        UsageProblem: the path is empty, or outside the work tree.
+        BadPath: it is in double quotes, and not well formed.
+    """
+    from imprint.store.paths import unquote_path
+
+    raw = unquote_path(text) if text.startswith('"') else os.fsencode(text)
+    if not raw:
+        raise UsageProblem("the path is empty", hint="name a file")
+    top = discover_clone(directory).top_level if directory is not None else None
+    if directory is None or top is None:
+        return os.path.normpath(raw)
+    root = os.fsencode(os.path.realpath(top))
+    here = os.fsencode(os.path.realpath(directory))
+    full = os.path.normpath(b"%s/%s" % (here, raw) if not raw.startswith(b"/") else raw)
+    if os.path.commonpath([root, full]) != root or full == root:
+        raise UsageProblem(f"{text!r} is not inside {os.fsdecode(root)}", hint="name a file of this clone")
+    return os.path.relpath(full, root)
+
+
+def find_remote_repository(directory: Path, server: str) -> str | None:
+    """The repository that a remote of the clone at hand has on a server; None if there is none."""
+    from imprint.store.clone import Clone
+    from imprint.store.errors import Missing, PlumbingFailed
+
+    try:
+        plumbing = Clone.discover(directory).view.plumbing
+        listed = plumbing.run("config", "--null", "--get-regexp", r"^remote\..*\.url$")
+    except (Missing, PlumbingFailed):
+        return None
+    wanted = urlsplit(server)
+    for item in listed.split(b"\0"):
+        address = urlsplit(os.fsdecode(item.partition(b"\n")[2]))
+        below = address.path.removeprefix(wanted.path.rstrip("/"))
+        if (address.scheme, address.hostname, address.port) == (wanted.scheme, wanted.hostname, wanted.port):
+            return below.strip("/").removesuffix(".git")
+    return None

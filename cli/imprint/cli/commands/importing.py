@@ -1,0 +1,74 @@
+"""`imprint import`: take over an existing repository."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imprint.cli.call import Call, administers
+from imprint.cli.errors import ImportRefused
+from imprint.cli.ports import Document
+
+if TYPE_CHECKING:
+    from imprint.cli.importer import Source
+    from imprint.store.types import RepositoryName
+
+
+@administers
+def import_(
+    call: Call,
+    source: Annotated[
+        str, typer.Argument(metavar="PATH_OR_URL", help="A repository on disk, or what git can clone.")
+    ],
+    name: Annotated[
+        str, typer.Argument(metavar="OWNER/NAME", help="What it will be; made if it is not there.")
+    ],
+) -> None:
+    """Take over a repository with all its branches, tags, notes and other refs.
+
+    Refs of the same name are overwritten, others stay. Exit code 1 when a ref did not come along.
+    """
+    from imprint.cli.importer import describe_left, open_source
+    from imprint.store.types import RepositoryName
+
+    parsed = RepositoryName.parse(name)
+    surroundings = call.surroundings
+    server = call.chosen_server()
+    with open_source(source, surroundings.directory, surroundings.environment) as found:
+        if server is None:
+            document, refused = _into_folder(call, found, parsed)
+        else:
+            document, refused = _into_server(call, server, found, parsed)
+    left = [f"{ref}: it has no namespace" for ref in found.nameless] + refused
+    document |= {"refs": len(found.refs) - len(refused), "left": left}
+    _show(call, document)
+    if left:
+        raise ImportRefused(
+            f"{len(left)} refs did not come along: {describe_left(left)}", hint="all others did"
+        )
+
+
+def _into_folder(call: Call, source: "Source", name: "RepositoryName") -> tuple[Document, list[str]]:
+    from imprint.cli.hosted import describe_repository, open_hosting, read_address
+    from imprint.cli.importer import import_into_folder
+
+    with open_hosting(call.data_folder(create=True), call.key_path) as hosting:
+        refused = import_into_folder(source, name, hosting, call.output)
+        return describe_repository(hosting.get(name), read_address(hosting.folder)), refused
+
+
+def _into_server(
+    call: Call, server: str, source: "Source", name: "RepositoryName"
+) -> tuple[Document, list[str]]:
+    from imprint.cli.importer import import_into_server
+
+    with call.client(server) as client:
+        import_into_server(source, name, client, call.surroundings.environment)
+        return client.get(f"/api/repos/{name}"), []
+
+
+def _show(call: Call, document: Document) -> None:
+    if call.as_json:
+        call.output.document(document)
+    else:
+        call.output.line(f"imported {document['refs']} refs into {document['name']}")
+        call.output.line(f"clone it from {document['git_url']} with a token as password")

@@ -1,0 +1,134 @@
+"""`imprint blame`, `why` and `audit`: where lines come from, and how much of it is known."""
+
+from typing import Annotated, Final
+
+import typer
+
+from imprint.cli.call import Call, reads
+from imprint.cli.errors import UsageProblem
+from imprint.cli.output import Output, render_time
+from imprint.cli.ports import Document
+
+CLASSES: Final = ("bound", "observed", "declared", "inferred", "unknown")
+"""The evidence classes, best first."""
+_SHORT_ID: Final = 10
+
+
+@reads
+def blame(
+    call: Call,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="In a clone: from the current directory.")],
+) -> None:
+    """Show every line of a file with who made it, by what evidence."""
+    with call.reading() as place:
+        answer = place.blame(call.path(file), call.ref)
+    if call.as_json:
+        call.output.document(answer)
+        return
+    rows = [
+        [one["line"], one["commit"][:_SHORT_ID], one["evidence"], _maker(one), one["text"]]
+        for one in answer["lines"]
+    ]
+    call.output.table(["line", "commit", "evidence", "made by", "text"], rows, numbers="line")
+
+
+def _maker(line: Document) -> str:
+    """Who is claimed to have made it, agent and model where said; else the commit's author in brackets."""
+    who = " ".join(str(line[part]) for part in ("agent", "model") if line.get(part))
+    return who or line.get("actor") or f"({line['author']['name']})"
+
+
+@reads
+def why(
+    call: Call,
+    where: Annotated[str, typer.Argument(metavar="FILE:LINE", help="A line, counted from 1.")],
+) -> None:
+    """Explain a line: its commit, who made it, in which session, asked by which prompt."""
+    file, line = _parse_place(where)
+    with call.reading() as place:
+        answer = place.why(call.path(file), line, call.ref)
+    if call.as_json:
+        call.output.document(answer)
+    else:
+        _show_explanation(call.output, answer)
+
+
+def _parse_place(text: str) -> tuple[str, int]:
+    file, colon, line = text.rpartition(":")
+    if not colon or not file or not (line.isascii() and line.isdigit()) or int(line) < 1:
+        raise UsageProblem(f"{text!r} is not FILE:LINE", hint="for example src/app.py:12")
+    return file, int(line)
+
+
+def _show_explanation(output: Output, answer: Document) -> None:
+    asked, origin = answer["asked"], answer["origin"]
+    author = answer["author"]
+    output.line(f"{asked['path']}:{asked['line']}")
+    output.line(f"    {answer['text']}")
+    output.line()
+    output.line(f"commit    {origin['commit']}  {answer['subject']}")
+    if (origin["path"], origin["line"]) != (asked["path"], asked["line"]):
+        output.line(f"as        {origin['path']}:{origin['line']}")
+    output.line(f"author    {author['name']} <{author['email']}>, {render_time(author['at_ms'])}")
+    if delivered := answer["delivered"]:
+        output.line(f"delivered by {delivered['actor']}, {render_time(delivered['at_ms'])}")
+    for claim in answer["claims"]:
+        output.line()
+        _show_claim(output, claim)
+    if answer["missing"]:
+        output.line()
+    for gap in answer["missing"]:
+        output.line(f"not known {gap}")
+
+
+def _show_claim(output: Output, claim: Document) -> None:
+    output.line(f"evidence  {claim['evidence']}, by {claim['method']}")
+    for part in ("actor", "agent", "model", "session"):
+        if claim.get(part):
+            output.line(f"{part:<8}  {claim[part]}")
+    if claim.get("prompt"):
+        output.line("prompt")
+        output.text("\n".join(f"    {line}" for line in str(claim["prompt"]).splitlines()))
+
+
+@reads
+def audit(call: Call) -> None:
+    """Count every commit and every line by how well its origin is known."""
+    with call.reading() as place:
+        answer = place.audit(call.ref)
+    if call.as_json:
+        call.output.document(answer)
+        return
+    output = call.output
+    rows = []
+    for what in ("commits", "lines"):
+        counts = answer[what]
+        rows.append([what, counts["total"], *(_share(counts[name], counts["total"]) for name in CLASSES)])
+    output.table(["", "total", *CLASSES], rows, numbers=" ".join(("total", *CLASSES)))
+    _show_groups(output, answer)
+    unrecorded = answer["unrecorded"]
+    if unrecorded:
+        output.line()
+        output.line(f"{len(unrecorded)} commits declare an agent and have no record:")
+        output.table(["commit", "agent"], [_unrecorded_row(one) for one in unrecorded])
+
+
+def _share(count: int, total: int) -> str:
+    return f"{count} ({100 * count / total:.1f} %)" if count and total else str(count)
+
+
+def _show_groups(output: Output, answer: Document) -> None:
+    for name, title in (("agents", "agent"), ("months", "month")):
+        groups = answer[name]
+        if not groups:
+            continue
+        columns = [key for key in groups[0] if key != title and isinstance(groups[0][key], int)]
+        output.line()
+        rows = [[group.get(title) or "unknown", *(group[key] for key in columns)] for group in groups]
+        output.table([title, *columns], rows, numbers=" ".join(columns))
+
+
+def _unrecorded_row(one: Document | str) -> list[str | None]:
+    if isinstance(one, str):
+        return [one[:_SHORT_ID], None]
+    return [str(one["commit"])[:_SHORT_ID], one.get("agent")]

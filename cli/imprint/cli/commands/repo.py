@@ -1,0 +1,115 @@
+"""`imprint repo`: the repositories of a data folder or a server."""
+
+from typing import Annotated
+
+import typer
+
+from imprint.cli.call import Call, administers
+
+app = typer.Typer(help="Create, list, rename, delete and restore repositories.", rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository.")]
+
+
+@app.command()
+@administers
+def create(
+    call: Call,
+    name: Name,
+    *,
+    default_branch: Annotated[
+        str, typer.Option(help="The branch that HEAD names; it may be unborn.")
+    ] = "main",
+) -> None:
+    """Create an empty repository."""
+    with call.administration(create=True) as place:
+        made = place.create_repository(name, default_branch)
+    if call.as_json:
+        call.output.document(made)
+        return
+    call.output.line(f"created {made['name']}")
+    call.output.line(f"clone it from {made['git_url']} with a token as password")
+
+
+@app.command("list")
+@administers
+def list_(
+    call: Call,
+    *,
+    deleted: Annotated[
+        bool, typer.Option("--deleted", help="Those deleted that can still be restored.")
+    ] = False,
+) -> None:
+    """List the repositories that you may see."""
+    with call.administration() as place:
+        found = place.list_repositories(deleted=deleted)
+    if call.as_json:
+        call.output.document({"repos": found})
+    elif found:
+        rows = [[one["name"], one["default_branch"], one.get("git_url")] for one in found]
+        call.output.table(["name", "default branch", "clone URL"], rows)
+    else:
+        call.output.note("no repositories; 'imprint repo create OWNER/NAME' makes one")
+
+
+@app.command()
+@administers
+def rename(
+    call: Call,
+    name: Name,
+    new_name: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The new name.")],
+) -> None:
+    """Give a repository another name."""
+    with call.administration() as place:
+        changed = place.rename_repository(name, new_name)
+    if call.as_json:
+        call.output.document(changed)
+    else:
+        call.output.line(f"renamed {name} to {changed['name']}")
+
+
+@app.command()
+@administers
+def delete(
+    call: Call,
+    name: Name,
+    *,
+    grace: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long it can be restored: 30m, 24h, 7d.")
+    ] = "7d",
+) -> None:
+    """Delete a repository: hidden at once, destroyed after a grace period."""
+    with call.administration() as place:
+        gone = place.delete_repository(name, grace)
+    if call.as_json:
+        call.output.document(gone)
+    else:
+        call.output.line(f"deleted {name}; 'imprint repo restore {name}' takes it back within {grace}")
+
+
+@app.command()
+@administers
+def restore(call: Call, name: Name) -> None:
+    """Take back a deletion within its grace period."""
+    with call.administration() as place:
+        back = place.restore_repository(name)
+    if call.as_json:
+        call.output.document(back)
+    else:
+        call.output.line(f"restored {back['name']}")
+
+
+@app.command("set-head")
+@administers
+def set_head(
+    call: Call,
+    name: Name,
+    branch: Annotated[str, typer.Argument(help="The branch, which need not exist yet.")],
+) -> None:
+    """Set the default branch, which HEAD names."""
+    with call.administration() as place:
+        changed = place.set_head(name, branch)
+    if call.as_json:
+        call.output.document(changed)
+    else:
+        call.output.line(f"HEAD of {changed['name']} is {changed['default_branch']}")

@@ -1,0 +1,101 @@
+"""`imprint search` and `imprint symbol`: find code by meaning and by name."""
+
+from typing import Annotated
+
+import typer
+
+from imprint.cli.call import Call, reads
+from imprint.cli.errors import NothingFound
+from imprint.cli.output import Output
+from imprint.cli.ports import Document, SearchWish
+
+_SHOWN_LINES = 6
+"""Lines of a hit that people see; the whole chunk is in the JSON."""
+
+
+@reads
+def search(
+    call: Call,
+    text: Annotated[
+        str, typer.Argument(metavar="QUERY", help="Words or identifiers, such as 'retry policy'.")
+    ],
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Hits at most.")] = 10,
+    path: Annotated[
+        str, typer.Option(metavar="PREFIX", help="Only below this path.", show_default=False)
+    ] = "",
+    language: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only in this language.", show_default=False)
+    ] = None,
+) -> None:
+    """Search the code at a commit; the best hit comes first.
+
+    Exit code 1 when nothing was found.
+    """
+    with call.reading() as place:
+        answer = place.search(SearchWish(text, limit, path, language), call.ref)
+    if call.as_json:
+        call.output.document(answer)
+    else:
+        for hit in answer["hits"]:
+            _show_hit(call.output, hit)
+    note_behind(call.output, answer)
+    if not answer["hits"]:
+        if call.as_json:
+            raise typer.Exit(1)
+        raise NothingFound(f"nothing found for {text!r}")
+
+
+def _show_hit(output: Output, hit: Document) -> None:
+    symbol = f"  {hit['symbol']}" if hit.get("symbol") else ""
+    output.line(f"{hit['path']}:{hit['start_line']}-{hit['end_line']}{symbol}  ({hit['score']:.2f})")
+    lines = str(hit.get("text") or "").rstrip("\n").split("\n")
+    for line in lines[:_SHOWN_LINES]:
+        output.line(f"    {line}")
+    if len(lines) > _SHOWN_LINES:
+        output.line(f"    ... {len(lines) - _SHOWN_LINES} more lines")
+    output.line()
+
+
+def note_behind(output: Output, answer: Document) -> None:
+    """Say beside an answer that the index has not seen everything yet."""
+    behind = answer.get("behind") or 0
+    if behind:
+        output.note(f"the index is {behind} commits behind; the answer may miss what they changed")
+
+
+@reads
+def symbol(
+    call: Call,
+    name: Annotated[str, typer.Argument(help="A name, or a qualified one such as Client.retry.")],
+    *,
+    references: Annotated[bool, typer.Option("--references", help="Show where it is used instead.")] = False,
+) -> None:
+    """Show where a symbol is defined, or used.
+
+    Exit code 1 when nothing was found.
+    """
+    with call.reading() as place:
+        answer = place.references(name, call.ref) if references else place.symbols(name, call.ref)
+    found = answer["references" if references else "symbols"]
+    if call.as_json:
+        call.output.document(answer)
+    elif references:
+        rows = [[f"{one['path']}:{one['line']}", one["kind"], one["container"] or None] for one in found]
+        call.output.table(["where", "kind", "inside"], rows)
+    else:
+        rows = [
+            [f"{one['path']}:{one['start_line']}", one["kind"], _qualified(one), one["signature"]]
+            for one in found
+        ]
+        call.output.table(["where", "kind", "name", "signature"], rows)
+    note_behind(call.output, answer)
+    if not found:
+        if call.as_json:
+            raise typer.Exit(1)
+        raise NothingFound(f"no {'use' if references else 'definition'} of {name!r} found")
+
+
+def _qualified(entity: Document) -> str:
+    container = entity.get("container")
+    return f"{container}.{entity['name']}" if container else str(entity["name"])

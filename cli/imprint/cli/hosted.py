@@ -1,0 +1,285 @@
+"""A data folder as a place: opened in this process, whether or not a server works on it at the same time.
+
+Whoever may read and write the folder is its operator; what they do is recorded under the actor `operator`.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Final
+
+from imprint.store.types import RepositoryName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from imprint.cli.output import Output
+    from imprint.cli.ports import Administration, Document, Reading, TokenWish
+    from imprint.semantic.library import Library
+    from imprint.store.actors import Actor, Token, Verb
+    from imprint.store.catalog.ports import RepositoryRecord
+    from imprint.store.data import DataFolder
+    from imprint.store.followers import Follower
+    from imprint.store.hosting import Hosting, Repository
+    from imprint.store.provenance.ledger import Ledger
+    from imprint.store.types import ObjectId
+
+DEFAULT_ADDRESS: Final = "http://127.0.0.1:8470"
+"""Where `imprint serve` listens unless told otherwise."""
+
+
+@contextmanager
+def open_hosting(folder: Path, key_file: Path | None) -> Iterator[Hosting]:
+    """The repositories of a data folder, which is created or upgraded as need be."""
+    from imprint.store.data import DataFolder
+    from imprint.store.hosting import Hosting
+
+    hosting = Hosting.open(DataFolder.create_or_open(folder, key_file))
+    try:
+        yield hosting
+    finally:
+        hosting.close()
+
+
+@contextmanager
+def open_administration(folder: Path, key_file: Path | None) -> Iterator[Administration]:
+    """The data folder, to administer."""
+    with open_hosting(folder, key_file) as hosting:
+        yield HostedAdministration(hosting)
+
+
+@contextmanager
+def open_reading(folder: Path, key_file: Path | None, name: str, output: Output) -> Iterator[Reading]:
+    """One repository of the data folder, to read."""
+    from imprint.cli.reading import LocalReading
+
+    with open_hosting(folder, key_file) as hosting, ExitStack() as stack:
+        repository = hosting.get(RepositoryName.parse(name))
+        yield LocalReading(repository.view, _HostedPlaces(hosting, repository, stack, output), output)
+
+
+def read_address(data: DataFolder) -> str:
+    """Where the data folder was last served; where it would be, if it never was."""
+    try:
+        return _address_file(data).read_text("ascii").strip() or DEFAULT_ADDRESS
+    except (FileNotFoundError, UnicodeDecodeError):
+        return DEFAULT_ADDRESS
+
+
+def write_address(data: DataFolder, address: str) -> None:
+    """Remember where the data folder is served."""
+    _address_file(data).write_text(f"{address}\n", "ascii")
+
+
+def _address_file(data: DataFolder) -> Path:
+    return data.derived_path.with_name("address")
+
+
+class HostedAdministration:
+    """The `Administration` of a data folder."""
+
+    def __init__(self, hosting: Hosting) -> None:
+        self._hosting = hosting
+        self._address = read_address(hosting.folder)
+
+    def create_repository(self, name: str, default_branch: str) -> Document:
+        """Make an empty repository."""
+        made = self._hosting.create(RepositoryName.parse(name), None, default_branch=default_branch)
+        return self._describe(made)
+
+    def list_repositories(self, *, deleted: bool = False) -> list[Document]:
+        """All repositories, or the deleted ones."""
+        if deleted:
+            return [describe_record(record, self._address, None) for record in self._hosting.list_deleted()]
+        return [self._describe(repository) for repository in self._hosting.list()]
+
+    def rename_repository(self, name: str, new_name: str) -> Document:
+        """Give a repository another name."""
+        return self._describe(
+            self._hosting.rename(RepositoryName.parse(name), RepositoryName.parse(new_name), None)
+        )
+
+    def set_head(self, name: str, branch: str) -> Document:
+        """Make a branch the default branch."""
+        return self._describe(self._hosting.set_head(RepositoryName.parse(name), branch, None))
+
+    def delete_repository(self, name: str, grace: str) -> Document:
+        """Hide a repository now and destroy it after the grace period."""
+        from imprint.store.durations import parse_duration_ms
+        from imprint.store.errors import BadExpiry
+
+        grace_ms = parse_duration_ms(grace)
+        if grace_ms is None:
+            raise BadExpiry(grace)
+        gone = self._hosting.delete(RepositoryName.parse(name), None, grace_ms=grace_ms)
+        return describe_record(gone, self._address, None)
+
+    def restore_repository(self, name: str) -> Document:
+        """Take a deletion back."""
+        return self._describe(self._hosting.restore(RepositoryName.parse(name), None))
+
+    def create_token(self, wish: TokenWish) -> Document:
+        """Make a token."""
+        from imprint.store.actors import ActorKind
+        from imprint.store.durations import parse_duration_ms
+        from imprint.store.hosting import SessionSeed
+
+        session = None
+        if wish.session is not None:
+            session = SessionSeed(wish.session, wish.agent, wish.model, wish.prompt)
+        token, secret = self._hosting.issue_token(
+            actor=wish.actor,
+            kind=ActorKind(wish.kind),
+            repositories=wish.repositories,
+            verbs=_parse_verbs(wish.verbs),
+            session=session,
+            expires_in_ms=parse_duration_ms(wish.expires) if wish.expires is not None else None,
+            emails=wish.emails,
+        )
+        return describe_token(token) | {"token": secret}
+
+    def list_tokens(self) -> list[Document]:
+        """All tokens."""
+        return [describe_token(token) for token in self._hosting.catalogue.list_tokens()]
+
+    def revoke_token(self, token_id: str) -> Document:
+        """Withdraw a token."""
+        hosting = self._hosting
+        return describe_token(hosting.catalogue.revoke_token(token_id, hosting.clock.now_ms()))
+
+    def list_actors(self) -> list[Document]:
+        """Everybody who can act."""
+        return [describe_actor(actor) for actor in self._hosting.catalogue.list_actors()]
+
+    def _describe(self, repository: Repository) -> Document:
+        return describe_repository(repository, self._address)
+
+
+def _parse_verbs(names: tuple[str, ...]) -> frozenset[Verb]:
+    from imprint.cli.errors import UsageProblem
+    from imprint.store.actors import Verb
+
+    try:
+        verbs = frozenset(Verb(name) for name in names)
+    except ValueError as unknown:
+        raise UsageProblem(f"{unknown}", hint="--can takes read, write and admin") from unknown
+    if not verbs:
+        raise UsageProblem("--can names nothing", hint="--can takes read, write and admin")
+    return verbs
+
+
+def describe_repository(repository: Repository, address: str) -> Document:
+    """A live repository, as the REST interface describes it."""
+    return describe_record(repository.record, address, repository.view.refs.snapshot().head_id)
+
+
+def describe_record(record: RepositoryRecord, address: str, head: ObjectId | None) -> Document:
+    """What the catalogue says of a repository, as the REST interface describes it."""
+    return {
+        "id": record.id,
+        "name": str(record.name),
+        "git_url": f"{address}/{record.name}.git",
+        "default_branch": record.head.short,
+        "head_sha": head,
+        "object_format": record.algorithm.value,
+        "generation": record.generation,
+        "created_at_ms": record.created_at_ms,
+        "purge_after_ms": record.purge_after_ms,
+    }
+
+
+def describe_token(token: Token) -> Document:
+    """A token without its secret, as the REST interface describes it."""
+    return {
+        "id": token.id,
+        "actor": token.actor,
+        "repositories": list(token.repositories),
+        "can": sorted(verb.value for verb in token.verbs),
+        "session": token.session,
+        "created_at_ms": token.created_at_ms,
+        "expires_at_ms": token.expires_at_ms,
+        "revoked_at_ms": token.revoked_at_ms,
+    }
+
+
+def describe_actor(actor: Actor) -> Document:
+    """An actor, as the REST interface describes them."""
+    return {"name": actor.name, "kind": actor.kind.value, "emails": list(actor.emails)}
+
+
+class _HostedPlaces:
+    """The `Places` of a repository in a data folder, kept up to date by followers."""
+
+    def __init__(self, hosting: Hosting, repository: Repository, stack: ExitStack, output: Output) -> None:
+        self._output = output
+        self._hosting = hosting
+        self._repository = repository
+        self._stack = stack
+
+    def ledger(self) -> Ledger:
+        """The data folder's claims, with those of the newest events."""
+        from imprint.store.provenance.expand import ProvenanceFollower
+        from imprint.store.provenance.ledger import Ledger
+
+        ledger = Ledger.open(self._hosting.folder.derived_path)
+        self._stack.callback(ledger.close)
+        self._catch_up(ProvenanceFollower(ledger, self._hosting))
+        return ledger
+
+    def library(self) -> Library:
+        """The data folder's index, as it is."""
+        from imprint.semantic.library import Library
+
+        library = Library.open(self._hosting.folder.index_path)
+        self._stack.callback(library.close)
+        return library
+
+    def indexed(self, _commit: ObjectId) -> Library:
+        """The data folder's index, with the heads of all refs; others are answered from what is indexed."""
+        from imprint.semantic.follow import IndexFollower
+
+        library = self.library()
+        self._catch_up(IndexFollower(library))
+        return library
+
+    def _catch_up(self, follower: Follower) -> None:
+        """Wait for the server that has the data folder, or do its follower's work where there is none."""
+        from imprint.store.followers import FollowerRunner
+
+        runner = FollowerRunner(self._hosting, [follower])
+        if not runner.catch_up():
+            for status in runner.status():
+                if status.error:
+                    self._output.note(f"{status.repository} is not up to date: {status.error}")
+        runner.stop()
+
+    def prompt(self, session: str, address: str) -> str | None:
+        """The text of a prompt, unless it was erased."""
+        from imprint.store.errors import Missing
+        from imprint.store.hosting import transcript_key
+
+        key = transcript_key(self._repository.record.id, session)
+        try:
+            return self._hosting.transcripts.read(key, address).decode("utf-8", "replace")
+        except Missing:
+            return None
+
+    def sessions(self) -> list[Document]:
+        """The sessions of the repository."""
+        catalogue, repository_id = self._hosting.catalogue, self._repository.record.id
+        return [
+            {
+                "id": session.id,
+                "actor": session.actor,
+                "agent": session.agent,
+                "model": session.model,
+                "base_sha": session.base,
+                "opened_at_ms": session.opened_at_ms,
+                "turns": [
+                    {"number": turn.number, "at_ms": turn.at_ms, "model": turn.model}
+                    for turn in catalogue.list_turns(repository_id, session.id)
+                ],
+            }
+            for session in catalogue.list_sessions(repository_id)
+        ]

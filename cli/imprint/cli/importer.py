@@ -1,0 +1,321 @@
+"""Taking over an existing repository with all its refs and notes.
+
+A URL is first mirrored by the user's own git into a temporary folder; a folder is read in place. From there
+refs and objects go through the same receive path as every push: in this process for a data folder, by
+`git push` for a server.
+
+Invariants:
+    1. The source is only read; its hooks do not run.
+    2. Objects are taken over whole or not at all: one pack, one commit point. A ref that the store has no
+       name for, or that it refuses, does not hold up the others, and is named.
+    3. Refs that are about one clone (remote-tracking branches, the stash, a bisection) stay behind.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, BinaryIO, Final, cast
+from urllib.parse import urlsplit
+
+from imprint.cli.errors import CommandError, ImportRefused, NothingFound, ServerRefused
+from imprint.cli.gitclient import GitClient
+from imprint.store.errors import BadRefName, PlumbingFailed, RepositoryMissing
+from imprint.store.plumbing import Plumbing
+from imprint.store.types import ObjectId, RefName, RepositoryName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from imprint.cli.client import Client
+    from imprint.cli.output import Output
+    from imprint.store.hosting import Hosting, Repository
+    from imprint.store.plumbing import GitProcess
+    from imprint.store.push import Receipt
+
+_LEFT_BEHIND: Final = (
+    b"refs/remotes/",
+    b"refs/bisect/",
+    b"refs/worktree/",
+    b"refs/rewritten/",
+    b"refs/stash",
+)
+"""Refs that are about one clone, not about the repository (gitrepository-layout(5), git-stash(1))."""
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[^/:]+:[^:]")
+"""A URL, or the short form of ssh that git-clone(1) describes: a colon before the first slash."""
+_REFUSED_OBJECT: Final = re.compile(r"object ([0-9a-f]{40,64}): (\w+): ([^;\n]*)")
+"""How index-pack reports what git-fsck(1) calls a message id."""
+_NOT_FOUND: Final = 404
+_MIB: Final = 1024**2
+_SHOWN_REFS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A repository to be taken over.
+
+    Attributes:
+        folder: where it is on this machine.
+        name: what to call it in events: its URL without credentials, or its path.
+        head: the branch that HEAD names; None if HEAD names a commit.
+        refs: what comes along.
+        nameless: names of refs that the store cannot have.
+        plumbing: git on it.
+    """
+
+    folder: Path
+    name: str
+    head: RefName | None
+    refs: Mapping[RefName, ObjectId]
+    nameless: tuple[str, ...]
+    plumbing: Plumbing
+
+
+@contextmanager
+def open_source(place: str, directory: Path, environment: Mapping[str, str]) -> Iterator[Source]:
+    """The repository at a URL or path; what was fetched for it is gone at the end.
+
+    Raises:
+        NothingFound: there is none.
+        ImportRefused: its history is not whole, its ids are not SHA-1, or git could not fetch it.
+    """
+    if (directory / place).is_dir():
+        yield _read_source(directory / place, str(directory / place), environment)
+    elif _URL.match(place):
+        with tempfile.TemporaryDirectory(prefix="imprint-import-") as temporary:
+            mirror = Path(temporary) / "source.git"
+            options = ["--progress"] if sys.stderr.isatty() else ["--quiet"]
+            client = GitClient(environment, directory)
+            status, _ = client.show("clone", "--mirror", "--template=", *options, "--", place, str(mirror))
+            if status:
+                raise ImportRefused(
+                    f"git could not clone {_hide_password(place)}", hint="what git said is above"
+                )
+            yield _read_source(mirror, _hide_password(place), environment)
+    else:
+        raise NothingFound(f"no repository at {place}", hint="give a folder, or a URL that git can clone")
+
+
+def _hide_password(url: str) -> str:
+    address = urlsplit(url)
+    if not address.scheme or address.password is None:
+        return url
+    return address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
+
+
+def _read_source(folder: Path, name: str, environment: Mapping[str, str]) -> Source:
+    plumbing = Plumbing(_find_git_dir(folder, environment))
+    if plumbing.run("rev-parse", "--is-shallow-repository").strip() == b"true":
+        raise ImportRefused(
+            f"{name} is a shallow clone: its history is cut off", hint="'git fetch --unshallow' completes it"
+        )
+    if plumbing.run("rev-parse", "--show-object-format").strip() != b"sha1":
+        raise ImportRefused(f"the ids of {name} are not SHA-1", hint="repositories here have SHA-1 ids")
+    refs: dict[RefName, ObjectId] = {}
+    nameless: list[str] = []
+    for line in plumbing.run("for-each-ref", "--format=%(objectname) %(refname)").splitlines():
+        text, _, raw = line.partition(b" ")
+        if raw.startswith(_LEFT_BEHIND):
+            continue
+        try:
+            refs[RefName.parse(raw)] = ObjectId.parse(text)
+        except BadRefName:
+            nameless.append(raw.decode("utf-8", "backslashreplace"))
+    return Source(folder, name, _read_head(plumbing), refs, tuple(nameless), plumbing)
+
+
+def _find_git_dir(folder: Path, environment: Mapping[str, str]) -> Path:
+    """The Git folder of a repository; by the user's own git, which refuses folders of strangers."""
+    client = GitClient(environment, folder)
+    try:
+        found = client.run("rev-parse", "--absolute-git-dir", "--show-prefix").split("\n")
+    except CommandError as failed:
+        raise NothingFound(f"{folder} is not a Git repository", hint=failed.message) from failed
+    if len(found) > 1 and found[1]:
+        raise NothingFound(
+            f"{folder} is a folder inside a repository, not a repository",
+            hint="name the repository's top folder",
+        )
+    return Path(found[0])
+
+
+def _read_head(plumbing: Plumbing) -> RefName | None:
+    try:
+        head = plumbing.run("symbolic-ref", "--quiet", "HEAD").removesuffix(b"\n")
+    except PlumbingFailed:
+        return None
+    return RefName.parse(head) if head.startswith(b"refs/heads/") else None
+
+
+# -- into a data folder ------------------------------------------------------------------------------
+
+
+def import_into_folder(source: Source, name: RepositoryName, hosting: Hosting, output: Output) -> list[str]:
+    """Take a repository over in this process; the refs that were refused, with the reasons.
+
+    Raises:
+        ImportRefused: git's checks refuse an object, or objects are missing; nothing was kept.
+    """
+    made: Repository | None = None
+    try:
+        repository = hosting.get(name)
+    except RepositoryMissing:
+        repository = made = hosting.create(
+            name, None, default_branch=source.head.short if source.head else "main"
+        )
+    try:
+        receipt = _receive(source, repository, hosting, output)
+    except BaseException:
+        if made is not None:
+            hosting.delete(name, None, grace_ms=0)
+            hosting.purge_due()
+        raise
+    return [
+        f"{result.name.decode('utf-8', 'backslashreplace')}: {result.error}"
+        for result in receipt.results
+        if result.error
+    ]
+
+
+def _receive(source: Source, repository: Repository, hosting: Hosting, output: Output) -> Receipt:
+    from imprint.store.events import EventKind
+    from imprint.store.policy import ScopeJudge
+    from imprint.store.push import Push, RefCommand
+    from imprint.store.receive import Receiver
+
+    known = repository.view.refs.snapshot()
+    commands = tuple(
+        RefCommand(bytes(ref), value.id if (value := known.refs.get(ref)) else None, target)
+        for ref, target in source.refs.items()
+    )
+    wanted = set(source.refs.values())
+    had = wanted & {value.id for value in known.refs.values()}
+    push = Push(
+        principal=None,
+        commands=commands,
+        pack=None,
+        kind=EventKind.IMPORT,
+        head=source.head,
+        details={"source": source.name},
+    )
+    receiver = Receiver(hosting, ScopeJudge())
+    if wanted <= had:
+        return receiver.receive(push, repository)
+    with _pack(source, wanted, had) as process, output.progress("taking over, MiB") as report:
+        counted = cast("BinaryIO", _Counted(process.stdout, report))
+        receipt = receiver.receive(replace(push, pack=counted), repository)
+        status, said = process.finish(check=False)
+    if status and receipt.unpack_error is not None:
+        raise ImportRefused(
+            f"git could not read all of {source.name}: {_last_line(said)}", hint="nothing was kept"
+        )
+    if receipt.unpack_error is not None:
+        raise _explain_refusal(source, receipt.unpack_error)
+    return receipt
+
+
+@contextmanager
+def _pack(source: Source, wanted: set[ObjectId], had: set[ObjectId]) -> Iterator[GitProcess]:
+    """Git writing one pack of what is reachable from the wanted objects and not from those already there."""
+    with source.plumbing.stream("pack-objects", "--revs", "--stdout", "--delta-base-offset", "-q") as process:
+        lines = [*sorted(wanted - had), *(f"^{each}" for each in sorted(had))]
+        process.stdin.write("".join(f"{line}\n" for line in lines).encode())
+        process.stdin.close()
+        yield process
+
+
+class _Counted:
+    """A stream that reports how many MiB were read from it."""
+
+    def __init__(self, stream: IO[bytes], report: Callable[[int, int], None]) -> None:
+        self._stream = stream
+        self._report = report
+        self._bytes = 0
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._stream.read(size)
+        self._bytes += len(piece)
+        self._report(self._bytes // _MIB, 0)
+        return piece
+
+
+def _explain_refusal(source: Source, said: str) -> ImportRefused:
+    """What git's strict checks refuse, by object and message id."""
+    found = _REFUSED_OBJECT.search(said)
+    if found is None:
+        return ImportRefused(f"{source.name} was refused: {said}", hint="nothing was kept")
+    object_id, message_id, text = found.groups()
+    return ImportRefused(
+        f"git's checks refuse object {object_id} of {source.name}: {message_id}: {text.strip()}",
+        hint=f"nothing was kept; git-fsck(1) explains {message_id}; the object must be rewritten first",
+    )
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2]
+
+
+# -- into a server -----------------------------------------------------------------------------------
+
+
+def import_into_server(
+    source: Source, name: RepositoryName, client: Client, environment: Mapping[str, str]
+) -> None:
+    """Take a repository over by `git push`.
+
+    Raises:
+        ImportRefused: git's checks on the server refuse an object, or a ref was refused.
+        ServerRefused: the token does not allow it.
+    """
+    address = f"/api/repos/{name}"
+    _ensure_repository(client, address, name, source)
+    if source.refs:
+        _push(source, f"{client.address}/{name}.git", client, environment)
+    if source.head is not None:
+        client.patch(address, {"default_branch": source.head.short})
+
+
+def _ensure_repository(client: Client, address: str, name: RepositoryName, source: Source) -> None:
+    try:
+        client.get(address)
+    except ServerRefused as refused:
+        if refused.status != _NOT_FOUND:
+            raise
+        branch = source.head.short if source.head else "main"
+        client.post("/api/repos", {"name": str(name), "default_branch": branch})
+
+
+def _push(source: Source, url: str, client: Client, environment: Mapping[str, str]) -> None:
+    left = [
+        f"^{prefix.decode()}*" if prefix.endswith(b"/") else f"^{prefix.decode()}" for prefix in _LEFT_BEHIND
+    ]
+    git = GitClient(environment, source.folder).presenting(client.address, client.token)
+    status, said = git.show(
+        "-c",
+        f"core.hooksPath={os.devnull}",
+        "push",
+        "--progress" if sys.stderr.isatty() else "--quiet",
+        "--no-verify",
+        "--no-signed",
+        "--recurse-submodules=no",
+        url,
+        "+refs/*:refs/*",
+        *left,
+        *(f"^{name}" for name in source.nameless),
+    )
+    if not status:
+        return
+    if found := _REFUSED_OBJECT.search(said):
+        raise _explain_refusal(source, found.group())
+    raise ImportRefused(f"git could not push {source.name} to {url}", hint="what git said is above")
+
+
+def describe_left(refs: list[str]) -> str:
+    """Some of the refs that did not come along, and how many more there are."""
+    more = f" and {len(refs) - _SHOWN_REFS} more" if len(refs) > _SHOWN_REFS else ""
+    return "; ".join(refs[:_SHOWN_REFS]) + more

@@ -1,0 +1,81 @@
+"""The entry point: reads the environment, carries out one command, turns its end into words and an exit code.
+
+This is the only module of Imprint that reads the environment.
+
+Invariants:
+    1. What a person did wrong is said in two lines on stderr, never as a traceback.
+    2. A reader that goes away (`imprint ... | head`) and an interrupt end the command without a word.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from imprint.cli.call import Surroundings
+from imprint.cli.commands import app
+from imprint.cli.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_READER_GONE, describe, exit_code
+from imprint.cli.output import Output, ReaderGone
+
+
+def main() -> None:
+    """Carry out the command of this process and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    code = run(sys.argv[1:], _read_surroundings())
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = EXIT_READER_GONE
+    if code == EXIT_READER_GONE:
+        _close_stdout()
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str], surroundings: Surroundings) -> int:
+    """Carry out one command and return its exit code; errors have been said."""
+    try:
+        ended = typer.main.get_command(app).main(
+            list(arguments), prog_name="imprint", standalone_mode=False, obj=surroundings
+        )
+    except typer.TyperException as wrong:
+        Output.standard().error(wrong.format_message(), _usage_hint(wrong))
+        return wrong.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return EXIT_INTERRUPTED
+    except ReaderGone:
+        return EXIT_READER_GONE
+    except Exception as error:
+        described = describe(error)
+        if described is None:
+            raise
+        Output.standard().error(described.message, described.hint)
+        return exit_code(described)
+    return ended if isinstance(ended, int) else EXIT_DONE
+
+
+def _read_surroundings() -> Surroundings:
+    environment = dict(os.environ)  # noqa: TID251 - this is the module that reads it
+    return Surroundings(
+        directory=Path.cwd(),
+        environment=environment,
+        server=environment.get("IMPRINT_SERVER") or None,
+        token=environment.get("IMPRINT_TOKEN") or None,
+    )
+
+
+def _usage_hint(wrong: typer.TyperException) -> str:
+    context = getattr(wrong, "ctx", None)
+    return f"'{context.command_path} --help' says more" if context is not None else ""
+
+
+def _close_stdout() -> None:
+    """Let the interpreter's last flush go nowhere instead of complaining about the closed pipe."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

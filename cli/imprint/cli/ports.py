@@ -1,0 +1,141 @@
+"""What commands ask of a place: a data folder, a server, or a clone.
+
+Answers are documents: the JSON values that `--json` prints and that the REST interface gives, so that a
+program reads the same whichever place answered. They are rendered once, in the layer that knows the value;
+here they are only carried, printed and laid out. Paths in them are text as `imprint.store.paths.quote_path`
+writes it.
+
+Every method raises the errors of `imprint.store.errors`, or `ServerRefused` with the same code and words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Document = dict[str, Any]
+"""One JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenWish:
+    """A token to be made.
+
+    Attributes:
+        actor: who will act with it.
+        kind: `agent`, `human` or `service`.
+        repositories: `owner/name` each, or `*`.
+        verbs: of `read`, `write`, `admin`.
+        emails: addresses by which the actor's commits are known.
+        expires: a duration such as `24h`; None for never.
+        session: id of the session to open; None for none.
+        agent, model, prompt: what the session says of the work; None for nothing.
+    """
+
+    actor: str
+    kind: str
+    repositories: tuple[str, ...]
+    verbs: tuple[str, ...]
+    emails: tuple[str, ...] = ()
+    expires: str | None = None
+    session: str | None = None
+    agent: str | None = None
+    model: str | None = None
+    prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchWish:
+    """A search.
+
+    Attributes:
+        text: what to look for, in words or identifiers.
+        limit: hits at most.
+        path: only below this path; empty for everywhere.
+        language: only in this language; None for all.
+    """
+
+    text: str
+    limit: int = 10
+    path: str = ""
+    language: str | None = None
+
+
+class Administration(Protocol):
+    """Repositories, tokens and actors of a data folder or a server."""
+
+    def create_repository(self, name: str, default_branch: str) -> Document:
+        """Make an empty repository: `{"name", "git_url", ...}`."""
+        ...
+
+    def list_repositories(self, *, deleted: bool = False) -> list[Document]:
+        """Those the caller may see, by name; or the deleted ones that can still be restored."""
+        ...
+
+    def rename_repository(self, name: str, new_name: str) -> Document:
+        """Give a repository another name."""
+        ...
+
+    def set_head(self, name: str, branch: str) -> Document:
+        """Make a branch the default branch, which HEAD names."""
+        ...
+
+    def delete_repository(self, name: str, grace: str) -> Document:
+        """Hide a repository now and destroy it after the grace period."""
+        ...
+
+    def restore_repository(self, name: str) -> Document:
+        """Take a deletion back."""
+        ...
+
+    def create_token(self, wish: TokenWish) -> Document:
+        """Make a token: `{"id", "token", ...}`, the only time that its secret is seen."""
+        ...
+
+    def list_tokens(self) -> list[Document]:
+        """All tokens, without their secrets."""
+        ...
+
+    def revoke_token(self, token_id: str) -> Document:
+        """Withdraw a token at once."""
+        ...
+
+    def list_actors(self) -> list[Document]:
+        """Everybody who can act."""
+        ...
+
+
+class Reading(Protocol):
+    """One repository to ask about. `ref` is a revision; `path` is Git's bytes from the root of the tree."""
+
+    def search(self, wish: SearchWish, ref: str) -> Document:
+        """`{"commit", "behind", "hits": [...]}`."""
+        ...
+
+    def symbols(self, name: str, ref: str) -> Document:
+        """`{"symbols": [...]}`."""
+        ...
+
+    def references(self, name: str, ref: str) -> Document:
+        """`{"references": [...]}`."""
+        ...
+
+    def blame(self, path: bytes, ref: str) -> Document:
+        """`{"commit", "path", "lines": [...]}`."""
+        ...
+
+    def why(self, path: bytes, line: int, ref: str) -> Document:
+        """`{"commit", "path", "line", "claims": [...]}`."""
+        ...
+
+    def audit(self, ref: str) -> Document:
+        """`{"commits": {...}, "lines": {...}, "months": [...], "agents": [...], "unrecorded": [...]}`."""
+        ...
+
+    def index_status(self, ref: str) -> Document:
+        """`{"ref", "head", "indexed", "behind", ...}`."""
+        ...
+
+    def sessions(self) -> list[Document]:
+        """The sessions recorded in the repository, oldest first."""
+        ...

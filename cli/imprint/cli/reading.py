@@ -1,0 +1,114 @@
+"""Reading in this process: the same answers for a repository of a data folder and for a clone."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Protocol
+
+from imprint.store.view import resolve_commit
+
+if TYPE_CHECKING:
+    from imprint.cli.output import Output
+    from imprint.cli.ports import Document, SearchWish
+    from imprint.semantic.library import Library
+    from imprint.store.provenance.ledger import Ledger
+    from imprint.store.types import ObjectId
+    from imprint.store.view import RepositoryView
+
+
+class Places(Protocol):
+    """Where the derived data of a repository is; each is opened by the question that needs it."""
+
+    def ledger(self) -> Ledger:
+        """The claims, brought up to date."""
+        ...
+
+    def library(self) -> Library:
+        """The index, as it is."""
+        ...
+
+    def indexed(self, commit: ObjectId) -> Library:
+        """The index, with the commit in it where this place can see to that."""
+        ...
+
+    def prompt(self, session: str, address: str) -> str | None:
+        """The text of a prompt; None if it cannot be read."""
+        ...
+
+    def sessions(self) -> list[Document]:
+        """The recorded sessions."""
+        ...
+
+
+class LocalReading:
+    """The `Reading` of a repository that this process has opened.
+
+    Args:
+        view: the repository.
+        places: its derived data.
+        output: where progress goes.
+    """
+
+    def __init__(self, view: RepositoryView, places: Places, output: Output) -> None:
+        self._view = view
+        self._places = places
+        self._output = output
+
+    def search(self, wish: SearchWish, ref: str) -> Document:
+        """Search at a ref."""
+        from imprint.semantic.search.query import Query
+        from imprint.semantic.search.render import answer_json
+
+        library = self._places.indexed(resolve_commit(self._view, ref))
+        query = Query(wish.text, limit=wish.limit, path_prefix=os.fsencode(wish.path), language=wish.language)
+        return answer_json(library.search(self._view, query, ref=ref))
+
+    def symbols(self, name: str, ref: str) -> Document:
+        """Definitions of a name."""
+        from imprint.semantic.search.render import symbols_json
+
+        library = self._places.indexed(resolve_commit(self._view, ref))
+        return {"symbols": symbols_json(library.symbols(self._view, name, ref=ref))}
+
+    def references(self, name: str, ref: str) -> Document:
+        """Uses of a name."""
+        from imprint.semantic.search.render import references_json
+
+        library = self._places.indexed(resolve_commit(self._view, ref))
+        return {"references": references_json(library.references(self._view, name, ref=ref))}
+
+    def blame(self, path: bytes, ref: str) -> Document:
+        """Every line of a file with its origin."""
+        from imprint.store.provenance.explain import blame
+        from imprint.store.provenance.render import blame_json
+
+        commit = resolve_commit(self._view, ref)
+        return blame_json(commit, path, blame(self._view, self._places.ledger(), commit, path))
+
+    def why(self, path: bytes, line: int, ref: str) -> Document:
+        """Where a line came from."""
+        from imprint.store.provenance.explain import why
+        from imprint.store.provenance.render import explanation_json
+
+        commit = resolve_commit(self._view, ref)
+        found = why(self._view, self._places.ledger(), commit, path, line, self._places.prompt)
+        return explanation_json(found)
+
+    def audit(self, ref: str) -> Document:
+        """Coverage of everything reachable."""
+        from imprint.store.provenance.audit import audit
+
+        commit = resolve_commit(self._view, ref)
+        ledger = self._places.ledger()
+        with self._output.progress("tracing lines") as report:
+            return audit(self._view, ledger, commit, report).to_json()
+
+    def index_status(self, ref: str) -> Document:
+        """How far the index is."""
+        from imprint.semantic.search.render import status_json
+
+        return status_json(self._places.library().status(self._view, ref))
+
+    def sessions(self) -> list[Document]:
+        """The sessions of the repository."""
+        return self._places.sessions()

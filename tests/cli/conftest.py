@@ -1,0 +1,134 @@
+"""A data folder, a running server, and the command line as people and programs call it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imprint.cli.call import Surroundings
+from imprint.cli.main import run
+
+COMMAND = [sys.executable, "-m", "imprint.cli.main"]
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("IMPRINT_", "GIT_"))}
+    alone = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_TERMINAL_PROMPT": "0"}
+    return kept | alone | more
+
+
+@dataclass
+class Ended:
+    """What a command left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.stdout)
+
+
+@pytest.fixture
+def imprint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Carry out a command in this process, through everything but the reading of the environment."""
+
+    def call(
+        *arguments: str, cwd: Path = tmp_path, server: str | None = None, token: str | None = None
+    ) -> Ended:
+        capsys.readouterr()
+        code = run(arguments, Surroundings(cwd, environment(), server, token))
+        said = capsys.readouterr()
+        return Ended(code, said.out, said.err)
+
+    return call
+
+
+@pytest.fixture
+def imprint_process(tmp_path: Path) -> Callable[..., Ended]:
+    """Carry out a command in a process of its own."""
+
+    def call(*arguments: str, cwd: Path = tmp_path, **variables: str) -> Ended:
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=cwd,
+            env=environment(**variables),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    return call
+
+
+class ServerProcess:
+    """`imprint serve` in a process of its own, on a free port."""
+
+    def __init__(self, data: Path, *options: str, cwd: Path) -> None:
+        self.data = data
+        self.process = subprocess.Popen(
+            [*COMMAND, "serve", "--data", str(data), "--port", "0", *options],
+            cwd=cwd,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.said: list[str] = []
+        self.url = self.wait_for("serves").rpartition(" ")[2]
+
+    @property
+    def token(self) -> str:
+        return (self.data / "admin-token").read_text().strip()
+
+    def wait_for(self, words: str) -> str:
+        """The first line that holds the words."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.said.append(line.rstrip("\n"))
+            if words in line:
+                return self.said[-1]
+        assert self.process.stderr
+        message = f"the server ended before it said {words!r}: {self.process.stderr.read()}"
+        raise AssertionError(message)
+
+    def interrupt(self) -> tuple[int, str]:
+        """Ctrl-C; the exit code, and what was said on stderr."""
+        self.process.send_signal(signal.SIGINT)
+        return self.finish()
+
+    def finish(self) -> tuple[int, str]:
+        out, err = self.process.communicate(timeout=60)
+        self.said += out.splitlines()
+        return self.process.returncode, err
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+    """Start servers that are gone at the end of the test."""
+    started: list[ServerProcess] = []
+
+    def start(data: Path = tmp_path / "served", *options: str) -> ServerProcess:
+        server = ServerProcess(data, *options, cwd=tmp_path)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.finish()
+        for pipe in (server.process.stdout, server.process.stderr):
+            if pipe:
+                pipe.close()
