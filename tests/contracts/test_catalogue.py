@@ -45,11 +45,19 @@ NOW_MS = 1_700_000_000_000
 numbers = itertools.count(1)
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory) -> bytes:
+    """A new catalogue's file, to be copied: making one runs every migration."""
+    path = tmp_path_factory.mktemp("template") / "catalogue.db"
+    upgrade(path)
+    return path.read_bytes()
+
+
 @pytest.fixture(params=["memory", "sqlite"])
-def catalogue(request, tmp_path) -> Iterator[Catalogue]:
+def catalogue(request, tmp_path, template) -> Iterator[Catalogue]:
     opened: Catalogue = MemoryCatalogue()
     if request.param == "sqlite":
-        upgrade(tmp_path / "catalogue.db")
+        (tmp_path / "catalogue.db").write_bytes(template)
         opened = SqlCatalogue.open_sqlite(tmp_path / "catalogue.db")
     yield opened
     opened.close()
