@@ -1,0 +1,152 @@
+"""The composition root: the one place where the parts of a server meet.
+
+Invariants:
+    1. Followers run exactly while the application does; a request never waits for them.
+    2. Every route is behind the gate of `imprint.api.auth`.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from imprint.api import git_http, health
+from imprint.api.auth import Gate
+from imprint.api.refusal import refuse, refuse_invalid, refuse_plainly
+from imprint.api.rest import commits, files, provenance, repos, search, tokens
+from imprint.api.rest.access import CREDENTIALS, REFUSALS
+from imprint.api.services import Services
+from imprint.api.settings import ApiSettings
+from imprint.api.web import manual, views
+from imprint.api.web.front import CommitCounts
+from imprint.api.web.pages import make_environment
+from imprint.semantic.follow import IndexFollower
+from imprint.store.errors import StoreError
+from imprint.store.followers import Follower, FollowerRunner
+from imprint.store.policy import ScopeJudge
+from imprint.store.provenance.expand import ProvenanceFollower
+from imprint.store.receive import Receiver
+from imprint.store.refs.export import RefExport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from imprint.semantic.library import Library
+    from imprint.store.hosting import Hosting
+    from imprint.store.provenance.ledger import Ledger
+
+_SILENT: Final[Any] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""The framework's telemetry would record what requests hold."""
+
+
+def create_app(
+    hosting: Hosting, ledger: Ledger, library: Library, settings: ApiSettings | None = None
+) -> FastAPI:
+    """The application over an opened store. Closing hosting, ledger and library stays with the caller.
+
+    Args:
+        hosting: repositories, tokens and sessions.
+        ledger: claims and deliveries, which a follower fills.
+        library: the semantic index, which a follower fills.
+        settings: what the operator chose; None for the defaults.
+    """
+    settings = settings or ApiSettings()
+    app = FastAPI(
+        title="Imprint",
+        summary="A Git server that remembers who wrote every line, and why",
+        version=version("imprint"),
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_follow_while_serving,
+        max_body_size=settings.json_bytes_max,
+        telemetry=_SILENT,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.services = _open_services(hosting, ledger, library, settings)
+    app.state.templates = make_environment()
+    app.state.commit_counts = CommitCounts()
+    app.add_middleware(Gate)
+    _add_routes(app, settings)
+    _add_refusals(app)
+    return app
+
+
+def _open_services(hosting: Hosting, ledger: Ledger, library: Library, settings: ApiSettings) -> Services:
+    followers: list[Follower] = [
+        RefExport(hosting),
+        ProvenanceFollower(ledger, hosting),
+        IndexFollower(library),
+    ]
+    runner = FollowerRunner(hosting, followers, poll_seconds=settings.poll_seconds)
+    return Services(
+        hosting=hosting,
+        ledger=ledger,
+        library=library,
+        receiver=Receiver(hosting, ScopeJudge(), runner.wake),
+        runner=runner,
+        settings=settings,
+        git_limiter=CapacityLimiter(settings.git_threads),
+        gate_limiter=CapacityLimiter(settings.rest_threads),
+    )
+
+
+@asynccontextmanager
+async def _follow_while_serving(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    to_thread.current_default_thread_limiter().total_tokens = services.settings.rest_threads
+    await to_thread.run_sync(services.runner.start)
+    try:
+        yield
+    finally:
+        await to_thread.run_sync(services.runner.stop)
+
+
+def _add_routes(app: FastAPI, settings: ApiSettings) -> None:
+    limits = app.state.services.hosting.limits
+    pack_bytes_max = limits.pack_bytes_max + limits.command_bytes_max + settings.negotiation_bytes_max
+    commit_bytes_max = 2 * limits.commit_bytes_max + settings.json_bytes_max  # base64 and JSON's escapes
+    app.include_router(health.router)
+    app.include_router(manual.router)
+    for rest in (repos, tokens, search, provenance, files):
+        app.include_router(rest.router, dependencies=CREDENTIALS, responses=REFUSALS)
+    app.include_router(
+        commits.router, dependencies=CREDENTIALS, responses=REFUSALS, max_body_size=commit_bytes_max
+    )
+    app.include_router(git_http.router, dependencies=CREDENTIALS, max_body_size=pack_bytes_max)
+    app.include_router(views.router)
+
+
+def _add_refusals(app: FastAPI) -> None:
+    app.add_exception_handler(StoreError, _on_store_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def _on_store_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StoreError)  # noqa: S101 - registered for this class
+    return refuse(request, error)
+
+
+def _on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
+    return refuse_invalid(request, error.errors())
+
+
+def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+    return refuse_plainly(request, error.status_code, error.headers)
+
+
+def _on_bug(request: Request, error: Exception) -> Response:
+    del error  # the server logs it, with its traceback
+    return refuse_plainly(request, 500)

@@ -1,0 +1,131 @@
+"""The gate: nobody gets past it without a token, except to the few addresses that tell nothing.
+
+The token is a Bearer credential or the password of HTTP Basic; the user name is ignored. It is looked up anew
+for every request, so that a revoked token ends at once.
+
+Invariants:
+    1. Whatever is not in `PUBLIC` or below `/static/` needs a token that is valid now.
+    2. No body is read before the token was checked.
+    3. A token in a query is refused, whether or not it is valid, and reaches no log.
+    4. A request that changes something and that a browser sends for another site is refused: browsers add
+       Basic credentials to those by themselves.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import TYPE_CHECKING, Final
+
+from anyio import to_thread
+from starlette.requests import Request
+
+from imprint.api.errors import ForeignOrigin, TokenInUrl
+from imprint.api.refusal import refuse
+from imprint.api.services import get_services
+from imprint.store.actors import TOKEN_PREFIX
+from imprint.store.errors import StoreError, Unauthenticated
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+PUBLIC: Final = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
+_STATIC: Final = "/static/"
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_TOKEN: Final = re.compile(rf"{TOKEN_PREFIX}[0-9A-Za-z]{{20}}")
+_TOKEN_PARAMETERS: Final = frozenset({"access_token", "private_token", "token"})
+"""Names under which other servers take a token in the query."""
+
+
+class Gate:
+    """ASGI middleware that puts a `Principal` into the request's state, or refuses."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request pass, or answer it with a refusal."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        try:
+            verify_address(request)
+            verify_origin(request)
+            if not is_public(request.url.path):
+                await self._admit(request)
+        except StoreError as refused:
+            response = await to_thread.run_sync(refuse, request, refused)
+            await response(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _admit(self, request: Request) -> None:
+        services = get_services(request)
+        secret = read_secret(request.headers.get("authorization"))
+        request.state.principal = await to_thread.run_sync(
+            services.hosting.authenticate, secret, limiter=services.gate_limiter
+        )
+
+
+def is_public(path: str) -> bool:
+    """Whether an address is open to everybody."""
+    return path in PUBLIC or path.startswith(_STATIC)
+
+
+def read_secret(authorization: str | None) -> str:
+    """The token's secret out of an `Authorization` header (RFC 6750, RFC 7617).
+
+    Raises:
+        Unauthenticated: there is none, or it cannot be read.
+    """
+    scheme, _, credentials = (authorization or "").strip().partition(" ")
+    credentials = credentials.strip()
+    match scheme.lower():
+        case "bearer" if credentials:
+            return credentials
+        case "basic":
+            return _read_password(credentials)
+        case "":
+            raise Unauthenticated(
+                "no token was sent", hint="send a token as the password, or as a bearer token"
+            )
+        case _:
+            raise Unauthenticated("the token was sent in an unknown way", hint="use Bearer or Basic")
+
+
+def _read_password(credentials: str) -> str:
+    try:
+        decoded = base64.b64decode(credentials, validate=True).decode("utf-8", "surrogateescape")
+    except binascii.Error:
+        decoded = ""
+    _, _, password = decoded.partition(":")
+    if not password:
+        raise Unauthenticated("no token was sent", hint="the token is the password; any user name will do")
+    return password
+
+
+def verify_address(request: Request) -> None:
+    """Check that no token is in the query.
+
+    Raises:
+        TokenInUrl: one is, or what looks like one.
+    """
+    query = request.query_params
+    if _TOKEN_PARAMETERS.intersection(query) or any(_TOKEN.search(value) for value in query.values()):
+        raise TokenInUrl
+
+
+def verify_origin(request: Request) -> None:
+    """Check that a request that changes something comes from our own pages, or from no page at all.
+
+    Raises:
+        ForeignOrigin: a browser says that another site sent it.
+    """
+    if request.method in _SAFE_METHODS:
+        return
+    origin = request.headers.get("origin")
+    is_foreign = origin is not None and origin.partition("://")[2] != request.headers.get("host")
+    if is_foreign or request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
+        raise ForeignOrigin("another site may not change anything here through your browser")

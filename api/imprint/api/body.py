@@ -1,0 +1,218 @@
+"""Requests and answers as streams between the event loop and code that blocks.
+
+A request's body is a file for the code that reads it, an answer is an iterator of that code; both run in
+threads, and neither is ever whole in memory.
+
+Invariants:
+    1. Between the client and the reader wait at most `QUEUE_CHUNKS` chunks: a slow reader slows the client.
+    2. A body larger than its bound, compressed or inflated, ends in `LimitExceeded`; one that was cut off, in
+       `ProtocolError`; never in an end of file that looks regular.
+    3. When the client goes away, the iterator is closed and the reader is told.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from anyio import from_thread
+from anyio.lowlevel import current_token
+
+from imprint.api.errors import WrongMediaType
+from imprint.store.errors import LimitExceeded, ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from _typeshed import WriteableBuffer
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+    from starlette.types import Receive
+
+QUEUE_CHUNKS: Final = 16
+"""uvicorn's chunks have at most 64 KiB or so: about a megabyte waits."""
+READ_BYTES: Final = 256 * 1024
+"""How much the buffered file asks for at once."""
+GATHERED_BYTES_MAX: Final = 512 * 1024
+BULK_BYTES: Final = 16 * 1024
+"""A chunk of this size is pack data, and more follows at once; a smaller one is a message that goes now."""
+_GZIP: Final = 16 + zlib.MAX_WBITS
+"""zlib's way to say "a gzip header, the largest window"."""
+
+
+class BodyFeed:
+    """The event loop's end of a body: takes it from the client, as fast as it is read."""
+
+    def __init__(self, receive: Receive, stall_seconds_max: float) -> None:
+        self._receive = receive
+        self._stall_seconds_max = stall_seconds_max
+        self._token = current_token()
+        self._is_whole = False
+        self._sender: MemoryObjectSendStream[bytes]
+        self._receiver: MemoryObjectReceiveStream[bytes]
+        self._sender, self._receiver = anyio.create_memory_object_stream[bytes](QUEUE_CHUNKS)
+
+    async def run(self) -> None:
+        """Hand over the body; then wait until the client goes away."""
+        with self._sender:
+            while not self._is_whole:
+                message = await self._receive()
+                if message["type"] == "http.disconnect":
+                    return
+                if chunk := message.get("body", b""):
+                    await self._sender.send(chunk)
+                self._is_whole = not message.get("more_body", False)
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    def close(self) -> None:
+        """Give up the rest of the body."""
+        self._sender.close()
+        self._receiver.close()
+
+    def read_some(self) -> bytes:
+        """What has come, at least one byte; nothing at the end. Called from a thread, and waits.
+
+        Raises:
+            ProtocolError: the client went away, or sent nothing for too long.
+        """
+        try:
+            return from_thread.run(self._take, token=self._token)
+        except TimeoutError as stalled:
+            raise ProtocolError(f"the request stood still for {self._stall_seconds_max:g} s") from stalled
+        except anyio.ClosedResourceError as gone:
+            raise ProtocolError("the client went away in the middle of its request") from gone
+
+    async def _take(self) -> bytes:
+        with anyio.fail_after(self._stall_seconds_max):
+            try:
+                chunks = [await self._receiver.receive()]
+            except anyio.EndOfStream:
+                if self._is_whole:
+                    return b""
+                raise anyio.ClosedResourceError from None
+        waiting = self._receiver.statistics().current_buffer_used
+        chunks += [self._receiver.receive_nowait() for _ in range(waiting)]
+        return b"".join(chunks)
+
+
+class BodyFile(io.RawIOBase):
+    """The code's end of a body: a file that can be read once, from front to back."""
+
+    def __init__(self, feed: BodyFeed, bytes_max: int) -> None:
+        super().__init__()
+        self._feed = feed
+        self._bytes_max = bytes_max
+        self._read_bytes = 0
+        self._pending = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Fill the buffer with what has come; 0 at the end.
+
+        Raises:
+            LimitExceeded: the body is larger than its bound.
+            ProtocolError: it was cut off.
+        """
+        target = memoryview(buffer).cast("B")
+        if not self._pending:
+            self._pending = memoryview(self._read_more())
+            self._read_bytes += len(self._pending)
+            verify_size(self._read_bytes, self._bytes_max)
+        count = min(len(target), len(self._pending))
+        target[:count] = self._pending[:count]
+        self._pending = self._pending[count:]
+        return count
+
+    def _read_more(self) -> bytes:
+        """The next part of the body; nothing at its end."""
+        return self._feed.read_some()
+
+
+class InflatedFile(BodyFile):
+    """The same of a body in gzip (RFC 1952); the bound is on what it inflates to."""
+
+    def __init__(self, feed: BodyFeed, bytes_max: int) -> None:
+        super().__init__(feed, bytes_max)
+        self._inflate = zlib.decompressobj(_GZIP)
+        self._packed = b""
+
+    def _read_more(self) -> bytes:
+        while not self._inflate.eof:
+            packed = self._packed or self._feed.read_some()
+            if not packed:
+                raise ProtocolError("the gzip stream of the request was cut off")
+            try:
+                inflated = self._inflate.decompress(packed, READ_BYTES)
+            except zlib.error as damaged:
+                raise ProtocolError(f"the request is not gzip: {damaged}") from damaged
+            self._packed = self._inflate.unconsumed_tail
+            if self._inflate.unused_data:
+                raise ProtocolError("something follows the gzip stream of the request")
+            if inflated:
+                return inflated
+        return b""
+
+
+def verify_size(size_bytes: int, bytes_max: int) -> None:
+    """Check a body against its bound.
+
+    Raises:
+        LimitExceeded: it is larger.
+    """
+    if size_bytes > bytes_max:
+        raise LimitExceeded(f"the request has more than {bytes_max} bytes", limit="request body")
+
+
+def open_body(feed: BodyFeed, encoding: str, bytes_max: int) -> io.BufferedReader:
+    """The body as a buffered file.
+
+    Args:
+        feed: where it comes from.
+        encoding: the request's `Content-Encoding`; empty for none.
+        bytes_max: bound on its size after decoding.
+
+    Raises:
+        WrongMediaType: the encoding is not one that git uses.
+    """
+    match encoding.strip().lower():
+        case "" | "identity":
+            raw = BodyFile(feed, bytes_max)
+        case "gzip" | "x-gzip":
+            raw = InflatedFile(feed, bytes_max)
+        case unknown:
+            raise WrongMediaType(
+                f"content encoding {unknown[:40]!r} is not understood", hint="send gzip or none"
+            )
+    return io.BufferedReader(raw, READ_BYTES)
+
+
+class Chunks:
+    """An answer that blocking code makes, taken in pieces worth a trip to a thread."""
+
+    def __init__(self, start: Callable[[], Iterator[bytes]]) -> None:
+        self._start = start
+        self._chunks: Iterator[bytes] | None = None
+
+    def gather(self) -> bytes:
+        """The next piece, starting the work at the first call; nothing at the end. Called from a thread."""
+        if self._chunks is None:
+            self._chunks = self._start()
+        gathered = []
+        size_bytes = 0
+        for chunk in self._chunks:
+            gathered.append(chunk)
+            size_bytes += len(chunk)
+            if size_bytes >= GATHERED_BYTES_MAX or 0 < len(chunk) < BULK_BYTES:
+                break
+        return b"".join(gathered)
+
+    def close(self) -> None:
+        """End the work, finished or not."""
+        if isinstance(self._chunks, Generator):
+            self._chunks.close()

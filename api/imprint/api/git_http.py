@@ -1,0 +1,171 @@
+"""Git's smart HTTP protocol (https://git-scm.com/docs/http-protocol), over `imprint.store.transport`.
+
+Invariants:
+    1. A pack is never whole in memory: bodies and answers are streams, see `imprint.api.body`.
+    2. Only a request with Git's own content type reaches the store: a browser cannot send that from a foreign
+       page.
+    3. An answer that fails before its first byte has the error's status; one that fails later is cut off, so
+       that no client takes it for whole.
+    4. A slow client holds a thread only while the server works or waits for its upload, never while it
+       downloads.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Annotated, BinaryIO, Final, TypeVar
+
+import anyio
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from imprint.api.body import BodyFeed, Chunks, open_body
+from imprint.api.errors import BadRequest, WrongMediaType
+from imprint.api.refusal import refuse
+from imprint.api.services import Services, get_services, open_access
+from imprint.store.actors import Verb
+from imprint.store.errors import StoreError
+from imprint.store.transport.receive_pack import advertise_receive, serve_receive
+from imprint.store.transport.upload_pack import advertise_upload, serve_upload
+
+_LOGGER: Final = logging.getLogger("imprint.api")
+router: Final = APIRouter(tags=["git"])
+
+_UNCACHED: Final = {
+    "Cache-Control": "no-cache, max-age=0, must-revalidate",
+    "Expires": "Fri, 01 Jan 1980 00:00:00 GMT",
+    "Pragma": "no-cache",
+}
+"""What git-http-backend(1) sends, for the caches of then and now."""
+_VERSION_MAX: Final = 2
+
+Made = TypeVar("Made")
+Serve = Callable[[BinaryIO], Iterator[bytes]]
+
+
+@router.get("/{owner}/{repo}/info/refs", summary="Advertise refs or capabilities to git")
+def info_refs(
+    request: Request, owner: str, repo: str, service: Annotated[str, Query(max_length=40)] = ""
+) -> Response:
+    """The first request of every clone, fetch and push."""
+    verb = Verb.WRITE if service == "git-receive-pack" else Verb.READ
+    access = open_access(request, owner, repo, verb)
+    match service:
+        case "git-upload-pack":
+            advertisement = advertise_upload(access.repository, read_protocol_version(request))
+        case "git-receive-pack":
+            advertisement = advertise_receive(access.repository, access.services.hosting.limits)
+        case _:
+            raise BadRequest(
+                f"{service[:40]!r} is no git service", hint="only smart HTTP is served: use git 1.6.6 on"
+            )
+    return Response(advertisement, media_type=f"application/x-{service}-advertisement", headers=_UNCACHED)
+
+
+@router.post("/{owner}/{repo}/git-upload-pack", summary="Serve a clone or fetch")
+def upload_pack(request: Request, owner: str, repo: str) -> Response:
+    """Answer a command of protocol version 2."""
+    access = open_access(request, owner, repo, Verb.READ)
+    serve = partial(serve_upload, access.repository, limits=access.services.hosting.limits)
+    return GitAnswer(request, "git-upload-pack", access.services.settings.negotiation_bytes_max, serve)
+
+
+@router.post("/{owner}/{repo}/git-receive-pack", summary="Take in a push")
+def receive_pack(request: Request, owner: str, repo: str) -> Response:
+    """Take in a push: every accepted ref has landed when the answer says so."""
+    access = open_access(request, owner, repo, Verb.WRITE)
+    limits = access.services.hosting.limits
+
+    def serve(body: BinaryIO) -> Iterator[bytes]:
+        return serve_receive(access.repository, access.principal, body, access.services.receiver)
+
+    return GitAnswer(request, "git-receive-pack", limits.pack_bytes_max + limits.command_bytes_max, serve)
+
+
+def read_protocol_version(request: Request) -> int:
+    """The newest version that the client asks for in `Git-Protocol`: a list such as `version=2:foo`."""
+    wished = [
+        int(value)
+        for key, _, value in (
+            part.partition("=") for part in request.headers.get("git-protocol", "").split(":")
+        )
+        if key == "version" and value.isascii() and value.isdigit() and len(value) == 1
+    ]
+    return max((version for version in wished if version <= _VERSION_MAX), default=0)
+
+
+def verify_content_type(request: Request, service: str) -> None:
+    """Check that the body is what git sends to this service.
+
+    Raises:
+        WrongMediaType: it says that it is something else.
+    """
+    wanted = f"application/x-{service}-request"
+    if request.headers.get("content-type") != wanted:
+        raise WrongMediaType(f"the content type must be {wanted}")
+
+
+class GitAnswer(Response):
+    """An answer that is made while it is sent, from a body that is read while it arrives."""
+
+    def __init__(self, request: Request, service: str, body_bytes_max: int, serve: Serve) -> None:
+        verify_content_type(request, service)
+        super().__init__(media_type=f"application/x-{service}-result", headers=_UNCACHED)
+        del self.headers["content-length"]
+        self._request = request
+        self._services: Services = get_services(request)
+        self._service = service
+        self._body_bytes_max = body_bytes_max
+        self._serve = serve
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve; stop when the client goes away."""
+        del scope
+        feed = BodyFeed(receive, self._services.settings.stall_seconds_max)
+        async with anyio.create_task_group() as group:
+
+            async def watch() -> None:
+                await feed.run()
+                group.cancel_scope.cancel()
+
+            group.start_soon(watch)
+            try:
+                await self._answer(feed, send)
+            finally:
+                feed.close()
+                group.cancel_scope.cancel()
+
+    async def _answer(self, feed: BodyFeed, send: Send) -> None:
+        chunks = Chunks(lambda: self._serve(self._open(feed)))
+        try:
+            await self._stream(chunks, send)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._in_thread(chunks.close)
+
+    def _open(self, feed: BodyFeed) -> BinaryIO:
+        encoding = self._request.headers.get("content-encoding", "")
+        return open_body(feed, encoding, self._body_bytes_max)
+
+    async def _stream(self, chunks: Chunks, send: Send) -> None:
+        try:
+            chunk = await self._in_thread(chunks.gather)
+        except StoreError as refused:
+            response = await to_thread.run_sync(refuse, self._request, refused)
+            await response(self._request.scope, self._request.receive, send)
+            return
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        while chunk:
+            with anyio.fail_after(self._services.settings.stall_seconds_max):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            try:
+                chunk = await self._in_thread(chunks.gather)
+            except StoreError as failed:
+                _LOGGER.warning("answer cut off service=%s code=%s", self._service, failed.code)
+                return
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _in_thread(self, work: Callable[[], Made]) -> Made:
+        return await to_thread.run_sync(work, limiter=self._services.git_limiter)

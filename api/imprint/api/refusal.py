@@ -1,0 +1,81 @@
+"""How a refusal is said: as a problem document, as a page, or as plain text, which git shows after `remote:`.
+
+Invariants:
+    1. A refusal for want of a valid token asks for Basic credentials; no other refusal does.
+    2. A refusal never repeats what the request held, beyond names and addresses.
+    3. A failure of the machine is logged with its kind and code, and nothing of the request.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from imprint.api.errors import PROBLEM_MEDIA_TYPE, BadRequest, is_machine_at_fault, render_problem
+from imprint.api.web.pages import render_page
+from imprint.store.errors import StoreError, Unauthenticated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.requests import Request
+
+_LOGGER: Final = logging.getLogger("imprint.api")
+_GIT_ADDRESS: Final = re.compile(r"/[^/]+/[^/]+/(?:info/refs|git-upload-pack|git-receive-pack)\Z")
+CHALLENGE: Final = 'Basic realm="Imprint"'
+"""RFC 7617: browsers and git answer it by asking for a password."""
+_UNPROCESSABLE: Final = 422
+
+
+def refuse(request: Request, error: StoreError) -> Response:
+    """The answer to a request that was refused, in the form that its client reads."""
+    if is_machine_at_fault(error):
+        _LOGGER.error("request failed code=%s kind=%s: %s", error.code, type(error).__name__, error.message)
+    response = _render(request, render_problem(error))
+    if isinstance(error, Unauthenticated):
+        response.headers["WWW-Authenticate"] = CHALLENGE
+    return response
+
+
+def refuse_invalid(request: Request, faults: Sequence[Mapping[str, Any]]) -> Response:
+    """The answer to a request whose parameters or body do not have the right shape."""
+    where = [".".join(str(part) for part in fault["loc"]) for fault in faults]
+    problem = render_problem(
+        BadRequest(f"{where[0]}: {faults[0]['msg']}" if faults else "the request is malformed")
+    )
+    problem["status"] = _UNPROCESSABLE
+    problem["errors"] = [{"where": at, "what": fault["msg"]} for at, fault in zip(where, faults, strict=True)]
+    return _render(request, problem)
+
+
+def refuse_plainly(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer where only the status is known: no such address, no such method, a body too large, a bug."""
+    phrase = HTTPStatus(status).phrase
+    problem = {"type": "about:blank", "title": phrase, "status": status, "detail": phrase}
+    response = _render(request, {**problem, "code": phrase.lower().replace(" ", "_").replace("-", "_")})
+    response.headers.update(headers or {})
+    return response
+
+
+def _render(request: Request, problem: dict[str, Any]) -> Response:
+    status, path = problem["status"], request.url.path
+    response: Response
+    if is_git(path):
+        response = PlainTextResponse(
+            "\n".join([problem["detail"], problem.get("hint", "")]).strip() + "\n", status
+        )
+    elif path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+        response = JSONResponse(problem, status, media_type=PROBLEM_MEDIA_TYPE)
+    else:
+        response = render_page(request, "refused.html", status=status, problem=problem)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def is_git(path: str) -> bool:
+    """Whether an address is one of git's own."""
+    return bool(_GIT_ADDRESS.search(path))

@@ -1,0 +1,168 @@
+"""Repositories: make, list, look at, change, delete, take back; their refs, events and sessions."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request
+
+from imprint.api.rest.access import (
+    Administrator,
+    Limit,
+    Owner,
+    Reader,
+    Repo,
+    Somebody,
+)
+from imprint.api.services import get_services, require, require_operator, server_address
+from imprint.api.wire import (
+    EventAnswer,
+    EventPage,
+    NewRepository,
+    RefAnswer,
+    RefsAnswer,
+    RepositoryAnswer,
+    RepositoryChange,
+    RepositoryPage,
+    SessionAnswer,
+    SessionsAnswer,
+)
+from imprint.store.actors import Principal, Verb
+from imprint.store.catalog.ports import RepositoryRecord
+from imprint.store.durations import parse_duration_ms
+from imprint.store.errors import BadExpiry, Denied
+from imprint.store.types import RepositoryName
+
+router: Final = APIRouter(prefix="/api/repos", tags=["repositories"])
+
+
+@router.post("", status_code=201)
+def create_repository(request: Request, wish: NewRepository, principal: Somebody) -> RepositoryAnswer:
+    """Make an empty repository. Needs a token that administers it, or everything."""
+    name = RepositoryName.parse(wish.name)
+    if not principal.may(Verb.ADMIN, name):
+        raise Denied(
+            f"this token may not create {name}", hint="use a token with the verb 'admin' on it or on '*'"
+        )
+    hosting = get_services(request).hosting
+    made = hosting.create(name, principal, default_branch=wish.default_branch)
+    return RepositoryAnswer.of(made.record, server_address(request))
+
+
+@router.get("")
+def list_repositories(
+    request: Request,
+    principal: Somebody,
+    cursor: Annotated[str, Query(max_length=300, description="`next_cursor` of the page before")] = "",
+    limit: Limit = 100,
+    *,
+    deleted: Annotated[
+        bool, Query(description="those that can still be taken back; for the operator")
+    ] = False,
+) -> RepositoryPage:
+    """The repositories that the token may see, by name."""
+    seen = _list_deleted(request, principal) if deleted else _list_live(request, principal)
+    rest = sorted((record for record in seen if record.name.key > cursor), key=lambda record: record.name.key)
+    page, more = rest[:limit], rest[limit:]
+    return RepositoryPage(
+        repos=[RepositoryAnswer.of(record, server_address(request)) for record in page],
+        next_cursor=page[-1].name.key if more else None,
+        has_more=bool(more),
+    )
+
+
+def _list_live(request: Request, principal: Principal) -> list[RepositoryRecord]:
+    records = get_services(request).hosting.catalogue.list_repositories()
+    return [record for record in records if principal.may(Verb.READ, record.name)]
+
+
+def _list_deleted(request: Request, principal: Principal) -> list[RepositoryRecord]:
+    require_operator(principal)
+    return get_services(request).hosting.list_deleted()
+
+
+@router.get("/{owner}/{repo}")
+def get_repository(request: Request, access: Reader) -> RepositoryAnswer:
+    """One repository."""
+    return RepositoryAnswer.of(access.repository.record, server_address(request))
+
+
+@router.patch("/{owner}/{repo}")
+def change_repository(request: Request, access: Administrator, wish: RepositoryChange) -> RepositoryAnswer:
+    """Give a repository another default branch, another name, or both.
+
+    The new name must be within the token's scope too.
+    """
+    hosting = access.services.hosting
+    repository = access.repository
+    name = repository.record.name
+    new_name = RepositoryName.parse(wish.name) if wish.name is not None else name
+    require(access.principal, Verb.ADMIN, new_name)
+    if wish.default_branch is not None:
+        repository = hosting.set_head(name, wish.default_branch, access.principal)
+    if new_name != name:
+        repository = hosting.rename(name, new_name, access.principal)
+    return RepositoryAnswer.of(repository.record, server_address(request))
+
+
+@router.delete("/{owner}/{repo}")
+def delete_repository(
+    request: Request,
+    access: Administrator,
+    grace: Annotated[str, Query(max_length=40, description="how long it can be taken back")] = "7d",
+) -> RepositoryAnswer:
+    """Hide a repository at once, and destroy it after the grace period."""
+    grace_ms = parse_duration_ms(grace)
+    if grace_ms is None:
+        raise BadExpiry(grace)
+    hosting = access.services.hosting
+    record = hosting.delete(access.repository.record.name, access.principal, grace_ms=grace_ms)
+    return RepositoryAnswer.of(record, server_address(request))
+
+
+@router.post("/{owner}/{repo}/restore")
+def restore_repository(request: Request, owner: Owner, repo: Repo, principal: Somebody) -> RepositoryAnswer:
+    """Take a deletion back."""
+    name = RepositoryName.parse(f"{owner}/{repo}")
+    require(principal, Verb.ADMIN, name)
+    restored = get_services(request).hosting.restore(name, principal)
+    return RepositoryAnswer.of(restored.record, server_address(request))
+
+
+@router.get("/{owner}/{repo}/refs")
+def list_refs(access: Reader) -> RefsAnswer:
+    """HEAD and every ref, all of one generation."""
+    snapshot = access.repository.view.refs.snapshot()
+    return RefsAnswer(
+        generation=snapshot.generation,
+        head=snapshot.head.text,
+        head_sha=snapshot.head_id,
+        refs=[RefAnswer(name=n.text, sha=v.id, peeled_sha=v.peeled) for n, v in snapshot.refs.items()],
+    )
+
+
+@router.get("/{owner}/{repo}/events")
+def list_events(
+    access: Reader,
+    after: Annotated[int, Query(ge=0, description="only events with a larger sequence")] = 0,
+    limit: Limit = 100,
+) -> EventPage:
+    """What happened to the repository, in order. Ask again with `next_cursor` to follow it."""
+    catalogue = access.services.hosting.catalogue
+    events = catalogue.list_events(access.repository.record.id, after=after, limit=limit + 1)
+    page = events[:limit]
+    return EventPage(
+        events=[EventAnswer.of(event) for event in page],
+        next_cursor=page[-1].sequence if page else after,
+        has_more=len(events) > limit,
+    )
+
+
+@router.get("/{owner}/{repo}/sessions")
+def list_sessions(access: Reader) -> SessionsAnswer:
+    """The sessions that worked in the repository, oldest first, without the texts of their prompts."""
+    catalogue, repository_id = access.services.hosting.catalogue, access.repository.record.id
+    return SessionsAnswer(
+        sessions=[
+            SessionAnswer.of(session, catalogue.list_turns(repository_id, session.id))
+            for session in catalogue.list_sessions(repository_id)
+        ]
+    )

@@ -1,0 +1,130 @@
+"""What every route works with: the opened store, its ledger and library, and who asks for what.
+
+Invariants:
+    1. A repository that the token may not see is answered exactly like one that does not exist.
+    2. A route gets a repository only through `Access`, which is made after the token's scope was checked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from imprint.store.access import transcript_key
+from imprint.store.actors import Principal, Verb
+from imprint.store.errors import Denied, Missing, RepositoryMissing
+from imprint.store.types import RepositoryName
+
+if TYPE_CHECKING:
+    from anyio import CapacityLimiter
+    from starlette.requests import HTTPConnection
+
+    from imprint.api.settings import ApiSettings
+    from imprint.semantic.library import Library
+    from imprint.store.followers import FollowerRunner
+    from imprint.store.hosting import Hosting, Repository
+    from imprint.store.provenance.ledger import Ledger
+    from imprint.store.receive import Receiver
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one running server.
+
+    Attributes:
+        hosting: repositories, tokens, sessions.
+        ledger: claims and deliveries.
+        library: the semantic index.
+        receiver: takes in pushes and commits.
+        runner: keeps the followers going.
+        settings: what the operator chose.
+        git_limiter: bounds the threads of git requests, apart from those of REST.
+        gate_limiter: bounds the threads that check tokens, so that nobody waits outside for others' work.
+    """
+
+    hosting: Hosting
+    ledger: Ledger
+    library: Library
+    receiver: Receiver
+    runner: FollowerRunner
+    settings: ApiSettings
+    git_limiter: CapacityLimiter
+    gate_limiter: CapacityLimiter
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A repository, and somebody whose token allows what the route does with it."""
+
+    services: Services
+    principal: Principal
+    repository: Repository
+
+    @property
+    def name(self) -> str:
+        """`owner/name` as the catalogue spells it."""
+        return str(self.repository.record.name)
+
+    def read_prompt(self, session: str, address: str) -> str | None:
+        """The text of a prompt of this repository; None when it was erased or is not there."""
+        key = transcript_key(self.repository.record.id, session)
+        try:
+            return self.services.hosting.transcripts.read(key, address).decode("utf-8", "replace")
+        except Missing:
+            return None
+
+
+def get_services(connection: HTTPConnection) -> Services:
+    """The services of the application that the request came to."""
+    return cast("Services", connection.app.state.services)
+
+
+def get_principal(connection: HTTPConnection) -> Principal:
+    """Who the gate let in."""
+    return cast("Principal", connection.state.principal)
+
+
+def open_access(connection: HTTPConnection, owner: str, repo: str, verb: Verb) -> Access:
+    """Check the token's scope, then open the repository.
+
+    Raises:
+        RepositoryMissing: there is none, or the token may not see it.
+        Denied: the token may see it, but not do this.
+    """
+    services, principal = get_services(connection), get_principal(connection)
+    name = RepositoryName.parse(f"{owner}/{repo}")
+    require(principal, verb, name)
+    return Access(services, principal, services.hosting.get(name))
+
+
+def require(principal: Principal, verb: Verb, name: RepositoryName) -> None:
+    """Check a token's scope on a repository, which need not exist.
+
+    Raises:
+        RepositoryMissing: the token may not even read there.
+        Denied: it may read, but not this.
+    """
+    if not principal.may(Verb.READ, name):
+        raise RepositoryMissing(str(name))
+    if not principal.may(verb, name):
+        raise Denied(
+            f"this token may not {verb.value} {name}", hint=f"use a token with the verb {verb.value!r}"
+        )
+
+
+def require_operator(principal: Principal) -> None:
+    """Check that a token administers the whole store.
+
+    Raises:
+        Denied: it does not.
+    """
+    if not principal.may(Verb.ADMIN, None):
+        raise Denied(
+            "only a token that administers all repositories may do this",
+            hint="the first start of the server wrote one into a file",
+        )
+
+
+def server_address(connection: HTTPConnection) -> str:
+    """The server's address without a slash at the end: as the operator said, else as the request says."""
+    return get_services(connection).settings.public_url or str(connection.base_url).rstrip("/")

@@ -1,0 +1,37 @@
+"""What an operator may choose about the server, and the bounds of what a request may cost it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """Settings of the HTTP side; the bounds of the store itself are `imprint.store.limits`.
+
+    Attributes:
+        public_url: how clients reach the server, without a slash at the end; empty: as the request says.
+        git_threads: git requests that run at the same time; a slow client keeps one only while it uploads.
+        rest_threads: REST and page requests that run at the same time.
+        stall_seconds_max: how long a client may send nothing in the middle of a request, or take nothing of
+            an answer.
+        json_bytes_max: body of a REST request; a commit may be larger, see `Limits.commit_bytes_max`.
+        negotiation_bytes_max: body of a fetch request, inflated.
+        page_limit_max: items in one page of a list.
+        shown_bytes_max: a larger file is not shown line by line on a page.
+        shown_lines_max: nor is one with more lines.
+        poll_seconds: how often followers look for events that nobody announced.
+        drain_seconds: how long requests may go on after the server was told to stop.
+    """
+
+    public_url: str = ""
+    git_threads: int = 128
+    rest_threads: int = 64
+    stall_seconds_max: float = 300.0
+    json_bytes_max: int = 4 * 1024**2
+    negotiation_bytes_max: int = 64 * 1024**2
+    page_limit_max: int = 1000
+    shown_bytes_max: int = 1024**2
+    shown_lines_max: int = 20_000
+    poll_seconds: float = 0.25
+    drain_seconds: int = 30

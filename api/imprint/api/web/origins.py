@@ -1,0 +1,125 @@
+"""What pages say of where a line comes from: runs of lines with one commit and one claim.
+
+Invariants:
+    1. Every line of the file is in exactly one run, and every run has an evidence class: what is not known is
+       called unknown, never left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from imprint.store.errors import ObjectMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from imprint.store.objects.ports import Commit, Objects
+    from imprint.store.provenance.claims import Claim
+    from imprint.store.provenance.explain import BlameLine
+    from imprint.store.types import ObjectId
+
+SHORT_ID_LENGTH: Final = 8
+_TOLD_PROMPT_LENGTH: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a page says of a commit and the best claim about it.
+
+    Attributes:
+        commit: full id.
+        short: the beginning of it.
+        who: the agent, the actor, or the name that the commit itself gives.
+        evidence: the class, in its own word.
+        told: everything known, as lines of text to show on hovering.
+    """
+
+    commit: ObjectId
+    short: str
+    who: str
+    evidence: str
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Neighbouring lines of one origin: their numbers and texts."""
+
+    origin: Origin
+    lines: tuple[tuple[int, str], ...]
+
+
+class Teller:
+    """Puts claims into words, reading each commit and each prompt once."""
+
+    def __init__(self, objects: Objects, read_prompt: Callable[[str, str], str | None]) -> None:
+        self._objects = objects
+        self._read_prompt = read_prompt
+        self._commits: dict[ObjectId, Commit | None] = {}
+        self._prompts: dict[tuple[str, str], str | None] = {}
+
+    def tell(self, commit_id: ObjectId, claim: Claim) -> Origin:
+        """The origin that a claim, which may be that nothing is known, gives a commit."""
+        commit = self._find_commit(commit_id)
+        author = commit.author.name if commit else ""
+        return Origin(
+            commit=commit_id,
+            short=commit_id[:SHORT_ID_LENGTH],
+            who=claim.agent or claim.actor or author or "nobody named",
+            evidence=claim.evidence.value,
+            told="\n".join(self._facts(commit, claim)),
+        )
+
+    def group(self, lines: Iterable[BlameLine]) -> list[Run]:
+        """Lines of a file, grouped into runs."""
+        return [
+            Run(self.tell(commit, claim), tuple((line.line, line.text.rstrip("\r")) for line in run))
+            for (commit, claim), run in groupby(lines, key=lambda line: (line.commit, line.claim))
+        ]
+
+    def _facts(self, commit: Commit | None, claim: Claim) -> list[str]:
+        facts = [f"{commit.subject} ({commit.author.name})"] if commit else []
+        named = {
+            "actor": claim.actor,
+            "agent": claim.agent,
+            "model": claim.model,
+            "session": claim.session,
+            "prompt": self._prompt(claim),
+        }
+        facts += [f"{name}: {value}" for name, value in named.items() if value]
+        facts.append(f"evidence: {claim.evidence.value}" + (f", {claim.method}" if claim.method else ""))
+        return facts
+
+    def _prompt(self, claim: Claim) -> str | None:
+        if not claim.session or not claim.prompt:
+            return None
+        key = (claim.session, claim.prompt)
+        if key not in self._prompts:
+            self._prompts[key] = self._read_prompt(*key)
+        prompt = self._prompts[key]
+        if prompt is None:
+            return "erased"
+        return prompt if len(prompt) <= _TOLD_PROMPT_LENGTH else prompt[:_TOLD_PROMPT_LENGTH] + " ..."
+
+    def _find_commit(self, commit_id: ObjectId) -> Commit | None:
+        if commit_id not in self._commits:
+            try:
+                self._commits[commit_id] = self._objects.read_commit(commit_id)
+            except ObjectMissing:
+                self._commits[commit_id] = None
+        return self._commits[commit_id]
+
+
+def split_plainly(content: bytes) -> Sequence[tuple[int, str]]:
+    """The numbered lines of a file, as `Run.lines` has them, without asking where they come from."""
+    lines = content.split(b"\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    return [(number, _show(line)) for number, line in enumerate(lines, 1)]
+
+
+def _show(line: bytes) -> str:
+    return line.rstrip(b"\r\n").decode("utf-8", "replace")

@@ -1,0 +1,326 @@
+"""Stock git clients against the server: what works, and exactly how everything else is refused."""
+
+import gzip
+import http.client
+import random
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from imprint.api.settings import ApiSettings
+from imprint.store.actors import Verb
+from imprint.store.types import RepositoryName
+
+V2 = {"Git-Protocol": "version=2"}
+LS_REFS = b"0014command=ls-refs\n0001" + b"0009peel\n" + b"0000"
+UPLOAD = {"Content-Type": "application/x-git-upload-pack-request", **V2}
+RECEIVE = {"Content-Type": "application/x-git-receive-pack-request"}
+
+
+# -- what works --------------------------------------------------------------------------------------------
+
+
+def test_clone_push_fetch(server) -> None:
+    name = server.repository()
+    token = server.token(name)
+    ada = server.work_tree()
+    first = ada.commit({"a.txt": "one\n"}, "One")
+    ada("push", "-q", server.git_url(name, token), "HEAD:refs/heads/main")
+    bob = server.work_tree("Bob", "bob@example.com")
+    bob("remote", "add", "origin", server.git_url(name, token))
+    bob("fetch", "-q", "origin")
+    assert bob("rev-parse", "origin/main") == first
+    second = ada.commit({"a.txt": "two\n"}, "Two")
+    ada("push", "-q", server.git_url(name, token), "HEAD:refs/heads/main")
+    bob("pull", "-q", "origin", "main")
+    assert bob("rev-parse", "HEAD") == second
+    assert (bob.folder / "a.txt").read_text() == "two\n"
+    bob("fsck", "--full", "--strict")
+
+
+@pytest.mark.parametrize("suffix", ["", ".git"])
+def test_the_address_works_with_and_without_its_suffix(server, sample, suffix: str) -> None:
+    git = server.work_tree()
+    url = server.git_url(sample.name, server.token(sample.name)).removesuffix(".git") + suffix
+    assert git("ls-remote", url, "refs/heads/main").split()[0] == sample.unknown
+
+
+def test_a_bearer_token_works_with_stock_git(server, sample) -> None:
+    git = server.work_tree()
+    header = f"http.extraHeader=Authorization: Bearer {server.token(sample.name)}"
+    assert sample.unknown in git("-c", header, "ls-remote", server.git_url(sample.name))
+
+
+def test_an_empty_repository_can_be_cloned(server) -> None:
+    name = server.repository()
+    git = server.work_tree()
+    git("clone", "-q", server.git_url(name, server.token(name)), "empty")
+    assert (git.folder / "empty" / ".git").is_dir()
+
+
+def test_a_push_of_several_megabytes_arrives_chunk_by_chunk(server) -> None:
+    """Larger than http.postBuffer, so that git sends it chunked, and than everything that waits in the queue."""
+    name = server.repository()
+    git = server.work_tree()
+    noise = random.Random(2).randbytes(3_000_000)
+    sent = git.commit({"noise.bin": noise}, "Noise")
+    git("push", "-q", server.git_url(name, server.token(name)), "HEAD:refs/heads/main")
+    git("clone", "-q", server.git_url(name, server.token(name)), "again")
+    assert (git.folder / "again" / "noise.bin").read_bytes() == noise
+    assert git("-C", "again", "rev-parse", "HEAD") == sent
+
+
+# -- who is refused ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tokens(server, sample) -> dict[str, str]:
+    """Tokens that do not let anybody push to the sample."""
+    expired = server.token(sample.name, expires_in_ms=10)
+    server.clock.advance(10)
+    revoked = server.token(sample.name)
+    server.hosting.catalogue.revoke_token(
+        server.hosting.authenticate(revoked).token.id, server.clock.now_ms()
+    )
+    return {
+        "wrong": "imprint_" + "x" * 40,
+        "expired": expired,
+        "revoked": revoked,
+        "other repository": server.token(server.repository()),
+        "read only": server.token(sample.name, verbs=frozenset({Verb.READ})),
+    }
+
+
+@pytest.mark.parametrize(
+    ("which", "said"),
+    [
+        ("wrong", "no such token"),
+        ("expired", "expired"),
+        ("revoked", "revoked"),
+        ("other repository", "not found"),
+        ("read only", "403"),
+    ],
+)
+def test_a_push_without_the_right_token_is_refused_with_words(
+    server, sample, tokens, which: str, said: str
+) -> None:
+    git = server.work_tree()
+    git.commit({"x": "x"}, "X")
+    told = git.refused("push", server.git_url(sample.name, tokens[which]), "HEAD:refs/heads/intruder")
+    assert said in told
+    refs = server.hosting.get(RepositoryName.parse(sample.name)).view.refs.snapshot().refs
+    assert b"refs/heads/intruder" not in refs
+
+
+def test_a_push_to_a_missing_repository_is_not_found(server) -> None:
+    git = server.work_tree()
+    git.commit({"x": "x"}, "X")
+    told = git.refused("push", server.git_url("nobody/nothing", server.admin), "HEAD:refs/heads/main")
+    assert "not found" in told
+    assert "no repository 'nobody/nothing' here" in told
+
+
+@pytest.mark.parametrize("name", ["..%2f..%2fetc/passwd", "acme/..%2fapp", "acme/.app", "a%00b/c", "-x/y"])
+def test_a_name_that_is_none_never_reaches_the_store(server, name: str) -> None:
+    answer = server.client(server.admin).get(f"/{name}/info/refs?service=git-upload-pack", headers=V2)
+    assert answer.status_code in {400, 404}
+
+
+# -- the protocol ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def client(server, sample):
+    return server.client(server.token(sample.name))
+
+
+@pytest.mark.parametrize("service", ["git-upload-pack", "git-receive-pack"])
+def test_an_advertisement_is_of_its_type_and_never_cached(client, sample, service: str) -> None:
+    answer = client.get(f"/{sample.name}.git/info/refs", params={"service": service}, headers=V2)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == f"application/x-{service}-advertisement"
+    assert answer.headers["cache-control"].startswith("no-cache")
+
+
+@pytest.mark.parametrize("service", ["", "git-upload-archive", "x" * 40])
+def test_dumb_http_and_other_services_are_refused(client, sample, service: str) -> None:
+    answer = client.get(f"/{sample.name}.git/info/refs", params={"service": service})
+    assert answer.status_code == 400
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+def test_a_client_without_protocol_2_is_told_what_to_do(server, sample) -> None:
+    git = server.work_tree()
+    url = server.git_url(sample.name, server.token(sample.name))
+    told = git.run("-c", "protocol.version=0", "ls-remote", url)
+    assert told.returncode == 0 or b"version" in told.stderr
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [None, "text/plain", "application/x-www-form-urlencoded", "application/x-git-upload-pack-result"],
+)
+@pytest.mark.parametrize("service", ["git-upload-pack", "git-receive-pack"])
+def test_only_gits_own_content_type_gets_through(
+    client, sample, service: str, content_type: str | None
+) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    answer = client.post(f"/{sample.name}/{service}", content=LS_REFS, headers=headers)
+    assert answer.status_code == 415
+
+
+def test_a_request_in_gzip_is_inflated(client, sample) -> None:
+    answer = client.post(
+        f"/{sample.name}/git-upload-pack",
+        content=gzip.compress(LS_REFS),
+        headers={**UPLOAD, "Content-Encoding": "gzip"},
+    )
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/x-git-upload-pack-result"
+    assert sample.unknown.encode() in answer.content
+
+
+def test_a_request_in_chunks_of_one_byte_is_the_same_request(client, sample) -> None:
+    answer = client.post(
+        f"/{sample.name}/git-upload-pack", content=(bytes([byte]) for byte in LS_REFS), headers=UPLOAD
+    )
+    assert answer.status_code == 200
+    assert sample.unknown.encode() in answer.content
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "status"),
+    [
+        (b"this is no gzip", "gzip", 400),
+        (gzip.compress(LS_REFS)[:-14], "gzip", 400),
+        (gzip.compress(LS_REFS) + b"more", "gzip", 400),
+        (LS_REFS, "br", 415),
+        (b"00zz", "", 400),
+        (b"-001", "", 400),
+        (b"0014command=ls", "", 400),
+    ],
+)
+def test_a_damaged_request_is_the_clients_fault(
+    client, sample, content: bytes, encoding: str, status: int
+) -> None:
+    headers = {**UPLOAD, **({"Content-Encoding": encoding} if encoding else {})}
+    answer = client.post(f"/{sample.name}/git-upload-pack", content=content, headers=headers)
+    assert answer.status_code == status
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+def test_a_gzip_bomb_is_refused_long_before_it_is_inflated(server, sample, client) -> None:
+    bytes_max = server.app.state.services.settings.negotiation_bytes_max
+    bomb = gzip.compress(b"0032want " + b"0" * (bytes_max + 1), 9)
+    begun = time.monotonic()
+    answer = client.post(
+        f"/{sample.name}/git-upload-pack", content=bomb, headers={**UPLOAD, "Content-Encoding": "gzip"}
+    )
+    assert answer.status_code in {400, 413}
+    assert time.monotonic() - begun < 5
+
+
+def test_a_client_that_goes_away_in_the_middle_leaves_nothing(server) -> None:
+    name = server.repository()
+    token = server.token(name)
+    repository = server.hosting.get(RepositoryName.parse(name))
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
+    connection.putrequest("POST", f"/{name}.git/git-receive-pack")
+    connection.putheader("Authorization", f"Bearer {token}")
+    connection.putheader("Content-Type", RECEIVE["Content-Type"])
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    command = b"0" * 40 + b" " + b"1" * 40 + b" refs/heads/main\0report-status"
+    for chunk in (b"%04x" % (len(command) + 4) + command + b"0000", b"PACK\0\0\0\2\0\0\0\5"):
+        connection.send(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+    time.sleep(0.2)
+    connection.close()
+    quarantine = repository.git_dir / "imprint" / "quarantine"
+    deadline = time.monotonic() + 10
+    while quarantine.exists() and any(quarantine.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not quarantine.exists() or list(quarantine.iterdir()) == []
+    assert repository.view.refs.snapshot().refs == {}
+    assert threading_is_back(server)
+
+
+def threading_is_back(server) -> bool:
+    """No git request holds a thread any more."""
+    deadline = time.monotonic() + 10
+    while server.app.state.services.git_limiter.borrowed_tokens and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return server.app.state.services.git_limiter.borrowed_tokens == 0
+
+
+def test_slow_clones_do_not_keep_others_waiting(serve_at, tmp_path) -> None:
+    """Twice as many clients as git has threads ask for megabytes and read nothing; everybody else is served."""
+    server = serve_at(tmp_path, ApiSettings(git_threads=3))
+    noise = random.Random(1).randbytes(8_000_000)
+    name, git = server.pushed({"noise.bin": noise})
+    token = server.token(name)
+    tip = git("rev-parse", "HEAD").encode()
+    want = b"0011command=fetch0001" + b"0032want " + tip + b"\n" + b"0009done\n" + b"0000"
+    host, port = server.url.removeprefix("http://").split(":")
+    request = (
+        f"POST /{name}.git/git-upload-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: {UPLOAD['Content-Type']}\r\nGit-Protocol: version=2\r\nContent-Length: {len(want)}\r\n\r\n"
+    ).encode() + want
+    stuck = []
+    try:
+        for _ in range(6):
+            connection = socket.create_connection((host, int(port)))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.sendall(request)
+            stuck.append(connection)
+        for connection in stuck:
+            assert connection.recv(12) == b"HTTP/1.1 200"
+        begun = time.monotonic()
+        assert server.client(token).get("/healthz").status_code == 200
+        other = server.work_tree()
+        other("clone", "-q", "--depth=1", server.git_url(name, token), "whole")
+        assert time.monotonic() - begun < 20
+    finally:
+        for connection in stuck:
+            connection.close()
+    assert threading_is_back(server)
+
+
+def test_many_clients_at_once_are_all_served(server) -> None:
+    name = server.repository()
+    token = server.token(name)
+
+    def push(number: int) -> str:
+        git = server.work_tree()
+        commit = git.commit({f"{number}.txt": f"{number}\n"}, f"Commit {number}")
+        git("push", "-q", server.git_url(name, token), f"HEAD:refs/heads/branch-{number}")
+        return commit
+
+    with ThreadPoolExecutor(8) as pool:
+        commits = list(pool.map(push, range(8)))
+    listed = server.work_tree()("ls-remote", server.git_url(name, token))
+    assert {line.split()[0] for line in listed.splitlines() if "refs/heads/" in line} == set(commits)
+
+
+def test_racing_pushes_to_one_branch_land_once(server) -> None:
+    name, _ = server.pushed({"a": "a"})
+    token = server.token(name)
+    trees = []
+    for number in range(6):
+        git = server.work_tree()
+        git("pull", "-q", server.git_url(name, token), "main")
+        git.commit({f"{number}": "x"}, f"{number}")
+        trees.append(git)
+    start = threading.Barrier(len(trees))
+
+    def push(git) -> int:
+        start.wait()
+        return git.run("push", server.git_url(name, token), "HEAD:refs/heads/main").returncode
+
+    with ThreadPoolExecutor(len(trees)) as pool:
+        codes = list(pool.map(push, trees))
+    assert codes.count(0) == 1
+    head = trees[codes.index(0)]("rev-parse", "HEAD")
+    assert head in server.work_tree()("ls-remote", server.git_url(name, token), "refs/heads/main")
