@@ -100,7 +100,7 @@ def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     opened: list[Hosting] = []
 
     def make(limits: Limits | None = None, **options: Any) -> Bench:
-        folder = DataFolder.create_or_open(tmp_path / "data")
+        folder = DataFolder.create_or_open(tmp_path / f"data{len(opened)}")
         hosting = Hosting(
             folder, MemoryCatalogue(), MemoryTranscripts(), ManualClock(), CountingIds(), limits or Limits()
         )
