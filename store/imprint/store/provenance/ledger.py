@@ -36,6 +36,7 @@ from imprint.store.provenance.rows import (
     write_commits,
     write_event,
     write_notes,
+    write_origins,
 )
 from imprint.store.types import ObjectId
 
@@ -268,21 +269,22 @@ class Ledger:
         files = {path: (decode_id(blob), spans) for path, blob, spans in rows}
         return CachedOrigins(decode_id(row[0]), files)
 
-    def save_origins(self, repository_id: str, origins: CachedOrigins) -> None:
-        """Keep an audit's line origins in place of the ones before."""
+    def start_origins(self, repository_id: str, origins: CachedOrigins) -> None:
+        """Keep line origins of a commit in place of everything kept before."""
         with self._write() as cursor:
             cursor.execute("INSERT OR IGNORE INTO repository (id) VALUES (?)", (repository_id,))
             cursor.execute("DELETE FROM origin WHERE repository = ?", (repository_id,))
-            cursor.executemany(
-                "INSERT INTO origin VALUES (?, ?, ?, ?)",
-                (
-                    (repository_id, path, encode_id(blob), spans)
-                    for path, (blob, spans) in origins.files.items()
-                ),
-            )
             cursor.execute(
                 "UPDATE repository SET audited = ? WHERE id = ?", (encode_id(origins.commit), repository_id)
             )
+            write_origins(cursor, repository_id, origins)
+
+    def add_origins(self, repository_id: str, origins: CachedOrigins) -> None:
+        """Keep more line origins of the commit last given to `start_origins`; of another one, nothing."""
+        with self._write() as cursor:
+            row = cursor.execute("SELECT audited FROM repository WHERE id = ?", (repository_id,)).fetchone()
+            if row and row[0] == encode_id(origins.commit):
+                write_origins(cursor, repository_id, origins)
 
     # -- SQLite ---------------------------------------------------------------------------------------
 

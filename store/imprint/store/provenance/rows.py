@@ -184,6 +184,14 @@ def write_notes(cursor: sqlite3.Cursor, repository_id: str, notes: NotesChange) 
     cursor.execute("UPDATE repository SET notes_tip = ? WHERE id = ?", (notes.tip, repository_id))
 
 
+def write_origins(cursor: sqlite3.Cursor, repository_id: str, origins: CachedOrigins) -> None:
+    """Line origins of files, in place of those of the same paths."""
+    cursor.executemany(
+        "INSERT OR REPLACE INTO origin VALUES (?, ?, ?, ?)",
+        ((repository_id, path, encode_id(blob), spans) for path, (blob, spans) in origins.files.items()),
+    )
+
+
 def _write_claims(cursor: sqlite3.Cursor, repository_id: str, source: int, claims: Iterable[Claim]) -> None:
     ordinals: dict[ObjectId, int] = {}
     rows = []

@@ -1,0 +1,94 @@
+"""Blame and why as JSON, the same for the command line and the REST interface.
+
+Paths are as `quote_path` writes them; times are milliseconds since the Unix epoch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imprint.store.paths import quote_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imprint.store.objects.ports import Identity
+    from imprint.store.provenance.claims import Delivery
+    from imprint.store.provenance.explain import BlameLine, ExplainedClaim, Explanation
+    from imprint.store.types import ObjectId
+
+    Json = dict[str, object]
+
+
+def explanation_json(explanation: Explanation) -> Json:
+    """`why` as JSON: `commit` is the commit that the line came from, `asked` where it was looked for."""
+    return {
+        "commit": explanation.origin.commit,
+        "path": quote_path(explanation.path),
+        "line": explanation.line,
+        "text": explanation.origin.text.decode("utf-8", "replace"),
+        "subject": explanation.subject,
+        "author": _author_json(explanation.author),
+        "claims": [_claim_json(claim) for claim in explanation.claims],
+        "delivered": _delivery_json(explanation.delivery),
+        "missing": list(explanation.missing),
+        "origin": {
+            "commit": explanation.origin.commit,
+            "path": quote_path(explanation.origin.path),
+            "line": explanation.origin.original_line,
+        },
+        "asked": {
+            "commit": explanation.commit,
+            "path": quote_path(explanation.path),
+            "line": explanation.line,
+        },
+    }
+
+
+def blame_json(commit: ObjectId, path: bytes, lines: Sequence[BlameLine]) -> Json:
+    """`blame` as JSON: the commit asked about, and each line with its origin and best claim."""
+    return {"commit": commit, "path": quote_path(path), "lines": [_line_json(line) for line in lines]}
+
+
+def _line_json(line: BlameLine) -> Json:
+    claim = line.claim
+    return {
+        "line": line.line,
+        "commit": line.commit,
+        "evidence": claim.evidence.value,
+        "actor": claim.actor,
+        "agent": claim.agent,
+        "model": claim.model,
+        "session": claim.session,
+        "method": claim.method,
+        "author": _author_json(line.author),
+        "delivered": _delivery_json(line.delivery),
+        "text": line.text,
+    }
+
+
+def _claim_json(claim: ExplainedClaim) -> Json:
+    return {
+        "evidence": claim.evidence.value,
+        "actor": claim.actor,
+        "agent": claim.agent,
+        "model": claim.model,
+        "session": claim.session,
+        "prompt": claim.prompt,
+        "method": claim.method,
+    }
+
+
+def _author_json(author: Identity) -> Json:
+    return {"name": author.name, "email": author.email, "at_ms": author.at_s * 1000}
+
+
+def _delivery_json(delivery: Delivery | None) -> Json | None:
+    if delivery is None:
+        return None
+    return {
+        "actor": delivery.actor,
+        "event": delivery.event_id,
+        "sequence": delivery.sequence,
+        "at_ms": delivery.at_ms,
+    }
