@@ -1,0 +1,157 @@
+"""The index's SQL side: what exists, and the small tables that answer about names.
+
+Invariants:
+    1. SQL decides: a chunk row or segment file of which no row here speaks does not exist.
+    2. Every change is one transaction, made under the writers' lock of the folder.
+    3. Row ids are never used again once a transaction has shown them.
+
+A crash loses at most the last transactions (`synchronous=NORMAL`), each of them whole: the index is derived,
+and the follower's position is lost with what it counted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from imprint.store.errors import StorageFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SCHEMA_VERSION: Final = 1
+"""1: blobs, entities, uses, commits, holdings, positions, segments, incarnation."""
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS blob (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, blob TEXT NOT NULL, flavour TEXT NOT NULL,
+    language TEXT NOT NULL, chunks INTEGER NOT NULL, skipped TEXT, UNIQUE (blob, flavour));
+CREATE TABLE IF NOT EXISTS entity (
+    blob_id INTEGER NOT NULL, ordinal INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+    folded TEXT NOT NULL, container TEXT NOT NULL, start_line INTEGER NOT NULL, end_line INTEGER NOT NULL,
+    signature TEXT NOT NULL, doc TEXT NOT NULL, structural_hash TEXT NOT NULL,
+    PRIMARY KEY (blob_id, ordinal)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS entity_by_name ON entity (folded);
+CREATE TABLE IF NOT EXISTS use (
+    blob_id INTEGER NOT NULL, ordinal INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+    container TEXT NOT NULL, line INTEGER NOT NULL,
+    PRIMARY KEY (blob_id, ordinal)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS use_by_name ON use (name);
+CREATE TABLE IF NOT EXISTS indexed_commit (
+    repository_id TEXT NOT NULL, commit_id TEXT NOT NULL, tree_id TEXT NOT NULL,
+    PRIMARY KEY (repository_id, commit_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holding (
+    blob_id INTEGER NOT NULL, repository_id TEXT NOT NULL,
+    PRIMARY KEY (blob_id, repository_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS holding_by_repository ON holding (repository_id);
+CREATE TABLE IF NOT EXISTS position (
+    repository_id TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS incarnation (value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS segment (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, blobs INTEGER NOT NULL, chunks INTEGER NOT NULL);
+"""
+_BUSY_SECONDS: Final = 60.0
+
+
+class Database:
+    """Connections to one `semantic.db`, shared by threads; writers of all processes take turns."""
+
+    def __init__(self, path: Path, lock_path: Path) -> None:
+        self._path = path
+        self._lock_path = lock_path
+        self._idle: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()
+        self._writers = threading.Lock()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make the tables where they are missing; opening a ready database waits for no writer."""
+        if self._path.exists():
+            with self.reading() as connection:
+                if connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
+                    return
+        with self.writing() as connection:
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
+            renew_incarnation(connection)
+            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        return connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose reads all see one moment.
+
+        Raises:
+            StorageFailed: the database cannot be read.
+        """
+        with self._guard:
+            connection = self._idle.pop() if self._idle else None
+        try:
+            connection = connection or self._connect()
+            connection.execute("BEGIN")
+            yield connection
+            connection.execute("ROLLBACK")
+        except BaseException as failure:
+            if connection:
+                connection.close()
+            if isinstance(failure, sqlite3.Error):
+                raise StorageFailed(f"{self._path}: {failure}") from failure
+            raise
+        with self._guard:
+            self._idle.append(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """The only writer of the folder, in one transaction: kept if the block ends well, else undone.
+
+        Raises:
+            StorageFailed: the disk is full or read-only; nothing was changed.
+        """
+        with self._writers, self._locked():
+            try:
+                connection = self._connect()
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                    yield connection
+                    connection.execute("COMMIT")
+                finally:
+                    connection.close()
+            except sqlite3.Error as failure:
+                raise StorageFailed(f"{self._path}: {failure}") from failure
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as failure:
+            raise StorageFailed(f"cannot write {self._lock_path}: {failure.strerror}") from failure
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        with self._guard:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+
+def renew_incarnation(connection: sqlite3.Connection) -> None:
+    """Tell everyone who remembers row ids that some may have gone."""
+    connection.execute("DELETE FROM incarnation")
+    connection.execute("INSERT INTO incarnation VALUES (lower(hex(randomblob(8))))")

@@ -1,0 +1,148 @@
+"""From a string to the places it occurs in, as arrays.
+
+Invariants:
+    1. Strings are kept as UTF-8, sorted as bytes, each once; found by halving.
+    2. The items of a string ascend, each with a count of at least 1 (counts end at 65,535).
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from imprint.semantic.index.arrays import Array
+
+COUNT_MAX: Final = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class StringTable:
+    """Strings by number: one array of bytes, and where each begins."""
+
+    text: Array
+    starts: Array
+
+    @classmethod
+    def build(cls, strings: Sequence[bytes]) -> Self:
+        """Keep the strings in the order given."""
+        starts = np.zeros(len(strings) + 1, np.int64)
+        np.cumsum([len(string) for string in strings], out=starts[1:])
+        return cls(np.frombuffer(b"".join(strings), np.uint8), starts)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, number: int) -> bytes:
+        return self.text[self.starts[number] : self.starts[number + 1]].tobytes()
+
+    def decode(self) -> list[bytes]:
+        """All of them."""
+        whole, starts = self.text.tobytes(), self.starts.tolist()
+        return [whole[start:end] for start, end in pairwise(starts)]
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """Where each string occurs: items, and how often in each."""
+
+    strings: StringTable
+    starts: Array
+    items: Array
+    counts: Array
+
+    def find(self, string: str) -> tuple[Array, Array]:
+        """The items that hold the string, ascending, and how often each does."""
+        wanted = string.encode("utf-8", "replace")
+        number = bisect_left(_View(self.strings), wanted)
+        if number == len(self.strings) or self.strings[number] != wanted:
+            return self.items[:0], self.counts[:0]
+        span = slice(self.starts[number], self.starts[number + 1])
+        return self.items[span], self.counts[span]
+
+    def find_prefix(self, prefix: str) -> Iterator[bytes]:
+        """The strings that begin with the prefix, in order."""
+        wanted = prefix.encode("utf-8", "replace")
+        number = bisect_left(_View(self.strings), wanted)
+        while number < len(self.strings) and (string := self.strings[number]).startswith(wanted):
+            yield string
+            number += 1
+
+    def to_arrays(self, prefix: str) -> dict[str, Array]:
+        """The arrays under names that begin with `prefix`, for a file."""
+        return {
+            f"{prefix}.text": self.strings.text,
+            f"{prefix}.text_starts": self.strings.starts,
+            f"{prefix}.starts": self.starts,
+            f"{prefix}.items": self.items,
+            f"{prefix}.counts": self.counts,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array], prefix: str) -> Self:
+        """What `to_arrays` gave."""
+        return cls(
+            StringTable(arrays[f"{prefix}.text"], arrays[f"{prefix}.text_starts"]),
+            arrays[f"{prefix}.starts"],
+            arrays[f"{prefix}.items"],
+            arrays[f"{prefix}.counts"],
+        )
+
+
+class _View:
+    """A string table as the sequence that `bisect` wants."""
+
+    def __init__(self, strings: StringTable) -> None:
+        self._strings = strings
+
+    def __len__(self) -> int:
+        return len(self._strings)
+
+    def __getitem__(self, number: int) -> bytes:
+        return self._strings[number]
+
+
+class PostingsBuilder:
+    """Collects occurrences, items ascending, and sorts them by string."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._strings = array("L")
+        self._items = array("L")
+        self._counts = array("L")
+
+    def add(self, item: int, counted: Mapping[str, int]) -> None:
+        """Say how often each string occurs in the item."""
+        numbers = self._numbers
+        for string, count in counted.items():
+            self._strings.append(numbers.setdefault(string, len(numbers)))
+            self._items.append(item)
+            self._counts.append(min(count, COUNT_MAX))
+
+    def build(self) -> Postings:
+        """The postings of everything added."""
+        encoded = [string.encode("utf-8", "replace") for string in self._numbers]
+        return sorted_postings(
+            encoded,
+            np.array(self._strings, np.int64),
+            np.array(self._items, np.uint32),
+            np.array(self._counts, np.uint16),
+        )
+
+
+def sorted_postings(strings: list[bytes], of: Array, items: Array, counts: Array) -> Postings:
+    """Postings of triples (string's number, item, count) in any order; a string may be listed twice."""
+    distinct = sorted(set(strings))
+    places = {string: place for place, string in enumerate(distinct)}
+    renumbered = np.array([places[string] for string in strings], np.int64)[of] if len(of) else of
+    order = np.lexsort((items, renumbered))
+    starts = np.zeros(len(distinct) + 1, np.int64)
+    np.cumsum(np.bincount(renumbered, minlength=len(distinct)), out=starts[1:])
+    return Postings(StringTable.build(distinct), starts, items[order], counts[order])

@@ -1,0 +1,214 @@
+"""The library: what the layers above hold to index commits and to ask about them.
+
+Invariants:
+    1. An answer is about one commit, names it, and says how many commits it is behind the one asked for.
+    2. Asking about an indexed commit reads no more than the index's own files and the lines shown.
+    3. Everything in the folder can be deleted; indexing again gives the same answers.
+
+Layout of the folder: `index-<schema>.<extractor>/` holds the index, and `listings/` in it what was made ready
+to be searched. A folder of another version is removed when this one is opened: it is derived.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Final, Self
+
+from imprint.semantic.build import Builder
+from imprint.semantic.index.database import SCHEMA_VERSION
+from imprint.semantic.index.lance import LanceIndex
+from imprint.semantic.parse.extract import EXTRACTOR_VERSION, extract
+from imprint.semantic.parse.source import decode_content
+from imprint.semantic.search.answer import Answer, Hit, IndexStatus
+from imprint.semantic.search.query import read_query
+from imprint.semantic.search.retrieve import retrieve
+from imprint.semantic.search.shelf import Shelf
+from imprint.semantic.standing import find_standing
+from imprint.semantic.symbols import find_references, find_symbols
+from imprint.store.errors import ObjectMissing, StorageFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from imprint.semantic.index.ports import Index
+    from imprint.semantic.parse.model import Extraction
+    from imprint.semantic.search.answer import ReferenceHit, SymbolHit
+    from imprint.semantic.search.corpus import Corpus
+    from imprint.semantic.search.query import Query
+    from imprint.semantic.search.retrieve import Found
+    from imprint.store.types import ObjectId
+    from imprint.store.view import RepositoryView
+
+TEXT_CHARACTERS_MAX: Final = 8_000
+"""Of a hit's text: a passage is far shorter, except where one line holds a whole file."""
+
+
+class Library:
+    """An index and everything that is asked of it.
+
+    Safe to share between threads; several processes may open one folder, and their writers take turns.
+
+    Args:
+        index: where extracted content is kept.
+        listings: where commits made ready are kept; None for memory only.
+        extractor: gives the extraction of a content under a path.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        listings: Path | None = None,
+        extractor: Callable[[bytes, bytes], Extraction] = extract,
+    ) -> None:
+        self._index = index
+        self._builder = Builder(index, extractor)
+        self._shelf = Shelf(index, listings)
+
+    @classmethod
+    def open(cls, folder: Path, extractor: Callable[[bytes, bytes], Extraction] = extract) -> Self:
+        """Open the library in a folder; make it where there is none.
+
+        Raises:
+            StorageFailed: the folder is not writable.
+        """
+        own = folder / f"index-{SCHEMA_VERSION}.{EXTRACTOR_VERSION}"
+        try:
+            (own / "listings").mkdir(parents=True, exist_ok=True)
+            for other in folder.glob("index-*"):
+                if other != own:
+                    shutil.rmtree(other, ignore_errors=True)
+        except OSError as failure:
+            raise StorageFailed(f"cannot make {own}: {failure.strerror}") from failure
+        return cls(LanceIndex(own), own / "listings", extractor)
+
+    # -- indexing -----------------------------------------------------------------------------------
+
+    def ensure(
+        self,
+        view: RepositoryView,
+        commit: ObjectId,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Index a commit's tree now, if that has not been done; goes on where an interrupted run stopped.
+
+        `progress` is told how many contents are done, and how many there are to do.
+
+        Raises:
+            ObjectMissing: the commit or one of its trees is not in the repository.
+            StorageFailed: the disk is full or read-only.
+        """
+        self._builder.ensure(view, commit, progress)
+
+    def position(self, repository_id: str) -> int:
+        """Sequence of the last event whose tips are indexed; 0 if there is none."""
+        return self._index.position(repository_id)
+
+    def record_position(self, repository_id: str, sequence: int) -> None:
+        """Record that all tips up to this event are indexed."""
+        self._index.mark(repository_id, [], sequence)
+
+    def forget(self, repository_id: str) -> None:
+        """Drop what is kept of a repository, and content that no other repository holds."""
+        self._index.forget(repository_id)
+        self._shelf.clear()
+
+    # -- asking -------------------------------------------------------------------------------------
+
+    def search(self, view: RepositoryView, query: Query, *, ref: str = "HEAD") -> Answer:
+        """The passages that fit a query best, at what a ref names.
+
+        Raises:
+            BadInput: the query holds no word, or asks for no hits or too many.
+            RefMissing: nothing has this name.
+            BadRevision: it names several commits, or none.
+        """
+        asked = read_query(query)
+        standing = find_standing(self._index, view, ref)
+        if standing.tree is None:
+            return Answer(None, standing.behind, ())
+        corpus = self._corpus(view, standing.tree)
+        hits = [_hit(view, corpus, found) for found in retrieve(corpus, query, asked)]
+        return Answer(standing.indexed, standing.behind, tuple(hits))
+
+    def symbols(self, view: RepositoryView, name: str, *, ref: str = "HEAD") -> list[SymbolHit]:
+        """Definitions of a name, which may be qualified: exact letters first, then other letter case.
+
+        Raises:
+            BadInput: no name was asked for.
+            RefMissing, BadRevision: as for `search`.
+        """
+        corpus = self._find_corpus(view, ref)
+        return find_symbols(self._index, corpus.listing, name) if corpus else []
+
+    def references(self, view: RepositoryView, name: str, *, ref: str = "HEAD") -> list[ReferenceHit]:
+        """Uses of a name, by path and line.
+
+        Raises:
+            BadInput: no name was asked for.
+            RefMissing, BadRevision: as for `search`.
+        """
+        corpus = self._find_corpus(view, ref)
+        return find_references(self._index, corpus.listing, name) if corpus else []
+
+    def status(self, view: RepositoryView, ref: str = "HEAD") -> IndexStatus:
+        """How far the index of a ref is.
+
+        Raises:
+            RefMissing, BadRevision: as for `search`.
+        """
+        standing = find_standing(self._index, view, ref)
+        if standing.tree is None:
+            return IndexStatus(ref, standing.head, None, standing.behind)
+        corpus = self._corpus(view, standing.tree)
+        return IndexStatus(
+            ref,
+            standing.head,
+            standing.indexed,
+            standing.behind,
+            len(corpus.listing),
+            len(corpus),
+            corpus.listing.skipped,
+        )
+
+    def _find_corpus(self, view: RepositoryView, ref: str) -> Corpus | None:
+        tree = find_standing(self._index, view, ref).tree
+        return self._corpus(view, tree) if tree else None
+
+    def _corpus(self, view: RepositoryView, tree: ObjectId) -> Corpus:
+        return self._shelf.corpus(tree, lambda: self._builder.files(view, tree))
+
+    def rows(self) -> dict[str, list[tuple[object, ...]]]:
+        """Everything in the index, keyed by content and sorted: equal for equal content."""
+        return self._index.rows()
+
+    def close(self) -> None:
+        """Release files; the library is not used again."""
+        self._shelf.clear()
+        self._index.close()
+
+
+def _hit(view: RepositoryView, corpus: Corpus, found: Found) -> Hit:
+    passage = found.passage
+    listing = corpus.listing
+    return Hit(
+        repo=view.name,
+        path=listing.paths[passage.file],
+        start_line=passage.start_line,
+        end_line=passage.end_line,
+        symbol=passage.symbol,
+        kind=passage.kind,
+        language=passage.language,
+        score=found.score,
+        text=_read_lines(view, listing.blob(passage.file), passage.start_line, passage.end_line),
+    )
+
+
+def _read_lines(view: RepositoryView, blob: ObjectId, start: int, end: int) -> str:
+    """Lines of a content as text, cut after `TEXT_CHARACTERS_MAX`; empty where the repository lacks it."""
+    try:
+        content = view.objects.read_blob(blob)
+    except ObjectMissing:
+        return ""
+    lines = decode_content(content).split(b"\n")[start - 1 : end]
+    return "\n".join(line.decode("utf-8", "replace").rstrip("\r") for line in lines)[:TEXT_CHARACTERS_MAX]

@@ -1,0 +1,99 @@
+"""What a search, a look-up of a symbol and a question about the index give back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imprint.store.types import ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that fits a query. Lines count from 1; both ends belong to it.
+
+    Attributes:
+        repo: the repository's name.
+        path: of the file.
+        start_line, end_line: where in the file.
+        symbol: qualified name of the definition that it mainly is; empty for none.
+        kind: what it mainly is.
+        language: of the file; empty if unknown.
+        score: comparable within one answer only.
+        text: the lines.
+    """
+
+    repo: str
+    path: bytes
+    start_line: int
+    end_line: int
+    symbol: str
+    kind: str
+    language: str
+    score: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The passages found, and what was searched.
+
+    Attributes:
+        commit: the commit searched: the one asked for, or its newest indexed ancestor; None if there is none.
+        behind: commits reachable from the one asked for and not from the one searched.
+        hits: best first.
+    """
+
+    commit: ObjectId | None
+    behind: int
+    hits: tuple[Hit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolHit:
+    """A definition. Lines count from 1; both ends belong to it."""
+
+    path: bytes
+    start_line: int
+    end_line: int
+    kind: str
+    name: str
+    container: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceHit:
+    """A use of a name; `container` is the definition that it stands in, empty for none."""
+
+    path: bytes
+    line: int
+    kind: str
+    container: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """How far the index of a ref is.
+
+    Attributes:
+        ref: what was asked.
+        head: the commit that it names; None where HEAD's branch has none yet.
+        indexed: that commit or its newest indexed ancestor; None if there is none.
+        behind: commits reachable from `head` and not from `indexed`.
+        blobs: files of the indexed commit that the index knows.
+        chunks: passages in them.
+        skipped: of these files, how many nothing was extracted from, by reason.
+    """
+
+    ref: str
+    head: ObjectId | None
+    indexed: ObjectId | None
+    behind: int
+    blobs: int = 0
+    chunks: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)

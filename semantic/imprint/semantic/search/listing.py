@@ -1,0 +1,128 @@
+"""The files of one tree: their paths, their rows in the index, and the words of their paths.
+
+A listing depends on the tree alone, so it is kept in a file per tree and mapped when the tree is asked for
+again; the file's name also holds the index's incarnation, because a listing remembers row ids.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+
+from imprint.semantic.index.arrays import map_arrays, write_arrays
+from imprint.semantic.index.flavours import flavour
+from imprint.semantic.index.ports import BlobKey
+from imprint.semantic.index.postings import Postings, PostingsBuilder, StringTable
+from imprint.semantic.parse.terms import terms
+from imprint.store.types import ObjectId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from imprint.semantic.index.arrays import Array
+    from imprint.semantic.index.ports import BlobRow
+
+STEM_COUNT: Final = 2
+"""How often the words of a file's stem count in each of its chunks; the last folders' words count once."""
+FOLDERS_COUNTED: Final = 3
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The regular files of a tree that are in the index, in path order.
+
+    Attributes:
+        paths: their paths.
+        row_ids: their rows' ids.
+        blobs: their contents' ids, as bytes one after the other.
+        words: terms of their paths, to file numbers.
+        skipped: files of which nothing was extracted, by reason.
+    """
+
+    paths: StringTable
+    row_ids: Array
+    blobs: Array
+    words: Postings
+    skipped: dict[str, int]
+
+    @classmethod
+    def build(cls, files: Sequence[tuple[bytes, ObjectId]], rows: Mapping[BlobKey, BlobRow]) -> Self:
+        """The listing of files (path, content), less those that have no row."""
+        listed = [
+            (path, blob, rows[key]) for path, blob in files if (key := BlobKey(blob, flavour(path))) in rows
+        ]
+        words = PostingsBuilder()
+        for number, (path, _, _) in enumerate(listed):
+            words.add(number, Counter(path_terms(path)))
+        return cls(
+            paths=StringTable.build([path for path, _, _ in listed]),
+            row_ids=np.array([row.id for _, _, row in listed], np.int64),
+            blobs=np.frombuffer(bytes.fromhex("".join(blob for _, blob, _ in listed)), np.uint8),
+            words=words.build(),
+            skipped=dict(sorted(Counter(row.skipped for _, _, row in listed if row.skipped).items())),
+        )
+
+    @classmethod
+    def map(cls, path: Path) -> Self:
+        """Map a file that `write` wrote.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            StorageFailed: it is damaged.
+        """
+        arrays, facts = map_arrays(path)
+        return cls(
+            StringTable(arrays["paths"], arrays["path_starts"]),
+            arrays["row_ids"],
+            arrays["blobs"],
+            Postings.from_arrays(arrays, "words"),
+            facts["skipped"],
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the listing to a file.
+
+        Raises:
+            StorageFailed: the disk is full or the folder not writable.
+        """
+        arrays = {
+            "paths": self.paths.text,
+            "path_starts": self.paths.starts,
+            "row_ids": self.row_ids,
+            "blobs": self.blobs,
+        }
+        write_arrays(path, arrays | self.words.to_arrays("words"), {"skipped": self.skipped})
+
+    def __len__(self) -> int:
+        return len(self.row_ids)
+
+    def blob(self, number: int) -> ObjectId:
+        """The id of a file's content."""
+        width = len(self.blobs) // len(self)
+        return ObjectId(self.blobs[number * width : (number + 1) * width].tobytes().hex())
+
+    @cached_property
+    def _by_row(self) -> tuple[Array, Array]:
+        order = np.argsort(self.row_ids, kind="stable")
+        return order, self.row_ids[order]
+
+    def files_of_row(self, row_id: int) -> list[int]:
+        """The files, in path order, whose content is this row."""
+        order, ids = self._by_row
+        first, end = np.searchsorted(ids, [row_id, row_id + 1])
+        return [int(number) for number in order[first:end]]
+
+
+def path_terms(path: bytes) -> list[str]:
+    """The words by which a path is found: the stem's, counted `STEM_COUNT` times, and the last folders'."""
+    *folders, name = path.decode("utf-8", "replace").split("/")
+    stem = name.rpartition(".")[0] or name
+    found = terms(stem) * STEM_COUNT
+    for folder in folders[-FOLDERS_COUNTED:]:
+        found += terms(folder)
+    return found

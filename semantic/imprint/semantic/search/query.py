@@ -1,0 +1,103 @@
+"""What is asked for, and how it is read: words, names, and whether it looks like a symbol.
+
+Invariant: reading a query depends on its text alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from imprint.semantic.index.definitions import fold_name
+from imprint.semantic.parse.terms import terms
+from imprint.store.errors import BadInput
+
+LIMIT_MAX: Final = 200
+"""Hits of one answer."""
+QUERY_CHARACTERS_MAX: Final = 4_000
+"""Longer queries are cut: an issue's text is useful, a whole file is not."""
+
+_TOKEN: Final = re.compile(r"[\w$][\w$.:#/>!?-]*(?<![.:#/>!?-])|\w+")
+_PARTS: Final = re.compile(r"::|->|[.#/:]")
+_NAME_PART: Final = re.compile(r"[^\W\d][\w$]*\Z")
+_INNER_CAPITAL: Final = re.compile(r"[a-z0-9][A-Z]|[A-Z]{2}[a-z]")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search as somebody asks it.
+
+    Attributes:
+        text: words, a symbol, or both.
+        limit: hits wanted at most.
+        path_prefix: only files whose path begins so; empty for all.
+        language: only files of this language, in any letter case; None for all.
+    """
+
+    text: str
+    limit: int = 10
+    path_prefix: bytes = b""
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """An identifier in a query: `Session.get` has the name `get` and the qualifier `session`."""
+
+    name: str
+    qualifier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query, read.
+
+    Attributes:
+        words: its terms in order, repetitions left out.
+        phrases: neighbouring words joined, as they stand in compound identifiers.
+        names: what looks like an identifier.
+        is_symbol: whether it is nothing but an identifier.
+    """
+
+    words: tuple[str, ...]
+    phrases: tuple[str, ...]
+    names: tuple[Name, ...]
+    is_symbol: bool
+
+
+def read_query(query: Query) -> Asked:
+    """Read a query.
+
+    Raises:
+        BadInput: it holds no word, or its limit is no positive number.
+    """
+    if query.limit < 1 or query.limit > LIMIT_MAX:
+        raise BadInput(f"{query.limit} hits cannot be asked for", hint=f"ask for 1 to {LIMIT_MAX}")
+    text = query.text[:QUERY_CHARACTERS_MAX]
+    words = tuple(dict.fromkeys(terms(text)))
+    if not words:
+        raise BadInput("the query holds no word", hint="give some words or the name of a symbol")
+    tokens = _TOKEN.findall(text)
+    is_symbol = len(tokens) == 1 and len(text.split()) == 1
+    names = [_read_name(token) for token in tokens if is_symbol or _looks_like_name(token)]
+    plain = [token.casefold() for token in tokens]
+    phrases = [first + second for first, second in pairwise(plain) if first.isalpha() and second.isalpha()]
+    return Asked(
+        words,
+        tuple(phrase for phrase in dict.fromkeys(phrases) if phrase not in words),
+        tuple(dict.fromkeys(name for name in names if name)),
+        is_symbol,
+    )
+
+
+def _looks_like_name(token: str) -> bool:
+    return bool("_" in token.strip("_") or _PARTS.search(token) or _INNER_CAPITAL.search(token))
+
+
+def _read_name(token: str) -> Name | None:
+    parts = [part for part in _PARTS.split(token) if part]
+    if not parts or not all(_NAME_PART.match(part) for part in parts):
+        return None
+    return Name(fold_name(parts[-1]), fold_name(parts[-2]) if len(parts) > 1 else "")

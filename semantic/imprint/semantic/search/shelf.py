@@ -1,0 +1,91 @@
+"""Commits made ready to be searched, kept for the next question: in memory, and their listings on disk.
+
+Invariant: what is kept belongs to one incarnation of the index; after a change it is made anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from imprint.semantic.index.flavours import flavour
+from imprint.semantic.index.ports import BlobKey
+from imprint.semantic.search.corpus import Corpus
+from imprint.semantic.search.listing import Listing
+from imprint.store.errors import StorageFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from imprint.semantic.index.ports import Index
+    from imprint.store.types import ObjectId
+
+_CORPORA_KEPT: Final = 8
+_LISTINGS_KEPT: Final = 200
+"""Listings on disk; those that were made longest ago go first."""
+_SUFFIX: Final = ".listing"
+
+
+class Shelf:
+    """Corpora by tree. Safe to share between threads; the folder also between processes.
+
+    Args:
+        index: where rows and segments come from.
+        folder: where listings are kept; None for nowhere.
+    """
+
+    def __init__(self, index: Index, folder: Path | None) -> None:
+        self._index = index
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._corpora: OrderedDict[tuple[str, ObjectId], Corpus] = OrderedDict()
+
+    def corpus(self, tree: ObjectId, files: Callable[[], Sequence[tuple[bytes, ObjectId]]]) -> Corpus:
+        """The corpus of an indexed commit's tree; `files` is asked for the tree's files if need be."""
+        key = self._index.incarnation(), tree
+        with self._lock:
+            corpus = self._corpora.get(key)
+            if corpus is not None:
+                self._corpora.move_to_end(key)
+                return corpus
+        corpus = Corpus(self._listing(*key, files), self._index.segments())
+        with self._lock:
+            self._corpora[key] = corpus
+            while len(self._corpora) > _CORPORA_KEPT:
+                self._corpora.popitem(last=False)
+        return corpus
+
+    def _listing(
+        self,
+        incarnation: str,
+        tree: ObjectId,
+        files: Callable[[], Sequence[tuple[bytes, ObjectId]]],
+    ) -> Listing:
+        path = self._folder / f"{incarnation}-{tree}{_SUFFIX}" if self._folder else None
+        if path:
+            with suppress(FileNotFoundError, StorageFailed):
+                return Listing.map(path)
+        listed = files()
+        rows = self._index.find_rows({BlobKey(blob, flavour(name)) for name, blob in listed})
+        listing = Listing.build(listed, rows)
+        if path:
+            with suppress(StorageFailed):  # a full disk costs time, not answers
+                listing.write(path)
+            self._tidy(path.parent, incarnation)
+        return listing
+
+    def _tidy(self, folder: Path, incarnation: str) -> None:
+        """Remove listings of other incarnations, and the oldest of very many."""
+        with suppress(OSError):
+            aged = sorted((path.stat().st_mtime_ns, path) for path in folder.glob(f"*{_SUFFIX}"))
+            for place, (_, path) in enumerate(reversed(aged)):
+                if place >= _LISTINGS_KEPT or not path.name.startswith(incarnation):
+                    path.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Keep nothing in memory any more."""
+        with self._lock:
+            self._corpora.clear()
