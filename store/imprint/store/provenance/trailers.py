@@ -49,7 +49,8 @@ def parse_trailers(message: str) -> tuple[Trailer, ...]:
     """The trailers that git sees in a commit message, in order."""
     lines = [line + "\n" for line in message.split("\n")]
     lines[-1] = lines[-1][:-1]
-    lines = lines[: _find_end(lines)]
+    first = next((at for at, line in enumerate(lines) if not _is_blank(line)), len(lines))
+    lines = lines[first : _find_end(lines)]
     return tuple(_iter_block(lines[_find_block(lines) :]))
 
 
