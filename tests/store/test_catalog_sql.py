@@ -5,19 +5,21 @@ import resource
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Connection, insert
 
 from imprint.store.catalog.database import Database
 from imprint.store.catalog.migrate import is_current, upgrade
 from imprint.store.catalog.ports import RepositoryRecord
-from imprint.store.catalog.schema import REVISION, metadata
+from imprint.store.catalog.schema import REVISION, actor, metadata
 from imprint.store.catalog.sql import SqlCatalogue
-from imprint.store.errors import BadInput, DataFolderMismatch, StorageFailed
+from imprint.store.errors import BadInput, Conflict, DataFolderMismatch, StorageFailed, StoreError
 from imprint.store.events import Admission, EventKind
 from imprint.store.types import Anything, HashAlgorithm, MustBe, ObjectId, RefName, RefUpdate, RepositoryName
 
@@ -285,3 +287,65 @@ def test_a_stopped_writer_blocks_writers_but_no_reader(path):
     assert catalogue.read_refs("repo_1").generation == 99
     for each in (catalogue, other):
         each.close()
+
+
+# -- work that is committed together --------------------------------------------------------------------
+
+
+def together(path: Path, works: list) -> list[object]:
+    """Run pieces of work in threads while another process' worth of lock keeps them waiting; the outcomes."""
+    database, other = Database(path), Database(path)
+    outcomes: list[object] = [None] * len(works)
+
+    def run(number: int) -> None:
+        try:
+            outcomes[number] = database.write(works[number])
+        except StoreError as failure:
+            outcomes[number] = failure
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(works))]
+    with other.writing():
+        for thread in threads:
+            thread.start()
+        while len(database._waiting) < len(works) - 1:  # the first is with the one that waits for the lock
+            time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    for each in (database, other):
+        each.close()
+    return outcomes
+
+
+def add_actor(connection: Connection, key: str) -> str:
+    connection.execute(insert(actor).values(key=key, name=key, kind="human"))
+    return key
+
+
+def refuse(connection: Connection) -> None:
+    add_actor(connection, "refused")
+    raise Conflict("refused on purpose")
+
+
+def break_sql(connection: Connection) -> None:
+    add_actor(connection, "broken")
+    connection.exec_driver_sql("SELECT * FROM nothing")
+
+
+def test_a_refusal_undoes_its_own_work_and_no_other(path):
+    works = [lambda connection, key=f"a{number}": add_actor(connection, key) for number in range(6)]
+    outcomes = together(path, [*works[:3], refuse, *works[3:], refuse])
+    assert [outcome for outcome in outcomes if isinstance(outcome, str)] == [f"a{n}" for n in range(6)]
+    assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 2
+    catalogue = SqlCatalogue.open_sqlite(path)
+    assert [each.name for each in catalogue.list_actors()] == [f"a{number}" for number in range(6)]
+    catalogue.close()
+
+
+def test_work_that_breaks_the_transaction_breaks_no_other(path):
+    works = [lambda connection, key=f"a{number}": add_actor(connection, key) for number in range(6)]
+    outcomes = together(path, [*works[:3], break_sql, *works[3:]])
+    assert [outcome for outcome in outcomes if isinstance(outcome, str)] == [f"a{n}" for n in range(6)]
+    assert isinstance(outcomes[3], StorageFailed)
+    catalogue = SqlCatalogue.open_sqlite(path)
+    assert [each.name for each in catalogue.list_actors()] == [f"a{number}" for number in range(6)]
+    catalogue.close()

@@ -5,7 +5,9 @@ Invariants:
     2. Writers of all processes queue behind one lock file beside the database. SQLite's own busy handler
        polls, and starves some of 16 tight writers until they time out.
     3. Readers never wait for writers, and see the transactions committed when they began, whole.
-    4. An exception out of a block undoes the block's transaction.
+    4. An exception out of a block, or out of a piece of work, undoes what it did, and only that.
+    5. Work of threads that wait at the same time is committed together: one sync of the disk for all of it.
+       Nobody is told of a result before the commit that holds it.
 
 A crash in a transaction leaves it in the log uncommitted; the next opener drops it.
 """
@@ -13,8 +15,12 @@ A crash in a transaction leaves it in the log uncommitted; the next opener drops
 from __future__ import annotations
 
 import sqlite3
+import threading
+from collections import deque
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL
@@ -22,10 +28,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from imprint.store.catalog.lock import FileLock
-from imprint.store.errors import BadInput, StorageFailed
+from imprint.store.errors import BadInput, StorageFailed, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection, Engine
@@ -45,6 +51,20 @@ _HINTS: Final = {
 }
 
 
+TOGETHER_MAX: Final = 64
+"""Pieces of work in one commit: bounds how long one process keeps the others waiting."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Job:
+    """A piece of work and where its result goes."""
+
+    work: Callable[[Connection], Any]
+    outcome: Future[Any] = field(default_factory=Future)
+
+
 class Database:
     """A SQLite file and its writers' queue. Not to be carried across a fork."""
 
@@ -52,6 +72,8 @@ class Database:
         self.path = path
         self._lock = FileLock(path.with_name(f"{path.name}.lock"))
         self._engine = _make_engine(path)
+        self._waiting: deque[_Job] = deque()
+        self._committer = threading.Lock()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -63,21 +85,88 @@ class Database:
         with self._failures_named(), self._engine.connect() as connection, connection.begin():
             yield connection
 
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that alone may write; durable when the block has ended.
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Do a piece of work that changes rows; it is durable on return.
+
+        Args:
+            work: given the connection; may be called again when others, or the disk, undid its transaction.
 
         Raises:
             StorageFailed: it could not be written, or not be made durable; nothing of it happened.
             BadInput: a text is no valid Unicode.
+            StoreError: what the work raised; nothing of it happened.
         """
+        job = _Job(work)
+        self._waiting.append(job)
+        with self._committer:
+            while not job.outcome.done():
+                self._commit_waiting(job)
+        outcome: T = job.outcome.result()
+        return outcome
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction of its own that alone may write; durable when the block has ended.
+
+        Raises:
+            StorageFailed, BadInput: as `write`.
+        """
+        with self._lock.hold(), self._beginning() as connection:
+            yield connection
+
+    @contextmanager
+    def _beginning(self) -> Iterator[Connection]:
         with (
-            self._lock.hold(),
             self._failures_named(),
             self._engine.connect().execution_options(imprint_writes=True) as connection,
             connection.begin(),
         ):
             yield connection
+
+    def _commit_waiting(self, own: _Job) -> None:
+        """Do what waits, in order of arrival, in one transaction; or each alone, if that fails."""
+        jobs = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER_MAX))]
+        try:
+            with self._lock.hold():
+                if len(jobs) == 1 or not self._do_together(jobs):
+                    for job in jobs:
+                        self._do_alone(job)
+        except StorageFailed as failure:  # the lock file
+            for job in jobs:
+                job.outcome.set_exception(StorageFailed(failure.message, hint=failure.hint))
+        finally:
+            # An interrupt ends the caller's own work only: that of others goes back to the queue.
+            left = [job for job in jobs if job is not own and not job.outcome.done()]
+            self._waiting.extendleft(reversed(left))
+
+    def _do_together(self, jobs: list[_Job]) -> bool:
+        """Whether one transaction could hold all of it. A piece that is refused undoes only itself."""
+        results: list[tuple[Any, StoreError | None]] = []
+        try:
+            with self._beginning() as connection:
+                for job in jobs:
+                    try:
+                        with connection.begin_nested():
+                            results.append((job.work(connection), None))
+                    except StoreError as refusal:
+                        results.append((None, refusal))
+        except Exception:  # noqa: BLE001 - whose fault it was shows when each is done alone
+            return False
+        for job, (result, refused) in zip(jobs, results, strict=True):
+            if refused is None:
+                job.outcome.set_result(result)
+            else:
+                job.outcome.set_exception(refused)
+        return True
+
+    def _do_alone(self, job: _Job) -> None:
+        try:
+            with self._beginning() as connection:
+                result = job.work(connection)
+        except Exception as failure:  # noqa: BLE001 - raised again by whoever waits for the outcome
+            job.outcome.set_exception(failure)
+        else:
+            job.outcome.set_result(result)
 
     def close(self) -> None:
         """Close every connection."""

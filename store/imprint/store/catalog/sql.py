@@ -61,23 +61,12 @@ class SqlCatalogue(Catalogue):
 
     def create_repository(self, record: RepositoryRecord, admission: Admission) -> Event:
         """See `Catalogue.create_repository`."""
-        with self._database.writing() as connection:
-            _verify_free(connection, record.name, except_id="")
-            known = select(schema.repository.c.id).where(schema.repository.c.id == record.id)
-            if record.generation != 0 or connection.execute(known).first():
-                raise Conflict(f"repository {record.id} is not new")
-            connection.execute(
-                insert(schema.repository).values(
-                    id=record.id,
-                    name=str(record.name),
-                    name_key=record.name.key,
-                    algorithm=record.algorithm.value,
-                    head=bytes(record.head),
-                    generation=0,
-                    created_at_ms=record.created_at_ms,
-                )
-            )
+
+        def create(connection: Connection) -> Event:
+            _write_repository(connection, record)
             return sql_journal.admit(connection, admission)
+
+        return self._database.write(create)
 
     def find_repository(self, name: RepositoryName) -> RepositoryRecord | None:
         """See `Catalogue.find_repository`."""
@@ -109,38 +98,38 @@ class SqlCatalogue(Catalogue):
 
     def rename_repository(self, name: RepositoryName, admission: Admission) -> Event:
         """See `Catalogue.rename_repository`."""
-        with self._database.writing() as connection:
+
+        def rename(connection: Connection) -> Event:
             event = sql_journal.admit(connection, admission)
             _verify_free(connection, name, except_id=admission.repository_id)
             _update_repository(connection, admission, name=str(name), name_key=name.key)
             return event
 
+        return self._database.write(rename)
+
     def delete_repository(self, purge_after_ms: int, admission: Admission) -> Event:
         """See `Catalogue.delete_repository`."""
-        with self._database.writing() as connection:
+
+        def hide(connection: Connection) -> Event:
             event = sql_journal.admit(connection, admission)
             _update_repository(connection, admission, purge_after_ms=purge_after_ms)
             return event
 
+        return self._database.write(hide)
+
     def restore_repository(self, admission: Admission) -> Event:
         """See `Catalogue.restore_repository`."""
-        with self._database.writing() as connection:
+
+        def show(connection: Connection) -> Event:
             event = sql_journal.admit(connection, admission, deleted=True)
             _update_repository(connection, admission, purge_after_ms=None)
             return event
 
+        return self._database.write(show)
+
     def purge_repository(self, repository_id: str, now_ms: int) -> bool:
         """See `Catalogue.purge_repository`."""
-        due = select(schema.repository.c.id).where(
-            schema.repository.c.id == repository_id, schema.repository.c.purge_after_ms <= now_ms
-        )
-        with self._database.writing() as connection:
-            if connection.execute(due).first() is None:
-                return False
-            for table in schema.OF_REPOSITORY:
-                connection.execute(delete(table).where(table.c.repository_id == repository_id))
-            connection.execute(delete(schema.repository).where(schema.repository.c.id == repository_id))
-            return True
+        return self._database.write(lambda connection: _purge(connection, repository_id, now_ms))
 
     # -- refs and the commit point --------------------------------------------------------------------
 
@@ -151,8 +140,7 @@ class SqlCatalogue(Catalogue):
 
     def admit(self, admission: Admission) -> Event:
         """See `Catalogue.admit`."""
-        with self._database.writing() as connection:
-            return sql_journal.admit(connection, admission)
+        return self._database.write(lambda connection: sql_journal.admit(connection, admission))
 
     def list_events(self, repository_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
         """See `Catalogue.list_events`."""
@@ -168,8 +156,7 @@ class SqlCatalogue(Catalogue):
 
     def ensure_actor(self, name: str, kind: ActorKind, emails: Sequence[str] = ()) -> Actor:
         """See `Catalogue.ensure_actor`."""
-        with self._database.writing() as connection:
-            return sql_people.write_actor(connection, name, kind, emails)
+        return self._database.write(lambda connection: sql_people.write_actor(connection, name, kind, emails))
 
     def find_actor(self, name: str) -> Actor | None:
         """See `Catalogue.find_actor`."""
@@ -183,8 +170,7 @@ class SqlCatalogue(Catalogue):
 
     def add_token(self, token: Token) -> None:
         """See `Catalogue.add_token`."""
-        with self._database.writing() as connection:
-            sql_people.write_token(connection, token)
+        self._database.write(lambda connection: sql_people.write_token(connection, token))
 
     def find_token(self, secret_hash: str) -> Token | None:
         """See `Catalogue.find_token`."""
@@ -198,13 +184,13 @@ class SqlCatalogue(Catalogue):
 
     def revoke_token(self, token_id: str, at_ms: int) -> Token:
         """See `Catalogue.revoke_token`."""
-        with self._database.writing() as connection:
-            return sql_people.write_revocation(connection, token_id, at_ms)
+        return self._database.write(
+            lambda connection: sql_people.write_revocation(connection, token_id, at_ms)
+        )
 
     def open_session(self, session: Session) -> Session:
         """See `Catalogue.open_session`."""
-        with self._database.writing() as connection:
-            return sql_people.write_session(connection, session)
+        return self._database.write(lambda connection: sql_people.write_session(connection, session))
 
     def find_session(self, repository_id: str, session_id: str) -> Session | None:
         """See `Catalogue.find_session`."""
@@ -220,9 +206,10 @@ class SqlCatalogue(Catalogue):
         self, repository_id: str, session_id: str, prompt: str, model: str | None, at_ms: int
     ) -> Turn:
         """See `Catalogue.add_turn`."""
-        with self._database.writing() as connection:
-            turn = Turn(number=0, at_ms=at_ms, prompt=prompt, model=model)
-            return sql_people.write_turn(connection, repository_id, session_id, turn)
+        turn = Turn(number=0, at_ms=at_ms, prompt=prompt, model=model)
+        return self._database.write(
+            lambda connection: sql_people.write_turn(connection, repository_id, session_id, turn)
+        )
 
     def list_turns(self, repository_id: str, session_id: str) -> list[Turn]:
         """See `Catalogue.list_turns`."""
@@ -244,6 +231,36 @@ def _record(row: Row[Any]) -> RepositoryRecord:
         created_at_ms=row.created_at_ms,
         purge_after_ms=row.purge_after_ms,
     )
+
+
+def _write_repository(connection: Connection, record: RepositoryRecord) -> None:
+    _verify_free(connection, record.name, except_id="")
+    known = select(schema.repository.c.id).where(schema.repository.c.id == record.id)
+    if record.generation != 0 or connection.execute(known).first():
+        raise Conflict(f"repository {record.id} is not new")
+    connection.execute(
+        insert(schema.repository).values(
+            id=record.id,
+            name=str(record.name),
+            name_key=record.name.key,
+            algorithm=record.algorithm.value,
+            head=bytes(record.head),
+            generation=0,
+            created_at_ms=record.created_at_ms,
+        )
+    )
+
+
+def _purge(connection: Connection, repository_id: str, now_ms: int) -> bool:
+    due = select(schema.repository.c.id).where(
+        schema.repository.c.id == repository_id, schema.repository.c.purge_after_ms <= now_ms
+    )
+    if connection.execute(due).first() is None:
+        return False
+    for table in schema.OF_REPOSITORY:
+        connection.execute(delete(table).where(table.c.repository_id == repository_id))
+    connection.execute(delete(schema.repository).where(schema.repository.c.id == repository_id))
+    return True
 
 
 def _verify_free(connection: Connection, name: RepositoryName, *, except_id: str) -> None:

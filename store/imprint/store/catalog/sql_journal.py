@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, delete, insert, literal, select, update
+from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from imprint.store.catalog import schema
@@ -29,6 +29,41 @@ if TYPE_CHECKING:
 LOOKUPS_MAX: Final = 256
 """Up to this many refs are looked up one by one or in one list; above it, all refs of the repository are
 read. Measured with 100,000 refs: both cost about the same there."""
+
+# Statements are built once: building one costs more than SQLite takes to run it.
+_OF: Final[BindParameter[str]] = bindparam("of")
+_repository: Final = schema.repository.c
+_ref: Final = schema.ref.c
+_GROW: Final = (
+    update(schema.repository)
+    .where(_repository.id == _OF)
+    .values(generation=_repository.generation + 1)
+    .returning(_repository.generation)
+)
+_GROW_LIVE: Final = _GROW.where(_repository.purge_after_ms.is_(None))
+_GROW_DELETED: Final = _GROW.where(_repository.purge_after_ms.is_not(None))
+_SET_HEAD: Final = update(schema.repository).where(_repository.id == _OF).values(head=bindparam("head"))
+_GENERATION: Final = select(_repository.generation, _repository.head).where(_repository.id == _OF)
+_REFS: Final = (
+    select(_ref.name, _ref.target, _ref.peeled).where(_ref.repository_id == _OF).order_by(_ref.name)
+)
+_REFS_NAMED: Final = _REFS.where(_ref.name.in_(bindparam("names", expanding=True)))
+_REFS_AT: Final = _REFS.where(_ref.folded.in_(bindparam("places", expanding=True)))
+_REFS_BELOW: Final = (
+    select(_ref.name)
+    .where(_ref.repository_id == _OF, _ref.folded >= bindparam("first"), _ref.folded < bindparam("end"))
+    .limit(bindparam("limit"))
+)
+_THIS_REF: Final = (_ref.repository_id == _OF) & (_ref.name == bindparam("named"))
+_DELETE_REF: Final = delete(schema.ref).where(_THIS_REF)
+_MOVE_REF: Final = update(schema.ref).where(_THIS_REF)
+_ADD_REF: Final = insert(schema.ref)
+_ADD_EVENT: Final = insert(schema.event)
+_ADD_CHANGE: Final = insert(schema.ref_change)
+_ADD_PACK: Final = insert(schema.pack)
+_PACK_NAMED: Final = select(schema.pack.c.sequence).where(
+    schema.pack.c.repository_id == _OF, schema.pack.c.name == bindparam("named")
+)
 
 
 def admit(connection: Connection, admission: Admission, *, deleted: bool = False) -> Event:
@@ -51,21 +86,12 @@ def admit(connection: Connection, admission: Admission, *, deleted: bool = False
 
 
 def _next_generation(connection: Connection, admission: Admission, *, deleted: bool) -> int:
-    purge_after_ms = schema.repository.c.purge_after_ms
-    grow = (
-        update(schema.repository)
-        .where(
-            schema.repository.c.id == admission.repository_id,
-            purge_after_ms.is_not(None) if deleted else purge_after_ms.is_(None),
-        )
-        .values(generation=schema.repository.c.generation + 1)
-        .returning(schema.repository.c.generation)
-    )
-    if admission.head:
-        grow = grow.values(head=bytes(admission.head))
-    sequence = connection.execute(grow).scalar()
+    of_repository = {"of": admission.repository_id}
+    sequence = connection.execute(_GROW_DELETED if deleted else _GROW_LIVE, of_repository).scalar()
     if sequence is None:
         raise RepositoryMissing(admission.repository_id)
+    if admission.head:
+        connection.execute(_SET_HEAD, {**of_repository, "head": bytes(admission.head)})
     return int(sequence)
 
 
@@ -74,12 +100,11 @@ def _read_targets(connection: Connection, admission: Admission) -> dict[RefName,
     names = [bytes(update.name) for update in admission.updates]
     if not names:
         return {}
-    targets = select(schema.ref.c.name, schema.ref.c.target).where(
-        schema.ref.c.repository_id == admission.repository_id
-    )
-    if len(names) <= LOOKUPS_MAX:
-        targets = targets.where(schema.ref.c.name.in_(names))
-    return {RefName(name): ObjectId(target) for name, target in connection.execute(targets)}
+    if len(names) > LOOKUPS_MAX:
+        targets = connection.execute(_REFS, {"of": admission.repository_id})
+    else:
+        targets = connection.execute(_REFS_NAMED, {"of": admission.repository_id, "names": names})
+    return {RefName(name): ObjectId(target) for name, target, _ in targets}
 
 
 def _verify_created(connection: Connection, repository_id: str, changes: Sequence[RefChange]) -> None:
@@ -92,8 +117,7 @@ def _verify_created(connection: Connection, repository_id: str, changes: Sequenc
             other for name in created for other in _read_near(connection, repository_id, name, len(gone) + 1)
         }
     else:
-        everything = select(schema.ref.c.name).where(schema.ref.c.repository_id == repository_id)
-        near = {RefName(name) for name in connection.execute(everything).scalars()}
+        near = {RefName(name) for name in connection.execute(_REFS, {"of": repository_id}).scalars()}
     verify_names(created, near - gone)
 
 
@@ -101,34 +125,37 @@ def _read_near(connection: Connection, repository_id: str, name: RefName, limit:
     """Refs that could collide with the name: as many of them as make sure that one is not being deleted."""
     folded = fold_ref(name)
     first, end = below(folded)
-    in_repository = select(schema.ref.c.name).where(schema.ref.c.repository_id == repository_id)
-    above = in_repository.where(schema.ref.c.folded.in_([folded, *iter_folders(folded)]))
-    under = in_repository.where(schema.ref.c.folded >= first, schema.ref.c.folded < end).limit(limit)
-    return [RefName(raw) for near in (above, under) for raw in connection.execute(near).scalars()]
+    places = {"of": repository_id, "places": [folded, *iter_folders(folded)]}
+    under = {"of": repository_id, "first": first, "end": end, "limit": limit}
+    near = [
+        *connection.execute(_REFS_AT, places).scalars(),
+        *connection.execute(_REFS_BELOW, under).scalars(),
+    ]
+    return [RefName(name) for name in near]
 
 
 def _write_event(connection: Connection, event: Event) -> None:
     claim = event.claim
-    row = insert(schema.event).values(
-        repository_id=event.repository_id,
-        sequence=event.sequence,
-        id=event.id,
-        kind=event.kind.value,
-        at_ms=event.at_ms,
-        actor=event.actor,
-        token_id=event.token_id,
-        verdict=event.verdict,
-        head=bytes(event.head) if event.head else None,
-        pack=event.pack,
-        claim_session=claim.session if claim else None,
-        claim_agent=claim.agent if claim else None,
-        claim_model=claim.model if claim else None,
-        claim_prompt=claim.prompt if claim else None,
-        claim_base=claim.base if claim else None,
-        details=json.dumps(dict(event.details), sort_keys=True),
-    )
+    row = {
+        "repository_id": event.repository_id,
+        "sequence": event.sequence,
+        "id": event.id,
+        "kind": event.kind.value,
+        "at_ms": event.at_ms,
+        "actor": event.actor,
+        "token_id": event.token_id,
+        "verdict": event.verdict,
+        "head": bytes(event.head) if event.head else None,
+        "pack": event.pack,
+        "claim_session": claim.session if claim else None,
+        "claim_agent": claim.agent if claim else None,
+        "claim_model": claim.model if claim else None,
+        "claim_prompt": claim.prompt if claim else None,
+        "claim_base": claim.base if claim else None,
+        "details": json.dumps(dict(event.details), sort_keys=True),
+    }
     try:
-        connection.execute(row)
+        connection.execute(_ADD_EVENT, row)
     except IntegrityError as taken:
         raise Conflict(f"event {event.id} is not new") from taken
 
@@ -149,7 +176,7 @@ def _write_changes(
         for position, (wished, change) in enumerate(zip(admission.updates, changes, strict=True))
     ]
     if rows:
-        connection.execute(insert(schema.ref_change), rows)
+        connection.execute(_ADD_CHANGE, rows)
 
 
 def _write_refs(connection: Connection, admission: Admission, changes: Sequence[RefChange]) -> None:
@@ -164,11 +191,10 @@ def _write_refs(connection: Connection, admission: Admission, changes: Sequence[
         else:
             value = {**key, "target": str(change.new), "peeled": wished.peeled}
             (moved if change.old else created).append(value)
-    is_ref = (schema.ref.c.repository_id == bindparam("of")) & (schema.ref.c.name == bindparam("named"))
     if deleted:
-        connection.execute(delete(schema.ref).where(is_ref), deleted)
+        connection.execute(_DELETE_REF, deleted)
     if moved:
-        connection.execute(update(schema.ref).where(is_ref), moved)
+        connection.execute(_MOVE_REF, moved)
     if created:
         rows = [
             {
@@ -180,23 +206,22 @@ def _write_refs(connection: Connection, admission: Admission, changes: Sequence[
             }
             for row in created
         ]
-        connection.execute(insert(schema.ref), rows)
+        connection.execute(_ADD_REF, rows)
 
 
 def _write_pack(connection: Connection, repository_id: str, sequence: int, pack: PackRecord) -> None:
-    known = select(literal(1)).where(
-        schema.pack.c.repository_id == repository_id, schema.pack.c.name == pack.name
-    )
-    if connection.execute(known).first():
+    key = {"of": repository_id, "named": pack.name}
+    if connection.execute(_PACK_NAMED, key).first():
         return
     connection.execute(
-        insert(schema.pack).values(
-            repository_id=repository_id,
-            name=pack.name,
-            object_count=pack.object_count,
-            size_bytes=pack.size_bytes,
-            sequence=sequence,
-        )
+        _ADD_PACK,
+        {
+            "repository_id": repository_id,
+            "name": pack.name,
+            "object_count": pack.object_count,
+            "size_bytes": pack.size_bytes,
+            "sequence": sequence,
+        },
     )
 
 
@@ -205,20 +230,12 @@ def _write_pack(connection: Connection, repository_id: str, sequence: int, pack:
 
 def read_refs(connection: Connection, repository_id: str) -> RefSnapshot:
     """HEAD and every ref, sorted by name."""
-    of_repository = select(schema.repository.c.generation, schema.repository.c.head).where(
-        schema.repository.c.id == repository_id
-    )
-    row = connection.execute(of_repository).first()
+    row = connection.execute(_GENERATION, {"of": repository_id}).first()
     if row is None:
         raise RepositoryMissing(repository_id)
-    refs = (
-        select(schema.ref.c.name, schema.ref.c.target, schema.ref.c.peeled)
-        .where(schema.ref.c.repository_id == repository_id)
-        .order_by(schema.ref.c.name)
-    )
     found = {
         RefName(name): RefValue(ObjectId(target), ObjectId(peeled) if peeled else None)
-        for name, target, peeled in connection.execute(refs)
+        for name, target, peeled in connection.execute(_REFS, {"of": repository_id})
     }
     return RefSnapshot(row.generation, RefName(row.head), found)
 
