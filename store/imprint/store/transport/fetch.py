@@ -22,7 +22,7 @@ from imprint.store.errors import (
     RefMissing,
 )
 from imprint.store.policy import is_hidden
-from imprint.store.transport.negotiate import find_common, is_ready, verify_wants
+from imprint.store.transport.negotiate import find_common, find_tags_along, is_ready, verify_wants
 from imprint.store.transport.packer import PackRequest, stream_pack, verify_filter
 from imprint.store.transport.pktline import Mark, render_frame
 from imprint.store.transport.shallow import Depth, ShallowUpdate, find_shallow_update
@@ -147,6 +147,9 @@ def _serve(repository: Repository, request: FetchRequest) -> Iterator[bytes]:
         if not ready:
             return
     update = find_shallow_update(repository, snapshot, wants, request.shallow, _depth(request))
+    wants += update.more_wants
+    if b"include-tag" in request.flags:
+        wants += find_tags_along(repository, snapshot, wants, common, update.boundary)
     # The first section with content starts the stream: from here on, errors can only be told in its band.
     yield _render_shallow_info(request, update)
     yield _render_wanted_refs(wanted_refs)
@@ -154,7 +157,7 @@ def _serve(repository: Repository, request: FetchRequest) -> Iterator[bytes]:
     yield from stream_pack(
         repository.view.plumbing,
         PackRequest(
-            wants=(*wants, *update.more_wants),
+            wants=wants,
             haves=tuple(common),
             shallow=update.boundary,
             edges=update.edges,

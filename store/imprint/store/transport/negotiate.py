@@ -9,6 +9,7 @@ Invariants:
 
 from __future__ import annotations
 
+import tempfile
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.connect import find_tips
@@ -95,6 +96,43 @@ def is_ready(repository: Repository, wants: Collection[ObjectId], common: Collec
         return False
     lacking = {line[0] for line in lines}
     return not lacking.intersection(ends) - _descendants(lines, frozenset[str](common))
+
+
+def find_tags_along(
+    repository: Repository,
+    snapshot: RefSnapshot,
+    wants: Collection[ObjectId],
+    common: Collection[ObjectId],
+    boundary: Collection[ObjectId],
+) -> tuple[ObjectId, ...]:
+    """Annotated tags of commits that are about to be sent: what `include-tag` asks for.
+
+    git's own option would read ref files, which here may be behind the catalogue.
+
+    Args:
+        repository: whose.
+        snapshot: its refs.
+        wants: what is sent, with everything it reaches,
+        common: less these, with everything they reach.
+        boundary: commits to be taken for ones without parents.
+    """
+    wanted = frozenset(wants)
+    tags = {
+        value.peeled.encode(): value.id
+        for name, value in snapshot.refs.items()
+        if value.peeled and name.startswith(b"refs/tags/") and value.id not in wanted
+    }
+    if not tags:
+        return ()
+    questions = "".join([*(f"{each}\n" for each in wants), *(f"^{each}\n" for each in common)])
+    command = ["rev-list", "--stdin"]
+    with tempfile.NamedTemporaryFile("w", suffix=".shallow") as shallow_file:
+        if boundary:
+            shallow_file.write("".join(f"{each}\n" for each in boundary))
+            shallow_file.flush()
+            command[:0] = ["--shallow-file", shallow_file.name]
+        sent = repository.view.plumbing.run(*command, stdin=questions.encode()).split(b"\n")
+    return tuple(tags[commit] for commit in sent if commit in tags)
 
 
 def _descendants(lines: Sequence[Sequence[str]], common: frozenset[str]) -> set[str]:
