@@ -1,0 +1,151 @@
+"""A tree with some files changed, without a work tree: only the folders on the way are read and written.
+
+Invariants:
+    1. Nothing is written through what is no folder: a file, a symbolic link or a submodule.
+    2. A folder without entries is no entry, as in git's index.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imprint.store.errors import BadPath, PathMissing
+from imprint.store.objects.codec import SUBMODULE_MODE, SYMLINK_MODE, TREE_MODE, encode_tree, object_id
+from imprint.store.objects.ports import ObjectKind, TreeEntry
+from imprint.store.paths import quote_path
+
+if TYPE_CHECKING:
+    from imprint.store.objects.ports import Objects
+    from imprint.store.types import ObjectId
+
+
+class TreeEditor:
+    """Collects changes to a tree. Used by one thread.
+
+    Args:
+        objects: where the tree is read from.
+        tree: what to begin with; None for an empty tree.
+    """
+
+    def __init__(self, objects: Objects, tree: ObjectId | None) -> None:
+        self._objects = objects
+        self._folders: dict[bytes, dict[bytes, TreeEntry]] = {b"": self._read(tree)}
+        self._changed: set[bytes] = set()
+        self._blobs: dict[ObjectId, bytes] = {}
+
+    def remove(self, path: bytes) -> None:
+        """Take a file, link or submodule away; and the folder, when it was the last in it.
+
+        Raises:
+            PathMissing: nothing is there.
+            BadPath: a folder is there.
+        """
+        folder, _, name = path.rpartition(b"/")
+        entries = self._find_folder(folder)
+        entry = entries.get(name) if entries is not None else None
+        if path in self._folders or (entry is not None and entry.is_tree):
+            raise BadPath(f"{quote_path(path)} is a folder", hint="delete its files; it goes with the last")
+        if entries is None or entry is None:
+            raise PathMissing(f"there is no file {quote_path(path)} to delete")
+        del entries[name]
+        self._note_change(self._prune(folder))
+
+    def put(self, path: bytes, content: bytes, mode: int) -> None:
+        """Write a file or link.
+
+        Raises:
+            BadPath: a folder or submodule is there, a link is there and `mode` is no link's, or what is on
+                the way is no folder.
+        """
+        folder, _, name = path.rpartition(b"/")
+        entries = self._make_folder(folder)
+        entry = entries.get(name)
+        if path in self._folders:
+            raise BadPath(f"{quote_path(path)} is a folder", hint="write to another path")
+        if entry is not None and (fault := _find_obstacle(entry, mode)):
+            raise BadPath(f"{quote_path(path)} is {fault}", hint="delete it first, or write to another path")
+        blob = object_id(ObjectKind.BLOB, content, self._objects.algorithm)
+        if entry is None or (entry.id, entry.mode) != (blob, mode):
+            self._blobs[blob] = content
+            entries[name] = TreeEntry(name, mode, blob)
+            self._note_change(folder)
+
+    def find_mode(self, path: bytes) -> int | None:
+        """The mode of what is at a path now; None for nothing or a folder."""
+        folder, _, name = path.rpartition(b"/")
+        entries = self._find_folder(folder)
+        entry = entries.get(name) if entries is not None else None
+        return entry.mode if entry is not None and not entry.is_tree else None
+
+    def finish(self) -> tuple[ObjectId, list[tuple[ObjectKind, bytes]]]:
+        """The id of the changed tree, and every object that it needs beyond those of the old one."""
+        new = [(ObjectKind.BLOB, content) for content in self._blobs.values()]
+        for path in sorted(self._changed - {b""}, key=lambda path: path.count(b"/"), reverse=True):
+            parent, _, name = path.rpartition(b"/")
+            new.append((ObjectKind.TREE, encode_tree(self._folders[path].values())))
+            tree = object_id(*new[-1], self._objects.algorithm)
+            self._folders[parent][name] = TreeEntry(name, TREE_MODE, tree)
+        root = encode_tree(self._folders[b""].values())
+        new.append((ObjectKind.TREE, root))
+        return object_id(ObjectKind.TREE, root, self._objects.algorithm), new
+
+    def _read(self, tree: ObjectId | None) -> dict[bytes, TreeEntry]:
+        return {entry.name: entry for entry in self._objects.read_tree(tree)} if tree else {}
+
+    def _find_folder(self, path: bytes) -> dict[bytes, TreeEntry] | None:
+        """The entries of a folder; None if there is no such folder."""
+        return self._open(path, make=False)
+
+    def _make_folder(self, path: bytes) -> dict[bytes, TreeEntry]:
+        """The entries of a folder, made if absent."""
+        entries = self._open(path, make=True)
+        assert entries is not None  # noqa: S101 - it was made
+        return entries
+
+    def _open(self, path: bytes, *, make: bool) -> dict[bytes, TreeEntry] | None:
+        entries = self._folders[b""]
+        at = b""
+        for name in path.split(b"/") if path else ():
+            at = at + b"/" + name if at else name
+            if at not in self._folders:
+                entry = entries.get(name)
+                if entry is None and not make:
+                    return None
+                if entry is not None and not entry.is_tree:
+                    if not make:
+                        return None
+                    raise BadPath(
+                        f"{quote_path(at)} is {_describe(entry)}, not a folder", hint="write to another path"
+                    )
+                self._folders[at] = self._read(entry.id if entry else None)
+            entries = self._folders[at]
+        return entries
+
+    def _prune(self, folder: bytes) -> bytes:
+        """Take away a folder that has become empty, and those around it; the first one that stays."""
+        while folder and not self._folders[folder]:
+            del self._folders[folder]
+            self._changed.discard(folder)
+            folder, _, name = folder.rpartition(b"/")
+            self._folders[folder].pop(name, None)
+        return folder
+
+    def _note_change(self, folder: bytes) -> None:
+        """Remember that a folder, and with it every one around it, has another id."""
+        while folder not in self._changed:
+            self._changed.add(folder)
+            folder = folder.rpartition(b"/")[0]
+
+
+def _find_obstacle(entry: TreeEntry, mode: int) -> str | None:
+    """Why the entry must not be replaced by a file of this mode."""
+    if entry.is_tree or entry.mode == SUBMODULE_MODE or (entry.mode == SYMLINK_MODE != mode):
+        return _describe(entry)
+    return None
+
+
+def _describe(entry: TreeEntry) -> str:
+    if entry.is_tree:
+        return "a folder"
+    names = {SUBMODULE_MODE: "a submodule", SYMLINK_MODE: "a symbolic link"}
+    return names.get(entry.mode, "a file")
