@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 _TABLE: Final = "chunks"
 _VERSIONS_BEFORE_COMPACTION: Final = 32
 """Every write leaves a fragment and a version; this many are folded into one."""
+_GRACE: Final = timedelta(milliseconds=1)
+"""Versions older than this go when the table is compacted: whoever reads it holds the writers' lock too."""
 
 
 class ChunkTable:
-    """Chunk rows on disk. Writers must take turns; the caller sees to it."""
+    """Chunk rows on disk. Everybody who uses it must take turns; the caller sees to it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -55,7 +57,7 @@ class ChunkTable:
             table.checkout_latest()
             table.merge_insert("key").when_not_matched_insert_all().execute(_to_arrow(rows))
             if len(table.list_versions()) > _VERSIONS_BEFORE_COMPACTION:
-                table.optimize(cleanup_older_than=timedelta(0))
+                table.optimize(cleanup_older_than=_GRACE)
         except (OSError, RuntimeError, ValueError) as failure:
             raise StorageFailed(f"LanceDB in {self._folder}: {str(failure)[:500]}") from failure
 
@@ -100,7 +102,7 @@ class ChunkTable:
             for begin in range(0, len(blobs), 500):
                 wanted = ", ".join(f"'{blob}:{flavour}'" for blob, flavour in blobs[begin : begin + 500])
                 table.delete(f"concat(blob, ':', flavour) IN ({wanted})")
-            table.optimize(cleanup_older_than=timedelta(0))
+            table.optimize(cleanup_older_than=_GRACE)
         except (OSError, RuntimeError, ValueError) as failure:
             raise StorageFailed(f"LanceDB in {self._folder}: {str(failure)[:500]}") from failure
 

@@ -264,8 +264,10 @@ class LanceIndex:
             return [ReferenceRow(*row) for row in found]
 
     def rows(self) -> dict[str, list[tuple[object, ...]]]:
-        """Everything, keyed by content and sorted; see `Index.rows`."""
-        with self._database.reading() as sql:
+        """Everything, keyed by content and sorted; see `Index.rows`. Writers wait meanwhile."""
+        self.segments()  # builds them again where a file is damaged
+        with self._database.writing() as sql:
+            segments = [self._map(number) for (number,) in sql.execute("SELECT id FROM segment")]
             blobs = sql.execute("SELECT id, blob, flavour, language, chunks, skipped FROM blob").fetchall()
             keys = {row[0]: (row[1], row[2]) for row in blobs}
             tables = {
@@ -276,7 +278,7 @@ class LanceIndex:
                 "commits": sql.execute("SELECT * FROM indexed_commit").fetchall(),
                 "positions": sql.execute("SELECT * FROM position").fetchall(),
             }
-        kept = self._chunks.read()
+            kept = self._chunks.read()
         tables["chunks"] = [
             (blob, flavour, language, *astuple(row))
             for blob, flavour in keys.values()
@@ -284,7 +286,7 @@ class LanceIndex:
         ]
         tables["postings"] = [
             (*keys[row], ordinal, *said)
-            for segment in self.segments()
+            for segment in segments
             for (row, ordinal), said in segment_rows(segment).items()
         ]
         return {name: sorted(table, key=repr) for name, table in tables.items()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imprint.semantic.index.ports import BlobKey, BlobRow, EntityRow, ReferenceRow
-from imprint.semantic.index.rows import chunk_rows, entity_rows, use_rows
+from imprint.semantic.index.rows import chunk_rows, entity_rows, storable, use_rows
 from imprint.semantic.index.segment import BlobChunks, Segment, merge, segment_rows
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class MemoryIndex:
                 )
                 for row, extraction in sorted(self._extractions.items())
                 for entity in extraction.entities
-                if entity.name.casefold() == name.casefold()
+                if storable(entity.name).casefold() == name.casefold()
             ]  # fmt: skip
 
     def find_references(self, name: str) -> list[ReferenceRow]:

@@ -1,0 +1,229 @@
+"""The promises of `imprint.semantic.index.ports.Index`, on every implementation, with hand-made extractions."""
+
+import threading
+
+import pytest
+
+from imprint.semantic.index.lance import LanceIndex
+from imprint.semantic.index.memory import MemoryIndex
+from imprint.semantic.index.ports import BlobKey, ExtractedBlob, IndexedCommit
+from imprint.semantic.parse.model import Chunk, Entity, EntityKind, Extraction, Reference, ReferenceKind
+from imprint.store.types import ObjectId
+
+
+def blob_id(number):
+    return f"{number:040x}"
+
+
+def extracted(number, name="parse_header", text=None, flavour="*.py", skipped=None):
+    if skipped:
+        return ExtractedBlob(BlobKey(blob_id(number), flavour), Extraction("text", (), (), (), skipped))
+    text = text or f"def {name}(line):\n    return split(line)\n"
+    return ExtractedBlob(
+        BlobKey(blob_id(number), flavour),
+        Extraction(
+            "python",
+            (
+                Entity(EntityKind.MODULE, "", "", 1, 2, 1, "", "", "m"),
+                Entity(EntityKind.FUNCTION, name, "", 1, 2, 1, f"def {name}(line)", "Doc.", f"h{number}"),
+            ),
+            (Reference("split", ReferenceKind.CALL, 2, name),),
+            (Chunk(1, 2, name, "function", text), Chunk(3, 3, "", "module", f"tail {number}")),
+            None,
+        ),
+    )
+
+
+def commit(number, ids=()):
+    return IndexedCommit(ObjectId(f"{number:040x}"), ObjectId(f"{number + 1000:040x}"), frozenset(ids))
+
+
+@pytest.fixture(params=["lance", "memory"])
+def index(request, tmp_path):
+    made = LanceIndex(tmp_path / "index") if request.param == "lance" else MemoryIndex()
+    yield made
+    made.close()
+
+
+def ids_of(index, *blobs):
+    rows = index.find_rows([blob.key for blob in blobs])
+    return [rows[blob.key].id for blob in blobs]
+
+
+def words(index, term):
+    """Row ids and ordinals of the chunks that hold a term, over all segments."""
+    found = set()
+    for segment in index.segments():
+        for chunk in segment.words.find(term)[0].tolist():
+            row = int((segment.chunk_starts <= chunk).sum()) - 1
+            found.add((int(segment.blob_ids[row]), chunk - int(segment.chunk_starts[row])))
+    return found
+
+
+def test_what_was_added_is_found_by_key_name_use_and_word(index):
+    blob = extracted(1)
+    assert index.find_missing([blob.key]) == {blob.key}
+    index.add([blob])
+    assert index.find_missing([blob.key]) == set()
+    (row,) = ids_of(index, blob)
+    assert index.find_rows([blob.key])[blob.key].chunks == 2
+    (entity,) = index.find_entities("parse_header")
+    assert (entity.blob_id, entity.kind, entity.start_line, entity.end_line) == (row, "function", 1, 2)
+    assert entity.signature == "def parse_header(line)"
+    (use,) = index.find_references("split")
+    assert (use.blob_id, use.line, use.container, use.kind) == (row, 2, "parse_header", "call")
+    assert words(index, "header") == {(row, 0)}
+    assert words(index, "tail") == {(row, 1)}
+    assert words(index, "absent") == set()
+
+
+def test_definitions_are_found_in_any_letter_case_and_uses_only_in_theirs(index):
+    index.add([extracted(1, name="HttpClient")])
+    assert [entity.name for entity in index.find_entities("httpclient")] == ["HttpClient"]
+    assert index.find_references("SPLIT") == []
+
+
+def test_adding_again_changes_nothing(index):
+    blobs = [extracted(1), extracted(2, name="other")]
+    index.add(blobs)
+    before, ids = index.rows(), ids_of(index, *blobs)
+    index.add(blobs)
+    index.add([blobs[1]])
+    assert index.rows() == before
+    assert ids_of(index, *blobs) == ids
+
+
+def test_a_key_listed_twice_in_one_call_is_one_row(index):
+    index.add([extracted(1), extracted(1)])
+    assert len(index.rows()["blobs"]) == 1
+    assert len(index.rows()["chunks"]) == 2
+
+
+def test_one_blob_under_two_flavours_is_two_rows(index):
+    index.add([extracted(1), extracted(1, flavour="*.txt")])
+    assert len(index.rows()["blobs"]) == 2
+
+
+def test_rows_do_not_depend_on_order_or_batches(index, tmp_path):
+    blobs = [extracted(number, name=f"name_{number}") for number in range(30)]
+    for blob in blobs:
+        index.add([blob])
+    other = LanceIndex(tmp_path / "other")
+    other.add(blobs[::-1])
+    assert index.rows() == other.rows()
+    other.close()
+
+
+def test_what_was_skipped_has_a_row_with_the_reason_and_no_chunks(index):
+    blob = extracted(1, skipped="binary")
+    index.add([blob])
+    row = index.find_rows([blob.key])[blob.key]
+    assert (row.skipped, row.chunks) == ("binary", 0)
+    assert index.find_missing([blob.key]) == set()
+
+
+def test_nothing_added_is_nothing_changed(index):
+    index.add([])
+    assert all(table == [] for table in index.rows().values())
+    assert index.mark("r", [commit(1)])
+
+
+def test_a_commit_is_marked_for_its_repository_alone_together_with_the_position(index):
+    blob = extracted(1)
+    index.add([blob])
+    assert index.position("r") == 0
+    assert index.mark("r", [commit(1, ids_of(index, blob))], position=7)
+    assert index.find_tree("r", commit(1).commit) == commit(1).tree
+    assert index.find_tree("other", commit(1).commit) is None
+    assert index.list_commits("r") == {commit(1).commit}
+    assert (index.position("r"), index.position("other")) == (7, 0)
+    assert index.mark("r", [commit(2, ids_of(index, blob))])
+    assert index.position("r") == 7
+
+
+def test_a_commit_with_a_row_that_is_not_there_is_not_marked(index):
+    assert not index.mark("r", [commit(1, [4711])], position=3)
+    assert index.find_tree("r", commit(1).commit) is None
+    assert index.position("r") == 0
+
+
+def test_forgetting_takes_only_what_nobody_else_holds(index):
+    shared, own = extracted(1, name="shared_one"), extracted(2, name="own_one")
+    index.add([shared, own])
+    shared_id, own_id = ids_of(index, shared, own)
+    index.mark("a", [commit(1, [shared_id, own_id])], position=4)
+    index.mark("b", [commit(2, [shared_id])], position=5)
+    incarnation = index.incarnation()
+    index.forget("a")
+    assert index.incarnation() != incarnation
+    assert index.find_missing([shared.key, own.key]) == {own.key}
+    assert index.find_tree("a", commit(1).commit) is None
+    assert (index.position("a"), index.position("b")) == (0, 5)
+    assert index.find_tree("b", commit(2).commit) == commit(2).tree
+    assert words(index, "own") == set()
+    assert words(index, "shared") == {(shared_id, 0)}
+    assert index.find_entities("own_one") == []
+    assert [row[3:6] for row in index.rows()["chunks"] if row[3] == 0] == [(0, 1, 2)]
+
+
+def test_forgotten_content_can_come_back_under_a_new_id(index):
+    blob = extracted(1)
+    index.add([blob])
+    (old,) = ids_of(index, blob)
+    index.mark("a", [commit(1, [old])])
+    before = index.rows()
+    index.forget("a")
+    index.forget("a")
+    assert all(table == [] for table in index.rows().values())
+    index.add([blob])
+    (new,) = ids_of(index, blob)
+    assert new != old
+    index.mark("a", [commit(1, [new])])
+    assert index.rows() == before
+
+
+def test_text_that_no_encoding_takes_is_kept_with_replacements(index):
+    index.add([extracted(1, name="bad\udc80name", text="lone \ud800 surrogate")])
+    assert words(index, "surrogate") != set()
+    assert len(index.find_entities("bad?name")) == 1
+
+
+def test_a_segment_never_changes_once_given(index):
+    index.add([extracted(1)])
+    (before,) = index.segments()
+    chunks, found = before.words.find("header")
+    for number in range(2, 15):
+        index.add([extracted(number)])
+    assert (len(before.blob_ids), chunks.tolist(), found.tolist()) == (1, [0], [1])
+    assert len(words(index, "header")) == 14
+
+
+def test_threads_that_add_and_read_see_whole_calls_only(index):
+    stop, wrong = threading.Event(), []
+
+    def look():
+        while not stop.is_set():
+            ids = sorted({row for row, _ in words(index, "split")})
+            known = {row.blob_id for row in index.find_references("split")}
+            if len(ids) % 2 or not set(ids) <= known:
+                wrong.append((ids, known))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    writers = [
+        threading.Thread(
+            target=lambda start=start: [
+                index.add([extracted(number), extracted(number + 1)])
+                for number in range(start, start + 20, 2)
+            ]
+        )
+        for start in (0, 100)
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    stop.set()
+    reader.join()
+    assert wrong == []
+    assert len(index.rows()["blobs"]) == 40

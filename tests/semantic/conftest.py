@@ -1,0 +1,75 @@
+"""Somebody's clone with a little code in it, and a library beside it."""
+
+import pytest
+
+from imprint.semantic.library import Library
+from imprint.store.clone import Clone
+from imprint.store.view import resolve_commit
+
+FILES = {
+    "src/http/retry.py": (
+        '"""Retrying."""\n\n\n'
+        "class RetryPolicy:\n"
+        '    """When a request is tried again."""\n\n'
+        "    def next_delay(self, attempt):\n"
+        "        return self.base * 2**attempt\n"
+    ),
+    "src/http/client.py": (
+        "from http.retry import RetryPolicy\n\n\n"
+        "def send_request(url, policy=RetryPolicy()):\n"
+        "    for attempt in range(5):\n"
+        "        policy.next_delay(attempt)\n"
+    ),
+    "src/config.py": "def load_config(path):\n    return open(path).read()\n",
+    "tests/test_retry.py": (
+        "from http.retry import RetryPolicy\n\n\n"
+        "def test_next_delay_grows():\n"
+        "    assert RetryPolicy().next_delay(2) > RetryPolicy().next_delay(1)\n"
+    ),
+    "README.md": "# Sample\n\nIt sends requests and follows a retry policy.\n",
+}
+
+
+@pytest.fixture
+def sample(work_tree):
+    """A work tree with one commit: a retry policy, its client, its test, a configuration loader, a README."""
+    for path, content in FILES.items():
+        target = work_tree.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content)
+    work_tree("add", "-A")
+    work_tree("commit", "-q", "-m", "first")
+    return work_tree
+
+
+@pytest.fixture
+def open_view():
+    """Open the view of a work tree: `open_view(folder)`; closed at the end."""
+    views = []
+
+    def open_one(folder):
+        views.append(Clone.discover(folder).view)
+        return views[-1]
+
+    yield open_one
+    for view in views:
+        view.objects.close()
+
+
+@pytest.fixture
+def library(tmp_path):
+    opened = Library.open(tmp_path / "library")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def index_head(library):
+    """Index what HEAD names: `index_head(view)` gives the commit."""
+
+    def index(view, ref="HEAD"):
+        commit = resolve_commit(view, ref)
+        library.ensure(view, commit)
+        return commit
+
+    return index
