@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 WHOLE_DEPTH: Final = 0x7FFFFFFF
 """The depth by which clients ask for the whole history (INFINITE_DEPTH in git's shallow.h)."""
+_TIME_MAX: Final = 0x7FFFFFFF
+"""The latest time that every git reads as `--max-age` (an int in revision.c up to 2.44)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def _cut_by_list(
     plumbing: Plumbing, heads: Sequence[ObjectId], excluded: Sequence[ObjectId], since_s: int | None
 ) -> _Cut:
     """What `rev-list` selects; a commit with a parent outside of that is an end."""
-    options = [] if since_s is None else [f"--max-age={since_s}"]
+    options = [] if since_s is None else [f"--max-age={min(since_s, _TIME_MAX)}"]
     questions = "".join([*(f"{each}\n" for each in heads), *(f"^{each}\n" for each in excluded)])
     listed = plumbing.run("rev-list", "--parents", *options, "--stdin", stdin=questions.encode())
     parents_by_commit = {
