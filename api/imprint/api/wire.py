@@ -321,7 +321,9 @@ class FileEdit(_Asked):
     content: Annotated[str | None, Field(description="the whole new content; none for a deletion")] = None
     encoding: Literal["utf-8", "base64"] = "utf-8"
     action: FileAction = FileAction.UPSERT
-    mode: Annotated[Literal["100644", "100755", "120000"], Field(description="Git's file mode")] = "100644"
+    mode: Annotated[
+        Literal["100644", "100755", "120000"] | None, Field(description="Git's file mode; left out: as it is")
+    ] = None
 
 
 class Author(_Asked):

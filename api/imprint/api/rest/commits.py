@@ -5,13 +5,13 @@ import binascii
 from typing import Final
 
 from fastapi import APIRouter
-from imprint.store.commit import CommitRequest, FileChange, commit
 
 from imprint.api.errors import BadRequest
 from imprint.api.rest.access import Writer
 from imprint.api.services import Access
 from imprint.api.wire import CommitAnswer, EventAnswer, FileAction, FileEdit, NewCommit
 from imprint.store.access import SessionSeed
+from imprint.store.commit import CommitRequest, FileChange, commit
 from imprint.store.paths import unquote_path
 from imprint.store.types import Anything, ObjectId, RefName
 
@@ -75,9 +75,8 @@ def _read_file(edit: FileEdit) -> FileChange:
         raise BadRequest(
             f"{edit.path}: the content is missing", hint="to delete the file, say action: delete"
         )
-    return FileChange(
-        path=path, content=_read_content(edit.path, edit.content, edit.encoding), mode=int(edit.mode, 8)
-    )
+    mode = int(edit.mode, 8) if edit.mode is not None else None
+    return FileChange(path=path, content=_read_content(edit.path, edit.content, edit.encoding), mode=mode)
 
 
 def _read_content(path: str, content: str, encoding: str) -> bytes:

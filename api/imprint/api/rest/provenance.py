@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query
 
 from imprint.api.rest.access import Reader, Ref, TreePath
+from imprint.api.rest.documents import AuditDocument, BlameDocument, WhyDocument
 from imprint.store.provenance.audit import audit
 from imprint.store.provenance.explain import blame, why
 from imprint.store.provenance.render import blame_json, explanation_json
@@ -14,7 +15,7 @@ router: Final = APIRouter(prefix="/api/repos/{owner}/{repo}", tags=["provenance"
 Line = Annotated[int, Query(ge=1, description="counts from 1")]
 
 
-@router.get("/blame")
+@router.get("/blame", responses={200: {"model": BlameDocument}})
 def blame_file(access: Reader, path: TreePath, ref: Ref = "HEAD") -> dict[str, Any]:
     """Every line of a file with the commit that it comes from and the best claim about it."""
     view = access.repository.view
@@ -22,7 +23,7 @@ def blame_file(access: Reader, path: TreePath, ref: Ref = "HEAD") -> dict[str, A
     return blame_json(commit, path, blame(view, access.services.ledger, commit, path))
 
 
-@router.get("/why")
+@router.get("/why", responses={200: {"model": WhyDocument}})
 def why_line(access: Reader, path: TreePath, line: Line, ref: Ref = "HEAD") -> dict[str, Any]:
     """Why a line is there: every claim about it, best first, with the prompt, and what is not known."""
     view = access.repository.view
@@ -30,7 +31,7 @@ def why_line(access: Reader, path: TreePath, line: Line, ref: Ref = "HEAD") -> d
     return explanation_json(why(view, access.services.ledger, commit, path, line, access.read_prompt))
 
 
-@router.get("/audit")
+@router.get("/audit", responses={200: {"model": AuditDocument}})
 def audit_commit(access: Reader, ref: Ref = "HEAD") -> dict[str, Any]:
     """How much is known: every commit and every text line in exactly one class of evidence."""
     view = access.repository.view

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query
 
 from imprint.api.rest.access import Reader, Ref
+from imprint.api.rest.documents import IndexDocument, ReferencesDocument, SearchDocument, SymbolsDocument
 from imprint.semantic.search.answer import IndexStatus
 from imprint.semantic.search.query import LIMIT_MAX
 from imprint.semantic.search.query import Query as SearchQuery
@@ -15,7 +16,7 @@ router: Final = APIRouter(prefix="/api/repos/{owner}/{repo}", tags=["search"])
 Name = Annotated[str, Query(min_length=1, max_length=1000, description="a name, or `Container.name`")]
 
 
-@router.get("/search")
+@router.get("/search", responses={200: {"model": SearchDocument}})
 def search(
     access: Reader,
     q: Annotated[str, Query(min_length=1, max_length=10_000, description="words or identifiers")],
@@ -29,7 +30,7 @@ def search(
     return answer_json(access.services.library.search(access.repository.view, query, ref=ref))
 
 
-@router.get("/symbols")
+@router.get("/symbols", responses={200: {"model": SymbolsDocument}})
 def symbols(access: Reader, name: Name, ref: Ref = "HEAD") -> dict[str, Any]:
     """Where a name is defined."""
     library, view = access.services.library, access.repository.view
@@ -37,7 +38,7 @@ def symbols(access: Reader, name: Name, ref: Ref = "HEAD") -> dict[str, Any]:
     return {**_standing(library.status(view, ref)), "symbols": symbols_json(hits)}
 
 
-@router.get("/references")
+@router.get("/references", responses={200: {"model": ReferencesDocument}})
 def references(access: Reader, name: Name, ref: Ref = "HEAD") -> dict[str, Any]:
     """Where a name is used."""
     library, view = access.services.library, access.repository.view
@@ -45,7 +46,7 @@ def references(access: Reader, name: Name, ref: Ref = "HEAD") -> dict[str, Any]:
     return {**_standing(library.status(view, ref)), "references": references_json(hits)}
 
 
-@router.get("/index")
+@router.get("/index", responses={200: {"model": IndexDocument}})
 def index_status(access: Reader, ref: Ref = "HEAD") -> dict[str, Any]:
     """How far the index has come on a ref, and what it skipped."""
     return status_json(access.services.library.status(access.repository.view, ref=ref))

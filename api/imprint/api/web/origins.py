@@ -32,7 +32,8 @@ class Origin:
     Attributes:
         commit: full id.
         short: the beginning of it.
-        who: the agent, the actor, or the name that the commit itself gives.
+        who: the agent or the actor; where nothing is claimed, the name that the commit itself gives.
+        is_claimed: whether `who` is from a claim.
         evidence: the class, in its own word.
         told: everything known, as lines of text to show on hovering.
     """
@@ -40,6 +41,7 @@ class Origin:
     commit: ObjectId
     short: str
     who: str
+    is_claimed: bool
     evidence: str
     told: str
 
@@ -65,10 +67,12 @@ class Teller:
         """The origin that a claim, which may be that nothing is known, gives a commit."""
         commit = self._find_commit(commit_id)
         author = commit.author.name if commit else ""
+        claimed = claim.agent or claim.actor
         return Origin(
             commit=commit_id,
             short=commit_id[:SHORT_ID_LENGTH],
-            who=claim.agent or claim.actor or author or "nobody named",
+            who=claimed or author or "nobody named",
+            is_claimed=claimed is not None,
             evidence=claim.evidence.value,
             told="\n".join(self._facts(commit, claim)),
         )

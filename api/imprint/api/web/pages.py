@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def make_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["count"] = render_count
+    environment.filters["prose"] = render_prose
     return environment
 
 
@@ -50,6 +52,14 @@ def render_page(
     environment = cast("Environment", connection.app.state.templates)
     html = environment.get_template(template).render(values)
     return HTMLResponse(html, status, headers={"Cache-Control": "private, no-cache", **SECURITY_HEADERS})
+
+
+def render_prose(text: str) -> Markup:
+    """Words of ours as HTML: what stands between backticks becomes code, everything is escaped."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)
+    )
 
 
 def render_count(number: int, noun: str, plural: str = "") -> str:

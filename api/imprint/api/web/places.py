@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from imprint.store.errors import RefMissing
 from imprint.store.paths import quote_path, unquote_path
 from imprint.store.view import resolve_commit
 
@@ -95,8 +94,8 @@ def place_address(name: str, page: str, revision: str, path: bytes = b"") -> str
 
 
 def resolve_head(view: RepositoryView) -> Place | None:
-    """The root at HEAD; None while HEAD's branch has no commit."""
-    try:
-        return Place("HEAD", resolve_commit(view, "HEAD"), b"")
-    except RefMissing:
+    """The root at HEAD, under its branch's name; None while HEAD's branch has no commit."""
+    snapshot = view.refs.snapshot()
+    if snapshot.head_id is None:
         return None
+    return Place(revision_of(snapshot, snapshot.head), resolve_commit(view, snapshot.head_id), b"")

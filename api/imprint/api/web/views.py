@@ -24,7 +24,8 @@ from imprint.api.web.front import (
 from imprint.api.web.origins import Run, Teller, split_plainly
 from imprint.api.web.pages import RAW_POLICY, render_page
 from imprint.api.web.places import Place, place_address, read_place, resolve_head
-from imprint.api.web.snippets import mark_lines
+from imprint.api.web.snippets import cut_snippet
+from imprint.semantic.search.answer import Hit
 from imprint.semantic.search.query import Query as SearchQuery
 from imprint.store.actors import Verb
 from imprint.store.errors import BadRepositoryName, RepositoryMissing
@@ -140,15 +141,7 @@ def search_page(
     answer = (
         access.services.library.search(view, SearchQuery(text=q, limit=20), ref=ref) if q.strip() else None
     )
-    hits = [
-        {
-            "hit": hit,
-            "path": quote_path(hit.path),
-            "address": place_address(access.name, "blob", ref, hit.path) + f"#L{hit.start_line}",
-            "lines": mark_lines(hit.text, hit.start_line, q),
-        }
-        for hit in (answer.hits if answer else ())
-    ]
+    hits = [_describe_hit(access, hit, ref, q) for hit in (answer.hits if answer else ())]
     values = describe_repository(request, access)
     return render_page(request, "search.html", **values, query=q, revision=ref, answer=answer, hits=hits)
 
@@ -174,6 +167,16 @@ def why_page(
         day=render_day(made.author.at_s),
         back=place_address(access.name, "blob", shown.revision, shown.path) + f"#L{line}",
     )
+
+
+def _describe_hit(access: Access, hit: Hit, revision: str, query: str) -> dict[str, Any]:
+    snippet = cut_snippet(hit.text, hit.start_line, query)
+    return {
+        "hit": hit,
+        "path": quote_path(hit.path),
+        "snippet": snippet,
+        "address": place_address(access.name, "blob", revision, hit.path) + f"#L{snippet.line}",
+    }
 
 
 def _open(request: Request, owner: str, repo: str) -> Access:
@@ -207,6 +210,7 @@ def _describe_front(
     return {
         "commit_count": counts.count(access.repository.view, place.commit),
         "coverage": measure_coverage(by_class),
+        "known": sum(by_class.values()),
         "readme": _read_readme(access, entries),
     }
 

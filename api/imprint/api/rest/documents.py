@@ -1,0 +1,211 @@
+"""The shapes of the answers that lower layers render, for the OpenAPI document.
+
+The layers render; nothing here is applied to an answer. A test reads real answers by these models, which allow
+no member more and none less.
+"""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class HitDocument(_Document):
+    """A place that answers a search."""
+
+    repo: str
+    path: str
+    start_line: int
+    end_line: int
+    symbol: str
+    kind: str
+    language: str
+    score: float
+    text: str
+
+
+class SearchDocument(_Document):
+    """What a search found: `commit` was searched, and `behind` commits are not indexed yet."""
+
+    commit: str | None
+    behind: int
+    hits: list[HitDocument]
+
+
+class SymbolDocument(_Document):
+    """A definition."""
+
+    path: str
+    start_line: int
+    end_line: int
+    kind: str
+    name: str
+    container: str
+    signature: str
+
+
+class SymbolsDocument(_Document):
+    """Where a name is defined."""
+
+    commit: str | None
+    behind: int
+    symbols: list[SymbolDocument]
+
+
+class ReferenceDocument(_Document):
+    """A use of a name."""
+
+    path: str
+    line: int
+    kind: str
+    container: str
+    name: str
+
+
+class ReferencesDocument(_Document):
+    """Where a name is used."""
+
+    commit: str | None
+    behind: int
+    references: list[ReferenceDocument]
+
+
+class IndexDocument(_Document):
+    """How far the index has come on a ref."""
+
+    ref: str
+    head: str | None
+    indexed: str | None
+    behind: int
+    blobs: int
+    chunks: int
+    skipped: dict[str, int]
+
+
+class AuthorDocument(_Document):
+    """Whom a commit names as its author: its own word."""
+
+    name: str
+    email: str
+    at_ms: int
+
+
+class DeliveryDocument(_Document):
+    """Who brought a commit here, which is not who wrote it."""
+
+    actor: str
+    event: str
+    sequence: int
+    at_ms: int
+
+
+class ClaimDocument(_Document):
+    """One claim about a line, with the prompt's text where it may be read."""
+
+    evidence: str
+    actor: str | None
+    agent: str | None
+    model: str | None
+    session: str | None
+    prompt: str | None
+    method: str
+
+
+class OriginDocument(_Document):
+    """A line of a file of a commit."""
+
+    commit: str
+    path: str
+    line: int
+
+
+class WhyDocument(_Document):
+    """Why a line is there: `commit` is where it came from; claims are best first."""
+
+    commit: str
+    path: str
+    line: int
+    text: str
+    subject: str
+    author: AuthorDocument
+    claims: list[ClaimDocument]
+    delivered: DeliveryDocument | None
+    missing: list[str]
+    origin: OriginDocument
+    asked: OriginDocument
+
+
+class BlameLineDocument(_Document):
+    """A line with its origin and the best claim about it."""
+
+    line: int
+    commit: str
+    evidence: str
+    actor: str | None
+    agent: str | None
+    model: str | None
+    session: str | None
+    method: str
+    author: AuthorDocument
+    delivered: DeliveryDocument | None
+    text: str
+
+
+class BlameDocument(_Document):
+    """A file, line by line."""
+
+    commit: str
+    path: str
+    lines: list[BlameLineDocument]
+
+
+class CountsDocument(_Document):
+    """How many there are, and how many of each class of evidence: the classes add up to the total."""
+
+    total: int
+    bound: int
+    observed: int
+    declared: int
+    inferred: int
+    unknown: int
+
+
+class MonthDocument(_Document):
+    """The commits of one month."""
+
+    month: str
+    commits: CountsDocument
+
+
+class AgentDocument(_Document):
+    """What an agent did, as far as somebody says so."""
+
+    agent: str
+    commits: int
+    lines: int
+    evidence: dict[str, int]
+    models: list[str]
+
+
+class UnrecordedDocument(_Document):
+    """A commit that declares an agent and has no record of it."""
+
+    commit: str
+    agent: str
+    model: str | None
+    subject: str
+    at_ms: int
+
+
+class AuditDocument(_Document):
+    """How much is known of a commit's history and of the lines of its files."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    commit: str
+    commits: CountsDocument
+    lines: CountsDocument
+    months: list[MonthDocument]
+    agents: list[AgentDocument]
+    unrecorded: list[UnrecordedDocument]
