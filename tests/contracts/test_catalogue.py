@@ -1,6 +1,7 @@
 """What every catalogue promises, tested on every implementation."""
 
 import itertools
+import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -460,6 +461,30 @@ def test_names_that_only_look_alike_live_together(catalogue, count):
         catalogue.admit(admission(*(put(name, THREE, MustBe(TWO)) for name in [*more, "refs/heads/none"])))
     catalogue.admit(admission(*(put(name, None, MustBe(TWO)) for name in more), put("refs/heads/ab/c", None)))
     assert sorted(values(catalogue.read_refs("repo_1"))) == near[:4]
+
+
+def test_an_earlier_snapshot_makes_no_difference_to_what_is_read(catalogue):
+    create(catalogue)
+    chance = random.Random(7)
+    earlier = [catalogue.read_refs("repo_1")]
+    names = [f"refs/heads/{letter}" for letter in "abcdefgh"]
+    for step in range(40):
+        chosen = chance.sample(names, chance.randint(0, 4))
+        targets = [chance.choice([None, ObjectId(f"{step + 1:040x}")]) for _ in chosen]
+        updates = [
+            RefUpdate(
+                RefName.parse(name), target, Anything(), chance.choice([None, THREE]) if target else None
+            )
+            for name, target in zip(chosen, targets, strict=True)
+        ]
+        head = RefName.parse(chance.choice(names)) if step % 9 == 0 else None
+        catalogue.admit(replace(admission(*updates), head=head))
+        now = catalogue.read_refs("repo_1")
+        for since in (earlier[-1], chance.choice(earlier), now):
+            again = catalogue.read_refs("repo_1", since=since)
+            assert again == now
+            assert list(again.refs) == sorted(now.refs)
+        earlier.append(now)
 
 
 def test_an_admitted_event_id_cannot_be_used_again(catalogue):

@@ -134,8 +134,9 @@ class MemoryCatalogue(Catalogue):
 
     # -- refs and the commit point --------------------------------------------------------------------
 
-    def read_refs(self, repository_id: str) -> RefSnapshot:
-        """See `Catalogue.read_refs`."""
+    def read_refs(self, repository_id: str, *, since: RefSnapshot | None = None) -> RefSnapshot:
+        """See `Catalogue.read_refs`; there is nothing to gain from `since` here."""
+        del since
         with self._lock:
             repository = self._get(repository_id)
             refs = dict(sorted(repository.refs.items()))

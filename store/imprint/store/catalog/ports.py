@@ -122,8 +122,12 @@ class Catalogue(Protocol):
 
     # -- refs and the commit point --------------------------------------------------------------------
 
-    def read_refs(self, repository_id: str) -> RefSnapshot:
+    def read_refs(self, repository_id: str, *, since: RefSnapshot | None = None) -> RefSnapshot:
         """HEAD and every ref, all of one generation; also of a deleted repository.
+
+        Args:
+            repository_id: which.
+            since: an earlier answer for the same repository, which makes this one cheaper and not different.
 
         Raises:
             RepositoryMissing: no repository of this id.

@@ -133,10 +133,10 @@ class SqlCatalogue(Catalogue):
 
     # -- refs and the commit point --------------------------------------------------------------------
 
-    def read_refs(self, repository_id: str) -> RefSnapshot:
+    def read_refs(self, repository_id: str, *, since: RefSnapshot | None = None) -> RefSnapshot:
         """See `Catalogue.read_refs`."""
         with self._database.reading() as connection:
-            return sql_journal.read_refs(connection, repository_id)
+            return sql_journal.read_refs(connection, repository_id, since)
 
     def admit(self, admission: Admission) -> Event:
         """See `Catalogue.admit`."""

@@ -1,7 +1,7 @@
 """Refs of a repository that the catalogue keeps.
 
-The newest snapshot is remembered, and read again only when the repository's generation has grown: asking
-for the generation is one row, while a repository of agents may have 100,000 refs.
+The newest snapshot is remembered. When the repository's generation has grown, what happened since is read;
+asking for the generation is one row, while a repository of agents may have 100,000 refs.
 
 Invariants:
     1. A snapshot is never older than the newest event that was committed before it was asked for.
@@ -35,6 +35,6 @@ class CataloguedRefs(Refs):
         newest = self._newest
         generation = self._catalogue.get_repository(self._repository_id).generation
         if newest is None or newest.generation < generation:
-            newest = self._catalogue.read_refs(self._repository_id)
+            newest = self._catalogue.read_refs(self._repository_id, since=newest)
             self._newest = newest
         return newest
