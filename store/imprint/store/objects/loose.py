@@ -26,10 +26,13 @@ def find_loose(object_dir: Path, object_id: ObjectId) -> tuple[ObjectKind, bytes
     packed = _read_file(object_dir, object_id)
     if packed is None:
         return None
+    stream = zlib.decompressobj()
     try:
-        header, _, content = zlib.decompress(packed).partition(b"\0")
+        header, _, content = stream.decompress(packed).partition(b"\0")
     except zlib.error as fault:
         raise ObjectDamaged(object_id, "its file does not inflate") from fault
+    if not stream.eof or stream.unused_data:
+        raise ObjectDamaged(object_id, "its file is cut off, or something follows the object")
     kind, size = _read_header(object_id, header)
     if size != len(content):
         raise ObjectDamaged(object_id, "its file does not have the size that its header says")
