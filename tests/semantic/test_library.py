@@ -1,4 +1,4 @@
-"""What the layers above hold: index a commit, search it, ask for names, and be told how far behind that is."""
+"""What the layers above hold: index a commit, search it, ask for names, and know how far behind that is."""
 
 import json
 import subprocess

@@ -40,7 +40,10 @@ _ATTEMPTS: Final = 5
 class Builder:
     """Brings commits into an index. Safe to share between threads."""
 
-    def __init__(self, index: Index, extract: Callable[[bytes, bytes], Extraction]) -> None:
+    def __init__(
+        self, index: Index, extract: Callable[[bytes, bytes], Extraction], batch_blobs: int = BATCH_BLOBS
+    ) -> None:
+        self._batch_blobs = batch_blobs
         self._index = index
         self._extract = extract
         self._lock = threading.Lock()
@@ -95,7 +98,7 @@ class Builder:
             if content is not None:
                 batch.append(ExtractedBlob(key, self._extract(canonical_path(key.flavour), content)))
                 size += len(content)
-            if len(batch) >= BATCH_BLOBS or size >= BATCH_BYTES:
+            if len(batch) >= self._batch_blobs or size >= BATCH_BYTES:
                 yield batch
                 batch, size = [], 0
         if batch:

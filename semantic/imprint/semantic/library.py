@@ -14,7 +14,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Final, Self
 
-from imprint.semantic.build import Builder
+from imprint.semantic.build import BATCH_BLOBS, Builder
 from imprint.semantic.index.database import SCHEMA_VERSION
 from imprint.semantic.index.lance import LanceIndex
 from imprint.semantic.parse.extract import EXTRACTOR_VERSION, extract
@@ -53,6 +53,7 @@ class Library:
         index: where extracted content is kept.
         listings: where commits made ready are kept; None for memory only.
         extractor: gives the extraction of a content under a path.
+        batch_blobs: contents that are extracted before they are written.
     """
 
     def __init__(
@@ -60,13 +61,19 @@ class Library:
         index: Index,
         listings: Path | None = None,
         extractor: Callable[[bytes, bytes], Extraction] = extract,
+        batch_blobs: int = BATCH_BLOBS,
     ) -> None:
         self._index = index
-        self._builder = Builder(index, extractor)
+        self._builder = Builder(index, extractor, batch_blobs)
         self._shelf = Shelf(index, listings)
 
     @classmethod
-    def open(cls, folder: Path, extractor: Callable[[bytes, bytes], Extraction] = extract) -> Self:
+    def open(
+        cls,
+        folder: Path,
+        extractor: Callable[[bytes, bytes], Extraction] = extract,
+        batch_blobs: int = BATCH_BLOBS,
+    ) -> Self:
         """Open the library in a folder; make it where there is none.
 
         Raises:
@@ -80,7 +87,7 @@ class Library:
                     shutil.rmtree(other, ignore_errors=True)
         except OSError as failure:
             raise StorageFailed(f"cannot make {own}: {failure.strerror}") from failure
-        return cls(LanceIndex(own), own / "listings", extractor)
+        return cls(LanceIndex(own), own / "listings", extractor, batch_blobs)
 
     # -- indexing -----------------------------------------------------------------------------------
 
