@@ -1,6 +1,8 @@
 """Hosting: repositories on disk as stock git sees them, tokens, sessions, and what a crash leaves."""
 
 import shutil
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -460,3 +462,42 @@ def test_racing_creations_leave_one_repository_and_one_folder(hosting):
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(create, range(6))) == 1
     assert on_disk(hosting) == [hosting.get(APP).git_dir.name]
+
+
+CHURN = """
+import sys
+from pathlib import Path
+from imprint.store.data import DataFolder
+from imprint.store.hosting import Hosting, SessionSeed
+from imprint.store.types import RepositoryName
+
+hosting = Hosting.open(DataFolder.create_or_open(Path(sys.argv[1])))
+for number in range(1_000_000):
+    repository = hosting.create(RepositoryName("acme", f"{sys.argv[2]}{number}"), None)
+    hosting.open_session(repository, "coder", SessionSeed("s", prompt="a secret"))
+    if number % 2:
+        hosting.delete(repository.record.name, None, grace_ms=0)
+        hosting.purge_due()
+    print(repository.record.id, flush=True)
+"""
+
+
+def test_killed_processes_leave_rows_and_folders_that_agree(hosting, git_client):
+    command = [sys.executable, "-c", CHURN, str(hosting.folder.root)]
+    processes = [subprocess.Popen([*command, who], stdout=subprocess.PIPE, text=True) for who in "ab"]
+    told = [[process.stdout.readline() for _ in range(5)] for process in processes]
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    hosting.clock.advance(10**12)  # later than every grace that the processes gave by the machine's clock
+    hosting.purge_due()
+    repositories = hosting.list()
+    assert on_disk(hosting) == sorted(each.git_dir.name for each in repositories)
+    assert hosting.list_deleted() == []
+    known = {each.record.id for each in repositories}
+    for lines in told:
+        ids = [line.strip() for line in lines]
+        assert [each in known for each in ids] == [True, False, True, False, True]
+    for each in repositories:
+        git_client(each.git_dir)("fsck", "--full")

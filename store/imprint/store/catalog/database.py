@@ -51,6 +51,8 @@ _HINTS: Final = {
 }
 
 
+LOG_BYTES_KEPT: Final = 64 * 1024**2
+"""The write-ahead log is cut to this size when it starts over; one huge import would leave it huge."""
 TOGETHER_MAX: Final = 64
 """Pieces of work in one commit: bounds how long one process keeps the others waiting."""
 
@@ -216,6 +218,7 @@ def _prepare(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_KEPT}")
 
 
 def _begin(connection: Connection) -> None:

@@ -10,9 +10,9 @@ after one more whose caller was not told yet.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
 from imprint.store.actors import Turn
 from imprint.store.catalog import schema, sql_journal, sql_people
@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 
     from imprint.store.actors import Actor, ActorKind, Session, Token
     from imprint.store.events import Admission, Event
+
+# Every request asks for a repository: these statements are built once.
+_WANTED: Final[BindParameter[str]] = bindparam("wanted")
+_REPOSITORY: Final = select(schema.repository).where(schema.repository.c.id == _WANTED)
+_REPOSITORY_BY_KEY: Final = select(schema.repository).where(
+    schema.repository.c.name_key == _WANTED, schema.repository.c.purge_after_ms.is_(None)
+)
 
 
 class SqlCatalogue(Catalogue):
@@ -70,18 +77,14 @@ class SqlCatalogue(Catalogue):
 
     def find_repository(self, name: RepositoryName) -> RepositoryRecord | None:
         """See `Catalogue.find_repository`."""
-        found = select(schema.repository).where(
-            schema.repository.c.name_key == name.key, schema.repository.c.purge_after_ms.is_(None)
-        )
         with self._database.reading() as connection:
-            row = connection.execute(found).first()
+            row = connection.execute(_REPOSITORY_BY_KEY, {"wanted": name.key}).first()
         return _record(row) if row else None
 
     def get_repository(self, repository_id: str) -> RepositoryRecord:
         """See `Catalogue.get_repository`."""
-        found = select(schema.repository).where(schema.repository.c.id == repository_id)
         with self._database.reading() as connection:
-            row = connection.execute(found).first()
+            row = connection.execute(_REPOSITORY, {"wanted": repository_id}).first()
         if row is None:
             raise RepositoryMissing(repository_id)
         return _record(row)
@@ -175,7 +178,7 @@ class SqlCatalogue(Catalogue):
     def find_token(self, secret_hash: str) -> Token | None:
         """See `Catalogue.find_token`."""
         with self._database.reading() as connection:
-            return next(iter(sql_people.read_tokens(connection, secret_hash=secret_hash)), None)
+            return sql_people.find_token(connection, secret_hash=secret_hash)
 
     def list_tokens(self) -> list[Token]:
         """See `Catalogue.list_tokens`."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import BindParameter, bindparam, func, insert, select, update
 
 from imprint.store.actors import ALL_REPOSITORIES, Actor, ActorKind, Session, Token, Turn, Verb
 from imprint.store.catalog import schema
@@ -22,25 +22,42 @@ from imprint.store.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import Connection, Row
 
 # -- actors ---------------------------------------------------------------------------------------------
+
+# Every request authenticates: its statements are built once.
+_KEY: Final[BindParameter[str]] = bindparam("wanted")
+_ACTORS: Final = select(schema.actor).order_by(schema.actor.c.key)
+_ACTOR: Final = _ACTORS.where(schema.actor.c.key == _KEY)
+_EMAILS: Final = select(schema.actor_email).order_by(schema.actor_email.c.email)
+_EMAILS_OF: Final = _EMAILS.where(schema.actor_email.c.actor_key == _KEY)
+_TOKENS: Final = (
+    select(schema.token, schema.actor.c.name.label("actor"))
+    .join(schema.actor, schema.actor.c.key == schema.token.c.actor_key)
+    .order_by(schema.token.c.created_at_ms, schema.token.c.id)
+)
+_TOKEN: Final = _TOKENS.where(schema.token.c.id == _KEY)
+_TOKEN_BY_HASH: Final = _TOKENS.where(schema.token.c.secret_hash == _KEY)
+_SCOPES: Final = (
+    select(schema.token_repository.c.token_id, schema.repository.c.name_key)
+    .join(schema.repository, schema.repository.c.id == schema.token_repository.c.repository_id)
+    .order_by(schema.repository.c.name_key)
+)
+_SCOPE: Final = _SCOPES.where(schema.token_repository.c.token_id == _KEY)
 
 
 def read_actors(connection: Connection, key: str | None = None) -> list[Actor]:
     """The actor with this folded name, or all of them by name."""
-    actors = select(schema.actor).order_by(schema.actor.c.key)
-    emails = select(schema.actor_email).order_by(schema.actor_email.c.email)
-    if key is not None:
-        actors = actors.where(schema.actor.c.key == key)
-        emails = emails.where(schema.actor_email.c.actor_key == key)
-    by_key: dict[str, list[str]] = {}
-    for row in connection.execute(emails):
-        by_key.setdefault(row.actor_key, []).append(row.email)
-    return [
-        Actor(row.name, ActorKind(row.kind), tuple(by_key.get(row.key, ())))
-        for row in connection.execute(actors)
-    ]
+    emails_by_key: dict[str, list[str]] = {}
+    if key is None:
+        actors, emails = connection.execute(_ACTORS).all(), connection.execute(_EMAILS)
+    else:
+        wanted = {"wanted": key}
+        actors, emails = connection.execute(_ACTOR, wanted).all(), connection.execute(_EMAILS_OF, wanted)
+    for row in emails:
+        emails_by_key.setdefault(row.actor_key, []).append(row.email)
+    return [Actor(row.name, ActorKind(row.kind), tuple(emails_by_key.get(row.key, ()))) for row in actors]
 
 
 def write_actor(connection: Connection, name: str, kind: ActorKind, emails: Sequence[str]) -> Actor:
@@ -98,36 +115,25 @@ def _live_id_by_key(connection: Connection, key: str) -> str:
     return str(found)
 
 
-def read_tokens(
-    connection: Connection, *, token_id: str | None = None, secret_hash: str | None = None
-) -> list[Token]:
-    """The token with this id or hash, or all of them, oldest first."""
-    tokens = (
-        select(schema.token, schema.actor.c.name.label("actor"))
-        .join(schema.actor, schema.actor.c.key == schema.token.c.actor_key)
-        .order_by(schema.token.c.created_at_ms, schema.token.c.id)
-    )
-    scopes = (
-        select(schema.token_repository.c.token_id, schema.repository.c.name_key)
-        .join(schema.repository, schema.repository.c.id == schema.token_repository.c.repository_id)
-        .order_by(schema.repository.c.name_key)
-    )
-    if token_id is not None:
-        tokens = tokens.where(schema.token.c.id == token_id)
-    if secret_hash is not None:
-        tokens = tokens.where(schema.token.c.secret_hash == secret_hash)
-    rows = connection.execute(tokens).all()
-    if token_id is not None or secret_hash is not None:
-        scopes = scopes.where(schema.token_repository.c.token_id.in_([row.id for row in rows]))
-    keys_by_token = _scopes_by_token(connection, scopes) if rows else {}
-    return [_token(row, keys_by_token.get(row.id, [])) for row in rows]
-
-
-def _scopes_by_token(connection: Connection, scopes: Select[Any]) -> dict[str, list[str]]:
+def read_tokens(connection: Connection) -> list[Token]:
+    """All tokens, oldest first."""
     keys_by_token: dict[str, list[str]] = {}
-    for row in connection.execute(scopes):
+    for row in connection.execute(_SCOPES):
         keys_by_token.setdefault(row.token_id, []).append(row.name_key)
-    return keys_by_token
+    return [_token(row, keys_by_token.get(row.id, [])) for row in connection.execute(_TOKENS)]
+
+
+def find_token(
+    connection: Connection, *, token_id: str | None = None, secret_hash: str | None = None
+) -> Token | None:
+    """The token with this id, or with this hash."""
+    if token_id is not None:
+        row = connection.execute(_TOKEN, {"wanted": token_id}).first()
+    else:
+        row = connection.execute(_TOKEN_BY_HASH, {"wanted": secret_hash}).first()
+    if row is None:
+        return None
+    return _token(row, [scope.name_key for scope in connection.execute(_SCOPE, {"wanted": row.id})])
 
 
 def _token(row: Row[Any], keys: list[str]) -> Token:
@@ -152,9 +158,10 @@ def write_revocation(connection: Connection, token_id: str, at_ms: int) -> Token
         .where(schema.token.c.id == token_id, schema.token.c.revoked_at_ms.is_(None))
         .values(revoked_at_ms=at_ms)
     )
-    for token in read_tokens(connection, token_id=token_id):
-        return token
-    raise TokenMissing(f"no token {token_id!r}", hint="'imprint token list' shows their ids")
+    token = find_token(connection, token_id=token_id)
+    if token is None:
+        raise TokenMissing(f"no token {token_id!r}", hint="'imprint token list' shows their ids")
+    return token
 
 
 # -- sessions -------------------------------------------------------------------------------------------
