@@ -150,7 +150,7 @@ def _parse_metadata(raw: bytes, line: int, problems: list[NoteProblem]) -> Mappi
         parsed = json.loads(raw)
     except (ValueError, RecursionError) as bad:
         at = getattr(bad, "lineno", 1) - 1
-        problems.append(NoteProblem(line + at, f"the JSON cannot be read: {type(bad).__name__}"))
+        problems.append(NoteProblem(line + at, "the JSON cannot be read"))
         return {}
     if not isinstance(parsed, dict):
         problems.append(NoteProblem(line, "the JSON is not an object"))

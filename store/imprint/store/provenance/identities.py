@@ -158,6 +158,7 @@ _CLAUDE_TIER: Final = re.compile(r"(?:opus|sonnet|haiku|fable)(?:[ -]\d[\w.]*)+\
 _DIGIT: Final = re.compile(r"\d")
 _NOT_IN_SLUG: Final = re.compile(r"[^a-z0-9._/-]+")
 _SLUG_LENGTH_MAX: Final = 80
+_MODEL_LENGTH_MAX: Final = 60
 _NAME_LENGTH_MAX: Final = 300
 """Longer names are cut: the patterns below are for names, and must stay quick on anything."""
 
@@ -243,7 +244,7 @@ def read_model(name: str) -> str | None:
         for vendor in ("openai ", "anthropic ", "google "):
             text = text.removeprefix(vendor)
         text = text.removeprefix("gemini-cli ").rpartition("/")[2]
-        if not _DIGIT.search(text):
+        if not _DIGIT.search(text) or len(text) > _MODEL_LENGTH_MAX:
             continue
         if _MODEL.match(text):
             return _slug(text)
