@@ -1,4 +1,4 @@
-"""One real server for the tests of this folder: real store, real uvicorn on the loopback address, stock git."""
+"""One real server for the tests of this folder: real store, real uvicorn on loopback, stock git."""
 
 import itertools
 import os

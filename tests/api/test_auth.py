@@ -1,6 +1,7 @@
 """The gate: how a token is read, and who is turned away."""
 
 import base64
+import http.client
 
 import httpx
 import pytest
@@ -127,3 +128,25 @@ def test_our_own_pages_may_change_something(server) -> None:
     headers = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
     answer = server.client(server.admin).post("/api/repos", json={"name": "test/from-page"}, headers=headers)
     assert answer.status_code == 201
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_body_beyond_its_bound_is_refused_told_beforehand_or_not(server, is_told: bool) -> None:
+    size = server.app.state.services.settings.json_bytes_max + 1
+    content = b" " * size if is_told else (b" " * 65536 for _ in range(size // 65536 + 1))
+    answer = server.client(server.admin).post(
+        "/api/repos", content=content, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_nobody_may_send_a_body_at_all(server) -> None:
+    """The refusal comes at once: the server does not wait for the megabytes that were announced."""
+    host = server.url.removeprefix("http://")
+    connection = http.client.HTTPConnection(host, timeout=10)
+    connection.putrequest("POST", "/api/repos")
+    connection.putheader("Content-Length", str(10**9))
+    connection.endheaders()
+    assert connection.getresponse().status == 401
+    connection.close()

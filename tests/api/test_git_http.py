@@ -62,7 +62,7 @@ def test_an_empty_repository_can_be_cloned(server) -> None:
 
 
 def test_a_push_of_several_megabytes_arrives_chunk_by_chunk(server) -> None:
-    """Larger than http.postBuffer, so that git sends it chunked, and than everything that waits in the queue."""
+    """Larger than http.postBuffer, so that git sends it chunked, and than what waits in the queue."""
     name = server.repository()
     git = server.work_tree()
     noise = random.Random(2).randbytes(3_000_000)
@@ -256,7 +256,7 @@ def threading_is_back(server) -> bool:
 
 
 def test_slow_clones_do_not_keep_others_waiting(serve_at, tmp_path) -> None:
-    """Twice as many clients as git has threads ask for megabytes and read nothing; everybody else is served."""
+    """Twice as many clients as git has threads ask for megabytes and read nothing; others are served."""
     server = serve_at(tmp_path, ApiSettings(git_threads=3))
     noise = random.Random(1).randbytes(8_000_000)
     name, git = server.pushed({"noise.bin": noise})
@@ -266,7 +266,8 @@ def test_slow_clones_do_not_keep_others_waiting(serve_at, tmp_path) -> None:
     host, port = server.url.removeprefix("http://").split(":")
     request = (
         f"POST /{name}.git/git-upload-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
-        f"Content-Type: {UPLOAD['Content-Type']}\r\nGit-Protocol: version=2\r\nContent-Length: {len(want)}\r\n\r\n"
+        f"Content-Type: {UPLOAD['Content-Type']}\r\nGit-Protocol: version=2\r\n"
+        f"Content-Length: {len(want)}\r\n\r\n"
     ).encode() + want
     stuck = []
     try:

@@ -12,8 +12,8 @@ from imprint.api.auth import is_public
 from imprint.store.actors import Verb
 from imprint.store.types import RepositoryName
 
-# What each sort of route answers to each sort of caller. 2 stands for any success, and for any complaint about
-# the request itself: the caller was let in.
+# What each sort of route answers to each sort of caller. `IN` stands for any success, and for any complaint
+# about the request itself: the caller was let in.
 IN = 2
 CALLERS = ("nobody", "expired", "revoked", "other", "read", "write", "admin", "operator")
 OUTSIDE = (401, 401, 401)

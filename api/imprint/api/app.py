@@ -67,7 +67,6 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=_follow_while_serving,
-        max_body_size=settings.json_bytes_max,
         telemetry=_SILENT,
         generate_unique_id_function=lambda route: route.name,
     )
@@ -75,7 +74,7 @@ def create_app(
     app.state.templates = make_environment()
     app.state.commit_counts = CommitCounts()
     app.add_middleware(Gate)
-    _add_routes(app, settings)
+    _add_routes(app)
     _add_refusals(app)
     return app
 
@@ -110,18 +109,12 @@ async def _follow_while_serving(app: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(services.runner.stop)
 
 
-def _add_routes(app: FastAPI, settings: ApiSettings) -> None:
-    limits = app.state.services.hosting.limits
-    pack_bytes_max = limits.pack_bytes_max + limits.command_bytes_max + settings.negotiation_bytes_max
-    commit_bytes_max = 2 * limits.commit_bytes_max + settings.json_bytes_max  # base64 and JSON's escapes
+def _add_routes(app: FastAPI) -> None:
     app.include_router(health.router)
     app.include_router(manual.router)
-    for rest in (repos, tokens, search, provenance, files):
+    for rest in (repos, commits, tokens, search, provenance, files):
         app.include_router(rest.router, dependencies=CREDENTIALS, responses=REFUSALS)
-    app.include_router(
-        commits.router, dependencies=CREDENTIALS, responses=REFUSALS, max_body_size=commit_bytes_max
-    )
-    app.include_router(git_http.router, dependencies=CREDENTIALS, max_body_size=pack_bytes_max)
+    app.include_router(git_http.router, dependencies=CREDENTIALS)
     app.include_router(views.router)
 
 

@@ -5,7 +5,7 @@ for every request, so that a revoked token ends at once.
 
 Invariants:
     1. Whatever is not in `PUBLIC` or below `/static/` needs a token that is valid now.
-    2. No body is read before the token was checked.
+    2. No body is read before the token was checked, and none is read beyond its bound.
     3. A token in a query is refused, whether or not it is valid, and reaches no log.
     4. A request that changes something and that a browser sends for another site is refused: browsers add
        Basic credentials to those by themselves.
@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Final
 from anyio import to_thread
 from starlette.requests import Request
 
+from imprint.api.body import bound_receive, verify_size
 from imprint.api.errors import ForeignOrigin, TokenInUrl
-from imprint.api.refusal import refuse
+from imprint.api.refusal import is_git, refuse
 from imprint.api.services import get_services
 from imprint.store.actors import TOKEN_PREFIX
 from imprint.store.errors import StoreError, Unauthenticated
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 PUBLIC: Final = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
 _STATIC: Final = "/static/"
+_COMMITS: Final = re.compile(r"\A/api/repos/[^/]+/[^/]+/commits\Z")
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOKEN: Final = re.compile(rf"{TOKEN_PREFIX}[0-9A-Za-z]{{20}}")
 _TOKEN_PARAMETERS: Final = frozenset({"access_token", "private_token", "token"})
@@ -55,11 +57,13 @@ class Gate:
             verify_origin(request)
             if not is_public(request.url.path):
                 await self._admit(request)
+            bytes_max = body_bytes_max(request)
+            verify_size(int(request.headers.get("content-length", "0")), bytes_max)
         except StoreError as refused:
             response = await to_thread.run_sync(refuse, request, refused)
             await response(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        await self._app(scope, bound_receive(receive, bytes_max), send)
 
     async def _admit(self, request: Request) -> None:
         services = get_services(request)
@@ -67,6 +71,17 @@ class Gate:
         request.state.principal = await to_thread.run_sync(
             services.hosting.authenticate, secret, limiter=services.gate_limiter
         )
+
+
+def body_bytes_max(request: Request) -> int:
+    """How large the body of a request may be; git's own are bounded more closely where they are read."""
+    services = get_services(request)
+    limits, settings = services.hosting.limits, services.settings
+    if is_git(request.url.path):
+        return limits.pack_bytes_max + limits.command_bytes_max + settings.negotiation_bytes_max
+    if _COMMITS.search(request.url.path):
+        return 2 * limits.commit_bytes_max + settings.json_bytes_max  # base64, and JSON's escapes
+    return settings.json_bytes_max
 
 
 def is_public(path: str) -> bool:

@@ -15,11 +15,13 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Generator
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio import from_thread
 from anyio.lowlevel import current_token
+from starlette.exceptions import HTTPException
 
 from imprint.api.errors import WrongMediaType
 from imprint.store.errors import LimitExceeded, ProtocolError
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-    from starlette.types import Receive
+    from starlette.types import Message, Receive
 
 QUEUE_CHUNKS: Final = 16
 """uvicorn's chunks have at most 64 KiB or so: about a megabyte waits."""
@@ -157,6 +159,21 @@ class InflatedFile(BodyFile):
             if inflated:
                 return inflated
         return b""
+
+
+def bound_receive(receive: Receive, bytes_max: int) -> Receive:
+    """The same stream of messages, which fails with status 413 where the body passes its bound."""
+    read_bytes = 0
+
+    async def receive_bounded() -> Message:
+        nonlocal read_bytes
+        message = await receive()
+        read_bytes += len(message.get("body", b""))
+        if read_bytes > bytes_max:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return message
+
+    return receive_bounded
 
 
 def verify_size(size_bytes: int, bytes_max: int) -> None:

@@ -1,7 +1,7 @@
 """The shapes of the answers that lower layers render, for the OpenAPI document.
 
-The layers render; nothing here is applied to an answer. A test reads real answers by these models, which allow
-no member more and none less.
+The layers render; nothing here is applied to an answer. A test reads real answers by these models, which
+allow no member more and none less.
 """
 
 from pydantic import BaseModel, ConfigDict
