@@ -86,7 +86,11 @@ class ServerProcess:
             text=True,
         )
         self.said: list[str] = []
-        self.url = self.wait_for("serves").rpartition(" ")[2]
+        try:
+            self.url = self.wait_for("serves").rpartition(" ")[2]
+        except AssertionError:
+            self.stop()
+            raise
 
     @property
     def token(self) -> str:
@@ -113,22 +117,45 @@ class ServerProcess:
         self.said += out.splitlines()
         return self.process.returncode, err
 
+    def stop(self) -> None:
+        """Make sure that it is gone."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe:
+                pipe.close()
+
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
     """Start servers that are gone at the end of the test."""
     started: list[ServerProcess] = []
 
-    def start(data: Path = tmp_path / "served", *options: str) -> ServerProcess:
-        server = ServerProcess(data, *options, cwd=tmp_path)
-        started.append(server)
-        return server
+    def start(*options: str, data: Path = tmp_path / "served") -> ServerProcess:
+        started.append(ServerProcess(data, *options, cwd=tmp_path))
+        return started[-1]
 
     yield start
     for server in started:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.finish()
-        for pipe in (server.process.stdout, server.process.stderr):
-            if pipe:
-                pipe.close()
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server with the sample repository in it, for tests that only read it."""
+    folder = tmp_path_factory.mktemp("sample")
+    server = ServerProcess(folder / "data", "--sample", cwd=folder)
+    server.wait_for("Ctrl-C")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def ask(imprint: Callable[..., Ended], sample: ServerProcess) -> Callable[..., Ended]:
+    """A command against the sample's server, as its administrator."""
+
+    def call(*arguments: str, **more: Any) -> Ended:
+        return imprint(*arguments, **{"server": sample.url, "token": sample.token} | more)
+
+    return call

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,7 +15,6 @@ from imprint.cli.errors import NothingFound, UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from imprint.cli.output import Output
     from imprint.cli.ports import Document, Reading
@@ -47,8 +47,8 @@ def open_clone(directory: Path, output: Output) -> Iterator[Reading]:
     """The clone that a directory is in, for reading."""
     from imprint.cli.reading import LocalReading
 
-    clone = discover_clone(directory)
     with ExitStack() as stack:
+        clone = stack.enter_context(discover_clone(directory))
         places = _ClonePlaces(clone, output, stack)
         yield LocalReading(clone.view, places, output)
 
@@ -61,15 +61,15 @@ class _ClonePlaces:
         self._output = output
         self._stack = stack
 
-    def ledger(self) -> Ledger:
-        """The clone's claims, with those of new commits."""
+    def ledger(self, commit: ObjectId) -> Ledger:
+        """The clone's claims, with those of new commits, and of one that no ref leads to."""
         from imprint.store.provenance.expand import expand_clone
         from imprint.store.provenance.ledger import Ledger
 
         ledger = Ledger.open(self._clone.cache / "provenance.db")
         self._stack.callback(ledger.close)
         with self._output.progress("reading commits") as report:
-            expand_clone(self._clone.view, ledger, report)
+            expand_clone(self._clone.view, ledger, report, tips=[commit])
         return ledger
 
     def library(self) -> Library:
@@ -86,6 +86,21 @@ class _ClonePlaces:
         with self._output.progress("indexing") as report:
             library.ensure(self._clone.view, commit, report)
         return library
+
+    def note_changes(self, path: bytes, commit: ObjectId) -> None:
+        """Say so where the work tree is at the commit and the file in it is not."""
+        from imprint.store.objects.trees import read_file
+
+        view, top = self._clone.view, self._clone.top_level
+        if top is None or view.refs.snapshot().head_id != commit:
+            return
+        try:
+            content = Path(os.fsdecode(os.fsencode(top) + b"/" + path)).read_bytes()
+        except OSError:
+            return
+        committed = read_file(view, commit, path)
+        if content.replace(b"\r\n", b"\n") != committed.replace(b"\r\n", b"\n"):
+            self._output.note(f"{os.fsdecode(path)} has changes since HEAD; these are the lines of HEAD")
 
     def prompt(self, _session: str, _address: str) -> str | None:
         """Prompts are kept by servers; a clone has none."""
@@ -115,8 +130,11 @@ def path_argument(text: str, directory: Path | None) -> bytes:
     raw = unquote_path(text) if text.startswith('"') else os.fsencode(text)
     if not raw:
         raise UsageProblem("the path is empty", hint="name a file")
-    top = discover_clone(directory).top_level if directory is not None else None
-    if directory is None or top is None:
+    if directory is None:
+        return os.path.normpath(raw)
+    with discover_clone(directory) as clone:
+        top = clone.top_level
+    if top is None:
         return os.path.normpath(raw)
     root = os.fsencode(os.path.realpath(top))
     here = os.fsencode(os.path.realpath(directory))
@@ -132,8 +150,8 @@ def find_remote_repository(directory: Path, server: str) -> str | None:
     from imprint.store.errors import Missing, PlumbingFailed
 
     try:
-        plumbing = Clone.discover(directory).view.plumbing
-        listed = plumbing.run("config", "--null", "--get-regexp", r"^remote\..*\.url$")
+        with Clone.discover(directory) as clone:
+            listed = clone.view.plumbing.run("config", "--null", "--get-regexp", r"^remote\..*\.url$")
     except (Missing, PlumbingFailed):
         return None
     wanted = urlsplit(server)

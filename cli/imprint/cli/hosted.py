@@ -91,7 +91,7 @@ class HostedAdministration:
     def list_repositories(self, *, deleted: bool = False) -> list[Document]:
         """All repositories, or the deleted ones."""
         if deleted:
-            return [describe_record(record, self._address, None) for record in self._hosting.list_deleted()]
+            return [describe_repository(record, self._address) for record in self._hosting.list_deleted()]
         return [self._describe(repository) for repository in self._hosting.list()]
 
     def rename_repository(self, name: str, new_name: str) -> Document:
@@ -113,7 +113,7 @@ class HostedAdministration:
         if grace_ms is None:
             raise BadExpiry(grace)
         gone = self._hosting.delete(RepositoryName.parse(name), None, grace_ms=grace_ms)
-        return describe_record(gone, self._address, None)
+        return describe_repository(gone, self._address)
 
     def restore_repository(self, name: str) -> Document:
         """Take a deletion back."""
@@ -153,7 +153,7 @@ class HostedAdministration:
         return [describe_actor(actor) for actor in self._hosting.catalogue.list_actors()]
 
     def _describe(self, repository: Repository) -> Document:
-        return describe_repository(repository, self._address)
+        return describe_repository(repository.record, self._address)
 
 
 def _parse_verbs(names: tuple[str, ...]) -> frozenset[Verb]:
@@ -169,19 +169,13 @@ def _parse_verbs(names: tuple[str, ...]) -> frozenset[Verb]:
     return verbs
 
 
-def describe_repository(repository: Repository, address: str) -> Document:
-    """A live repository, as the REST interface describes it."""
-    return describe_record(repository.record, address, repository.view.refs.snapshot().head_id)
-
-
-def describe_record(record: RepositoryRecord, address: str, head: ObjectId | None) -> Document:
-    """What the catalogue says of a repository, as the REST interface describes it."""
+def describe_repository(record: RepositoryRecord, address: str) -> Document:
+    """A repository, as the REST interface describes it."""
     return {
         "id": record.id,
         "name": str(record.name),
         "git_url": f"{address}/{record.name}.git",
         "default_branch": record.head.short,
-        "head_sha": head,
         "object_format": record.algorithm.value,
         "generation": record.generation,
         "created_at_ms": record.created_at_ms,
@@ -217,7 +211,7 @@ class _HostedPlaces:
         self._repository = repository
         self._stack = stack
 
-    def ledger(self) -> Ledger:
+    def ledger(self, _commit: ObjectId) -> Ledger:
         """The data folder's claims, with those of the newest events."""
         from imprint.store.provenance.expand import ProvenanceFollower
         from imprint.store.provenance.ledger import Ledger
@@ -253,6 +247,9 @@ class _HostedPlaces:
                 if status.error:
                     self._output.note(f"{status.repository} is not up to date: {status.error}")
         runner.stop()
+
+    def note_changes(self, _path: bytes, _commit: ObjectId) -> None:
+        """There is no work tree whose content could be another."""
 
     def prompt(self, session: str, address: str) -> str | None:
         """The text of a prompt, unless it was erased."""

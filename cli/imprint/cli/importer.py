@@ -133,15 +133,18 @@ def _find_git_dir(folder: Path, environment: Mapping[str, str]) -> Path:
     """The Git folder of a repository; by the user's own git, which refuses folders of strangers."""
     client = GitClient(environment, folder)
     try:
-        found = client.run("rev-parse", "--absolute-git-dir", "--show-prefix").split("\n")
+        git_dir = Path(client.run("rev-parse", "--absolute-git-dir"))
+        is_top = client.run("rev-parse", "--is-inside-git-dir") == "false" and not client.run(
+            "rev-parse", "--show-prefix"
+        )
     except CommandError as failed:
         raise NothingFound(f"{folder} is not a Git repository", hint=failed.message) from failed
-    if len(found) > 1 and found[1]:
+    if not is_top and folder.resolve() != git_dir.resolve():
         raise NothingFound(
             f"{folder} is a folder inside a repository, not a repository",
             hint="name the repository's top folder",
         )
-    return Path(found[0])
+    return git_dir
 
 
 def _read_head(plumbing: Plumbing) -> RefName | None:

@@ -113,11 +113,11 @@ class Reading(Protocol):
         ...
 
     def symbols(self, name: str, ref: str) -> Document:
-        """`{"symbols": [...]}`."""
+        """`{"commit", "behind", "symbols": [...]}`."""
         ...
 
     def references(self, name: str, ref: str) -> Document:
-        """`{"references": [...]}`."""
+        """`{"commit", "behind", "references": [...]}`."""
         ...
 
     def blame(self, path: bytes, ref: str) -> Document:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from imprint.cli.output import Output
     from imprint.cli.ports import Document, SearchWish
     from imprint.semantic.library import Library
+    from imprint.semantic.search.answer import IndexStatus
     from imprint.store.provenance.ledger import Ledger
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 class Places(Protocol):
     """Where the derived data of a repository is; each is opened by the question that needs it."""
 
-    def ledger(self) -> Ledger:
-        """The claims, brought up to date."""
+    def ledger(self, commit: ObjectId) -> Ledger:
+        """The claims, brought up to date, with the commit's own."""
         ...
 
     def library(self) -> Library:
@@ -29,6 +30,10 @@ class Places(Protocol):
 
     def indexed(self, commit: ObjectId) -> Library:
         """The index, with the commit in it where this place can see to that."""
+        ...
+
+    def note_changes(self, path: bytes, commit: ObjectId) -> None:
+        """Say so where the user looks at another content of the file than the commit's."""
         ...
 
     def prompt(self, session: str, address: str) -> str | None:
@@ -68,14 +73,16 @@ class LocalReading:
         from imprint.semantic.search.render import symbols_json
 
         library = self._places.indexed(resolve_commit(self._view, ref))
-        return {"symbols": symbols_json(library.symbols(self._view, name, ref=ref))}
+        found = symbols_json(library.symbols(self._view, name, ref=ref))
+        return _standing(library.status(self._view, ref)) | {"symbols": found}
 
     def references(self, name: str, ref: str) -> Document:
         """Uses of a name."""
         from imprint.semantic.search.render import references_json
 
         library = self._places.indexed(resolve_commit(self._view, ref))
-        return {"references": references_json(library.references(self._view, name, ref=ref))}
+        found = references_json(library.references(self._view, name, ref=ref))
+        return _standing(library.status(self._view, ref)) | {"references": found}
 
     def blame(self, path: bytes, ref: str) -> Document:
         """Every line of a file with its origin."""
@@ -83,7 +90,9 @@ class LocalReading:
         from imprint.store.provenance.render import blame_json
 
         commit = resolve_commit(self._view, ref)
-        return blame_json(commit, path, blame(self._view, self._places.ledger(), commit, path))
+        lines = blame(self._view, self._places.ledger(commit), commit, path)
+        self._places.note_changes(path, commit)
+        return blame_json(commit, path, lines)
 
     def why(self, path: bytes, line: int, ref: str) -> Document:
         """Where a line came from."""
@@ -91,7 +100,8 @@ class LocalReading:
         from imprint.store.provenance.render import explanation_json
 
         commit = resolve_commit(self._view, ref)
-        found = why(self._view, self._places.ledger(), commit, path, line, self._places.prompt)
+        found = why(self._view, self._places.ledger(commit), commit, path, line, self._places.prompt)
+        self._places.note_changes(path, commit)
         return explanation_json(found)
 
     def audit(self, ref: str) -> Document:
@@ -99,7 +109,7 @@ class LocalReading:
         from imprint.store.provenance.audit import audit
 
         commit = resolve_commit(self._view, ref)
-        ledger = self._places.ledger()
+        ledger = self._places.ledger(commit)
         with self._output.progress("tracing lines") as report:
             return audit(self._view, ledger, commit, report).to_json()
 
@@ -112,3 +122,8 @@ class LocalReading:
     def sessions(self) -> list[Document]:
         """The sessions of the repository."""
         return self._places.sessions()
+
+
+def _standing(status: IndexStatus) -> Document:
+    """Which commit an answer speaks of, and how far that is behind: as a search says it."""
+    return {"commit": status.indexed, "behind": status.behind}

@@ -53,7 +53,7 @@ def _into_folder(call: Call, source: "Source", name: "RepositoryName") -> tuple[
 
     with open_hosting(call.data_folder(create=True), call.key_path) as hosting:
         refused = import_into_folder(source, name, hosting, call.output)
-        return describe_repository(hosting.get(name), read_address(hosting.folder)), refused
+        return describe_repository(hosting.get(name).record, read_address(hosting.folder)), refused
 
 
 def _into_server(

@@ -11,7 +11,10 @@ from imprint.cli.ports import Document
 
 CLASSES: Final = ("bound", "observed", "declared", "inferred", "unknown")
 """The evidence classes, best first."""
+_COUNT_COLUMNS: Final = " ".join(("total", *CLASSES))
 _SHORT_ID: Final = 10
+_SHOWN_COMMITS: Final = 20
+"""Unrecorded commits that people see; the JSON has all."""
 
 
 @reads
@@ -82,7 +85,8 @@ def _show_explanation(output: Output, answer: Document) -> None:
 
 
 def _show_claim(output: Output, claim: Document) -> None:
-    output.line(f"evidence  {claim['evidence']}, by {claim['method']}")
+    by = ": " if claim["evidence"] == "unknown" else ", by "
+    output.line(f"evidence  {claim['evidence']}{by}{claim['method']}")
     for part in ("actor", "agent", "model", "session"):
         if claim.get(part):
             output.line(f"{part:<8}  {claim[part]}")
@@ -100,35 +104,39 @@ def audit(call: Call) -> None:
         call.output.document(answer)
         return
     output = call.output
-    rows = []
-    for what in ("commits", "lines"):
-        counts = answer[what]
-        rows.append([what, counts["total"], *(_share(counts[name], counts["total"]) for name in CLASSES)])
-    output.table(["", "total", *CLASSES], rows, numbers=" ".join(("total", *CLASSES)))
-    _show_groups(output, answer)
-    unrecorded = answer["unrecorded"]
-    if unrecorded:
+    rows = [[what, *_counts(answer[what])] for what in ("commits", "lines")]
+    output.table(["", "total", *CLASSES], rows, numbers=_COUNT_COLUMNS)
+    if answer["agents"]:
         output.line()
-        output.line(f"{len(unrecorded)} commits declare an agent and have no record:")
-        output.table(["commit", "agent"], [_unrecorded_row(one) for one in unrecorded])
+        agents = [
+            [one["agent"], one["commits"], one["lines"], ", ".join(one["models"]) or None]
+            for one in answer["agents"]
+        ]
+        output.table(["agent", "commits", "lines", "models"], agents, numbers="commits lines")
+    if answer["months"]:
+        output.line()
+        rows = [[one["month"], *_counts(one["commits"])] for one in answer["months"]]
+        output.table(["commits of", "total", *CLASSES], rows, numbers=_COUNT_COLUMNS)
+    _show_unrecorded(output, answer["unrecorded"])
+    for problem in answer["problems"]:
+        output.note(str(problem))
+
+
+def _counts(counts: Document) -> list[str]:
+    total = counts["total"]
+    return [str(total), *(_share(counts[name], total) for name in CLASSES)]
 
 
 def _share(count: int, total: int) -> str:
     return f"{count} ({100 * count / total:.1f} %)" if count and total else str(count)
 
 
-def _show_groups(output: Output, answer: Document) -> None:
-    for name, title in (("agents", "agent"), ("months", "month")):
-        groups = answer[name]
-        if not groups:
-            continue
-        columns = [key for key in groups[0] if key != title and isinstance(groups[0][key], int)]
-        output.line()
-        rows = [[group.get(title) or "unknown", *(group[key] for key in columns)] for group in groups]
-        output.table([title, *columns], rows, numbers=" ".join(columns))
-
-
-def _unrecorded_row(one: Document | str) -> list[str | None]:
-    if isinstance(one, str):
-        return [one[:_SHORT_ID], None]
-    return [str(one["commit"])[:_SHORT_ID], one.get("agent")]
+def _show_unrecorded(output: Output, commits: list[Document]) -> None:
+    if not commits:
+        return
+    output.line()
+    output.line(f"{len(commits)} commits declare an agent and have no record:")
+    rows = [[one["commit"][:_SHORT_ID], one["agent"], one["subject"]] for one in commits[:_SHOWN_COMMITS]]
+    output.table(["commit", "agent", "subject"], rows)
+    if len(commits) > _SHOWN_COMMITS:
+        output.line(f"and {len(commits) - _SHOWN_COMMITS} more; --json names them all")

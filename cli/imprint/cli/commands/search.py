@@ -80,20 +80,27 @@ def symbol(
     found = answer["references" if references else "symbols"]
     if call.as_json:
         call.output.document(answer)
-    elif references:
-        rows = [[f"{one['path']}:{one['line']}", one["kind"], one["container"] or None] for one in found]
-        call.output.table(["where", "kind", "inside"], rows)
-    else:
-        rows = [
-            [f"{one['path']}:{one['start_line']}", one["kind"], _qualified(one), one["signature"]]
-            for one in found
-        ]
-        call.output.table(["where", "kind", "name", "signature"], rows)
+    elif found:
+        show = _show_references if references else _show_definitions
+        show(call.output, found)
     note_behind(call.output, answer)
     if not found:
         if call.as_json:
             raise typer.Exit(1)
         raise NothingFound(f"no {'use' if references else 'definition'} of {name!r} found")
+
+
+def _show_definitions(output: Output, found: list[Document]) -> None:
+    rows = [
+        [f"{one['path']}:{one['start_line']}", one["kind"], _qualified(one), one["signature"]]
+        for one in found
+    ]
+    output.table(["where", "kind", "name", "signature"], rows)
+
+
+def _show_references(output: Output, found: list[Document]) -> None:
+    rows = [[f"{one['path']}:{one['line']}", one["kind"], one["container"] or None] for one in found]
+    output.table(["where", "kind", "inside"], rows)
 
 
 def _qualified(entity: Document) -> str:

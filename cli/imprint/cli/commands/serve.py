@@ -2,16 +2,13 @@
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from imprint.cli.call import DEFAULT_DATA, KEY_FILE_HELP, Call, plain
 from imprint.cli.errors import describe
 from imprint.cli.output import ReaderGone
-
-if TYPE_CHECKING:
-    from imprint.store.data import DataFolder
 
 DEFAULT_PORT: Final = 8470
 _LOOPBACK: Final = "127.0.0.1"
@@ -39,18 +36,12 @@ def serve(
     Ctrl-C ends it once the requests that run are done.
     """
     from imprint.api.server import serve as serve_api
-    from imprint.store.data import DataFolder
 
+    root = call.surroundings.directory / data
     key_path = None if key_file is None else call.surroundings.directory / key_file
-    folder = DataFolder.create_or_open(call.surroundings.directory / data, key_path)
-    welcome = _Welcome(call, folder, shown=data, with_sample=sample)
-    try:
-        code = serve_api(folder.root, host=host, port=port, key_file=key_path, on_ready=welcome.greet)
-    except KeyboardInterrupt:
-        code = 0
-    finally:
-        welcome.finish()
-        folder.close()
+    welcome = _Welcome(call, root, key_path, shown=data, with_sample=sample)
+    code = serve_api(root, host=host, port=port, key_file=key_path, on_ready=welcome.greet)
+    welcome.finish()
     raise typer.Exit(code)
 
 
@@ -60,12 +51,16 @@ class _Welcome:
     It is said from a thread of its own, because the sample comes in through the server.
     """
 
-    def __init__(self, call: Call, folder: "DataFolder", *, shown: Path, with_sample: bool) -> None:
+    def __init__(
+        self, call: Call, root: Path, key_path: Path | None, *, shown: Path, with_sample: bool
+    ) -> None:
         self._call = call
-        self._folder = folder
+        self._root = root
+        self._key_path = key_path
         self._shown = shown
         self._with_sample = with_sample
-        self._had_admin = folder.admin_token_path.exists()
+        self._token_path = root / "admin-token"  # as imprint.store.data lays the folder out
+        self._had_token = self._token_path.exists()
         self._thread: threading.Thread | None = None
 
     def greet(self, address: str) -> None:
@@ -79,13 +74,12 @@ class _Welcome:
             self._thread.join(_WELCOME_SECONDS_MAX)
 
     def _say(self, address: str) -> None:
-        from imprint.cli.hosted import write_address
-
         output = self._call.output
         try:
-            write_address(self._folder, address)
+            self._remember(address)
             output.line(f"Imprint serves {self._shown} at {address}")
-            self._say_token()
+            if not self._had_token and self._token_path.exists():
+                output.line(f"The administrator's token is in {self._token_path} (this is said once)")
             if self._with_sample:
                 self._put_sample(address)
             self._say_examples(address)
@@ -97,17 +91,23 @@ class _Welcome:
                 raise
             output.error(f"the sample is not whole: {described.message}", described.hint)
 
-    def _say_token(self) -> None:
-        path = self._folder.admin_token_path
-        if not self._had_admin and path.exists():
-            self._call.output.line(f"The administrator's token is in {path} (this is said once)")
+    def _remember(self, address: str) -> None:
+        """Leave the address in the data folder, for the clone URLs that commands on the folder show."""
+        from imprint.cli.hosted import write_address
+        from imprint.store.data import DataFolder
+
+        folder = DataFolder.create_or_open(self._root, self._key_path)
+        try:
+            write_address(folder, address)
+        finally:
+            folder.close()
 
     def _put_sample(self, address: str) -> None:
         from imprint.cli.client import Client
         from imprint.cli.sample.player import play
         from imprint.cli.sample.story import REPOSITORY
 
-        token = self._folder.admin_token_path.read_text("ascii").strip()
+        token = self._token_path.read_text("ascii").strip()
         with Client(address, token) as client:
             is_new = play(client, self._call.surroundings.environment)
         said = "was pushed through the Git endpoint" if is_new else "is there"
@@ -116,18 +116,20 @@ class _Welcome:
     def _say_examples(self, address: str) -> None:
         from imprint.cli.sample.story import EXAMPLES, REPOSITORY
 
+        lines = [f"export IMPRINT_SERVER={address} IMPRINT_TOKEN=$(cat {self._token_path})"]
+        if self._with_sample:
+            authority = address.partition("://")[2]
+            lines += [
+                f"git clone http://me:$IMPRINT_TOKEN@{authority}/{REPOSITORY}.git",
+                *(f"imprint {example} --repo {REPOSITORY}" for example in EXAMPLES),
+            ]
+        else:
+            lines += ["imprint repo create acme/app", "imprint import PATH_OR_URL acme/app"]
         output = self._call.output
-        token_path = self._folder.admin_token_path
         output.line()
         output.line("Try, in another terminal:")
-        output.line(f"  export IMPRINT_SERVER={address} IMPRINT_TOKEN=$(cat {token_path})")
-        if not self._with_sample:
-            output.line("  imprint repo create acme/app")
-            output.line("  imprint import PATH_OR_URL acme/app")
-            return
-        authority = address.partition("://")[2]
-        output.line(f"  git clone http://me:$IMPRINT_TOKEN@{authority}/{REPOSITORY}.git")
-        for example in EXAMPLES:
-            output.line(f"  imprint {example} --repo {REPOSITORY}")
-        output.line(f"  open {address}/{REPOSITORY} in a browser: any name, the token as password")
-        output.line("Ctrl-C ends the server.")
+        for line in lines:
+            output.line(f"  {line}")
+        output.line()
+        where = f"{address}/{REPOSITORY}" if self._with_sample else address
+        output.line(f"In a browser: {where} (any name, the token as password). Ctrl-C ends the server.")

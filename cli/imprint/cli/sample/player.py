@@ -97,11 +97,12 @@ class _Player:
             known = self._fetch(step)
             if step.subject not in known:
                 self._carry_out(step)
-        self._fetch(STORY[-1])
-        self._git.run(
-            "tag", "-f", "-a", "-m", "The first shop runs on it", TAG, more=_identity(ADA, STORY[-1].at)
-        )
-        self._push(ADA, None, f"refs/tags/{TAG}")
+        last = next(step for step in reversed(STORY) if step.way is not Way.API)
+        self._fetch(last)
+        commit = self._git.run("log", "-1", "--format=%H", "--fixed-strings", f"--grep={last.subject}")
+        tag = ("tag", "-f", "-a", "-m", "The first shop runs on it", TAG, commit)
+        self._git.run(*tag, more=_identity(last.person, last.at))
+        self._push(last.person, None, f"refs/tags/{TAG}")
 
     def revoke_tokens(self) -> None:
         """Withdraw every token that was made here."""

@@ -1,6 +1,7 @@
 """What happens in the sample repository, step by step. The files of each step are in `steps/`.
 
-Names, addresses and times are fixed, so that what is pushed has the same ids wherever it has the same base.
+Names, addresses and times of what is pushed are fixed, so that its ids are the same everywhere. The one
+commit by API has the time of the server; it comes last.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 REPOSITORY: Final = "sample/ledger"
 BRANCH: Final = "main"
 TAG: Final = "v1.0"
-"""The last thing that is pushed: where it is, the sample is whole."""
+"""On the last commit that is pushed. It comes after everything else: where it is, the sample is whole."""
 _SUFFIX: Final = ".txt"
 """Keeps the files of the sample from being taken for our own sources."""
 
@@ -63,7 +64,7 @@ class Step:
     Attributes:
         folder: of its files below `steps/`; empty for none of its own.
         person: author, committer and deliverer.
-        at: when, as Git reads it.
+        at: when, as Git reads it; empty for a commit by API, whose time is the server's.
         message: its subject begins no other step.
         way: how it is delivered.
         branch: where to.
@@ -128,7 +129,7 @@ _FORMAT_NOTE: Final = (
     "web/format.js\n"
     "  s_5f1c0a7be93d24::t_0b6e2d94c1a873 1-11\n"
     "web/balances.js\n"
-    "  s_5f1c0a7be93d24::t_0b6e2d94c1a873 3,25\n"
+    "  s_5f1c0a7be93d24::t_0b6e2d94c1a873 3-4,22\n"
     "---\n"
     '{"schema_version":"authorship/3.0.0","git_ai_version":"1.4.5","base_commit_sha":"{commit}","prompts":{},'
     '"sessions":{"s_5f1c0a7be93d24":{"agent_id":{"tool":"cursor","id":"format-amounts","model":"composer-1"},'
@@ -146,23 +147,22 @@ STORY: Final = (
         "Try payments again when the connection breaks\n\nExponential backoff with jitter, up to five tries.",
         work=_RETRY,
     ),
-    Step("5-export", TELLER, "2026-01-20T14:31:00+01:00", "Export entries as CSV", way=Way.API, work=_EXPORT),
     Step(
-        "6-shares",
+        "5-shares",
         TOM,
         "2026-01-22T09:48:00+01:00",
         "Share amounts without losing a cent\n\nThe remainder goes to the first shares.\n\n"
         "Co-Authored-By: Claude <noreply@anthropic.com>",
     ),
     Step(
-        "7-format",
+        "6-format",
         TOM,
         "2026-01-23T15:10:00+01:00",
         "Write amounts as customers read them",
         note=_FORMAT_NOTE,
     ),
     Step(
-        "8-match",
+        "7-match",
         SCRIBE,
         "2026-01-26T10:02:00+01:00",
         "Match statement lines with entries",
@@ -170,7 +170,7 @@ STORY: Final = (
         work=_RECONCILE,
     ),
     Step(
-        "9-match-tests",
+        "8-match-tests",
         SCRIBE,
         "2026-01-26T10:19:00+01:00",
         "Test matching by text and by amount",
@@ -184,13 +184,14 @@ STORY: Final = (
         "Reconcile the bank's statement (#8)\n\nMatch statement lines with entries, by amount and text.",
         way=Way.SQUASH,
     ),
+    Step("9-export", TELLER, "", "Export entries as CSV", way=Way.API, work=_EXPORT),
 )
 
 EXAMPLES: Final = (
     'search "where is the retry policy"',
     "symbol RetryPolicy",
-    "why ledger/retry.py:35",
-    "why cmd/export/csv.go:22",
+    "why ledger/retry.py:32",
+    "why cmd/export/csv.go:16",
     "blame ledger/bank.py",
     "audit",
 )

@@ -1,0 +1,213 @@
+"""Taking over repositories."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from imprint.store.data import DataFolder
+from imprint.store.hosting import Hosting
+from imprint.store.types import RepositoryName
+
+BAD_COMMIT = b"""tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904
+author Ada <ada@example.com> 1 +051800
+committer Ada <ada@example.com> 1 +051800
+
+bad zone
+"""
+"""As in the history of flask: a time zone that git's checks refuse as `badTimezone`."""
+
+
+@pytest.fixture
+def source(work_tree):
+    """A repository with branches, tags, notes, other refs, and refs that are only its own."""
+    work_tree.commit_file("a.txt", "one\n", "first")
+    work_tree("checkout", "-q", "-b", "trunk")
+    work_tree.commit_file("a.txt", "two\n", "second")
+    work_tree("tag", "-a", "-m", "a release", "v1")
+    work_tree("tag", "light")
+    work_tree("notes", "--ref=refs/notes/ai", "add", "-m", "a note")
+    work_tree("update-ref", "refs/changes/01/1/1", "HEAD~1")
+    work_tree("update-ref", "refs/remotes/origin/main", "HEAD")
+    work_tree.commit_file("a.txt", "three\n", "third")
+    (work_tree.folder / "a.txt").write_text("stashed\n")
+    work_tree("stash", "-q")
+    return work_tree
+
+
+def refs_of(git) -> dict[str, str]:
+    lines = [line.split() for line in git("for-each-ref", "--format=%(objectname) %(refname)").splitlines()]
+    return {name: value for value, name in lines if not name.startswith(("refs/remotes/", "refs/stash"))}
+
+
+def hosted_refs(data: Path, name: str = "acme/app") -> tuple[str, dict[str, str]]:
+    hosting = Hosting.open(DataFolder.create_or_open(data))
+    try:
+        repository = hosting.get(RepositoryName.parse(name))
+        snapshot = repository.view.refs.snapshot()
+        tips = "\n".join({value.id for value in snapshot.refs.values()})
+        repository.view.plumbing.run("fsck", "--full", "--strict", "--no-dangling", *tips.split())
+        return snapshot.head.text, {ref.text: str(value.id) for ref, value in snapshot.refs.items()}
+    finally:
+        hosting.close()
+
+
+def test_everything_but_what_is_the_clones_own_comes_along(imprint, source, tmp_path: Path) -> None:
+    before = source("for-each-ref"), sorted(path.name for path in (source.folder / ".git").iterdir())
+    ended = imprint("import", str(source.folder), "acme/app", "--data", "data", "--json")
+    assert ended.code == 0, ended.stderr
+    assert ended.document["name"] == "acme/app"
+    assert ended.document["default_branch"] == "trunk"
+    head, refs = hosted_refs(tmp_path / "data")
+    assert head == "refs/heads/trunk"
+    assert refs == refs_of(source)
+    assert ended.document["refs"] == len(refs)
+    assert {"refs/notes/ai", "refs/changes/01/1/1", "refs/tags/v1"} <= refs.keys()
+    assert before == (
+        source("for-each-ref"),
+        sorted(path.name for path in (source.folder / ".git").iterdir()),
+    )
+
+
+def test_importing_again_takes_what_is_new(imprint, source, tmp_path: Path) -> None:
+    imprint("import", str(source.folder), "acme/app", "--data", "data")
+    assert imprint("import", str(source.folder), "acme/app", "--data", "data").code == 0
+    source("checkout", "-q", "main")
+    source.commit_file("b.txt", "b\n", "fourth")
+    source("branch", "-f", "trunk", "main")
+    assert imprint("import", str(source.folder), "acme/app", "--data", "data").code == 0
+    head, refs = hosted_refs(tmp_path / "data")
+    assert (head, refs) == ("refs/heads/main", refs_of(source))
+
+
+def test_the_import_is_one_event_that_names_its_source(imprint, source, tmp_path: Path) -> None:
+    imprint("import", str(source.folder), "acme/app", "--data", "data")
+    hosting = Hosting.open(DataFolder.create_or_open(tmp_path / "data"))
+    repository_id = hosting.get(RepositoryName.parse("acme/app")).record.id
+    events = hosting.catalogue.list_events(repository_id)
+    hosting.close()
+    assert [event.kind.value for event in events] == ["created", "import"]
+    assert events[1].details["source"] == str(source.folder)
+    assert events[1].actor == "operator"
+
+
+def test_a_url_is_mirrored_first_and_the_mirror_is_gone(imprint, source, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = imprint("import", f"file://{source.folder}", "acme/app", "--data", "data")
+    assert ended.code == 0, ended.stderr
+    _, refs = hosted_refs(tmp_path / "data")
+    assert refs.keys() >= refs_of(source).keys()
+    assert list(tmp_path.glob("imprint-import-*")) == []
+
+
+def test_a_bare_repository_and_an_empty_one_are_taken(imprint, source, tmp_path: Path, git_client) -> None:
+    git = git_client(tmp_path)
+    git("clone", "-q", "--mirror", str(source.folder), "bare.git")
+    git("init", "-q", "-b", "someday", "empty")
+    assert imprint("import", "bare.git", "acme/app", "--data", "data").code == 0
+    assert imprint("import", "empty", "acme/empty", "--data", "data").code == 0
+    assert hosted_refs(tmp_path / "data")[0] == "refs/heads/trunk"
+    assert hosted_refs(tmp_path / "data", "acme/empty") == ("refs/heads/someday", {})
+
+
+def add_bad_commit(source) -> str:
+    bad = source("hash-object", "-t", "commit", "-w", "--stdin", "--literally", stdin=BAD_COMMIT)
+    source("update-ref", "refs/heads/bad", bad)
+    return bad
+
+
+def test_an_object_that_git_refuses_is_named_and_nothing_is_kept(imprint, source, tmp_path: Path) -> None:
+    bad = add_bad_commit(source)
+    ended = imprint("import", str(source.folder), "acme/app", "--data", "data", "--json")
+    assert (ended.code, ended.stdout) == (1, "")
+    assert f"refuse object {bad}" in ended.stderr
+    assert "badTimezone" in ended.stderr
+    assert imprint("repo", "list", "--data", "data", "--json").document["repos"] == []
+    source("update-ref", "-d", "refs/heads/bad")
+    assert imprint("import", str(source.folder), "acme/app", "--data", "data").code == 0
+
+
+def test_a_ref_that_collides_is_named_and_the_others_come(imprint, source, tmp_path: Path) -> None:
+    """Two branches that differ only in letter case."""
+    source("branch", "Trunk", "main")
+    ended = imprint("import", str(source.folder), "acme/app", "--data", "data", "--json")
+    assert ended.code == 1
+    assert "1 refs did not come along" in ended.stderr
+    _, refs = hosted_refs(tmp_path / "data")
+    assert len(refs) == ended.document["refs"] == len(refs_of(source)) - 1
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("nowhere", "no repository at nowhere"),
+        ("plain", "not a Git repository"),
+        ("work/.git/refs", "repository"),
+        ("file:///nowhere.git", "could not clone"),
+        ("--upload-pack=evil", "no repository"),
+    ],
+)
+def test_a_place_that_is_no_repository_is_said_so(
+    imprint, source, tmp_path: Path, place: str, words: str
+) -> None:
+    (tmp_path / "plain").mkdir()
+    ended = imprint("import", "--data", "data", "--", place, "acme/app")
+    assert ended.code == 1
+    assert words in ended.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_inside_of_a_repository_is_not_the_repository(imprint, source) -> None:
+    source.commit_file("sub/b.txt", "b\n")
+    ended = imprint("import", "sub", "acme/app", "--data", "data", cwd=source.folder)
+    assert ended.code == 1
+    assert "inside a repository" in ended.stderr
+
+
+def test_a_shallow_clone_is_refused(imprint, source, tmp_path: Path, git_client) -> None:
+    git_client(tmp_path)("clone", "-q", "--depth=1", f"file://{source.folder}", "shallow")
+    ended = imprint("import", "shallow", "acme/app", "--data", "data")
+    assert ended.code == 1
+    assert "--unshallow" in ended.stderr
+
+
+def test_a_repository_that_lacks_objects_is_refused_and_nothing_is_kept(imprint, source) -> None:
+    blob = source("rev-parse", "HEAD:a.txt")
+    (source.folder / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    ended = imprint("import", str(source.folder), "acme/app", "--data", "data")
+    assert ended.code == 1
+    assert "could not read all" in ended.stderr
+    assert imprint("repo", "list", "--data", "data", "--json").document["repos"] == []
+
+
+@pytest.mark.parametrize("name", ["../evil", "acme", "acme/..", "api/x"])
+def test_a_bad_name_is_wrong_usage(imprint, source, name: str, tmp_path: Path) -> None:
+    assert imprint("import", str(source.folder), name, "--data", "data").code == 2
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_server_is_given_the_same_and_no_command_line_shows_the_token(
+    sample, source, imprint_process, imprint, tmp_path: Path
+) -> None:
+    git_log = tmp_path / "commands"
+    spy = tmp_path / "bin" / "git"
+    spy.parent.mkdir()
+    spy.write_text(f'#!/bin/sh\necho "$@" >> {git_log}\nPATH=${{PATH#*:}} exec git "$@"\n')
+    spy.chmod(0o755)
+    add_bad_commit(source)
+    options = {
+        "IMPRINT_SERVER": sample.url,
+        "IMPRINT_TOKEN": sample.token,
+        "PATH": f"{spy.parent}:{os.environ['PATH']}",
+    }
+    refused = imprint_process("import", str(source.folder), "acme/import", **options)
+    assert refused.code == 1
+    assert "badTimezone" in refused.stderr.splitlines()[-2]
+    source("update-ref", "-d", "refs/heads/bad")
+    ended = imprint_process("import", str(source.folder), "acme/import", "--json", **options)
+    assert ended.code == 0, ended.stderr
+    assert ended.document["default_branch"] == "trunk"
+    assert hosted_refs(sample.data, "acme/import") == ("refs/heads/trunk", refs_of(source))
+    assert "push" in git_log.read_text()
+    assert sample.token not in git_log.read_text()
+    imprint("repo", "delete", "acme/import", "--grace", "0s", "--data", str(sample.data))
