@@ -1,6 +1,7 @@
 """Source text to entities, references, chunks and terms: pure functions of a file's path and bytes.
 
-Start reading at `extract`. May import: tree-sitter and its grammars (only through `grammar`), nothing of the store.
+Start reading at `extract`. May import: tree-sitter and its grammars (only through `grammar`), nothing of the
+store.
 """
 
 from imprint.semantic.parse.extract import EXTRACTOR_VERSION, extract, extract_as

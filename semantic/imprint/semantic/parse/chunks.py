@@ -1,12 +1,12 @@
 """A file to chunks, cut where its entities begin and end.
 
-A file is first cut into pieces at the entities: an entity that fits into one chunk is one piece, with the comments right
-above it; a larger one is cut at the entities in it, and where it has none at blank lines and small indentation. Then
-small neighbours are joined.
+A file is first cut into pieces at the entities: an entity that fits into one chunk is one piece, with the
+comments right above it; a larger one is cut at the entities in it, and where it has none at blank lines and
+small indentation. Then small neighbours are joined.
 
 Invariants:
-1. The chunks are in order and hold every line of the file; no line is in two chunks, except that a line longer than
-   `LINE_CHARS_MAX` is cut into chunks of its own.
+1. The chunks are in order and hold every line of the file; no line is in two chunks, except that a line
+   longer than `LINE_CHARS_MAX` is cut into chunks of its own.
 2. A chunk has at most `CHARS_MAX` characters and `LINES_MAX` lines, or is one line or a part of one.
 3. The work is linear in the file, times the depth of nested entities.
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from imprint.semantic.parse.source import Source
 
-# About the size at which the best public search tools cut (750) and twice that, so that a usual function stays whole.
+# About the size at which the best public search tools cut (750) and twice that, so that a usual function
+# stays whole.
 CHARS_MIN = 750
 CHARS_MAX = 1500
 LINES_MAX = 50
@@ -80,7 +81,7 @@ class _Cutter:
         yield from self._cut(1, len(self._source.starts), -1)
 
     def _nest(self) -> None:
-        """Find for each entity the entities directly in it, by lines; one that begins inside its neighbour is left out."""
+        """Find the entities directly in each; one that begins inside its neighbour is left out."""
         open_entities: list[int] = []
         floor = 1
         for index, entity in enumerate(self._entities):
@@ -103,7 +104,7 @@ class _Cutter:
             open_entities.append(index)
 
     def _cut(self, first: int, last: int, owner: int) -> Iterator[_Piece]:
-        """Cut the lines of an entity, or of the file, at the entities in it. Recursion is as deep as entities nest."""
+        """Cut the lines of an entity, or of the file, at the entities in it; recursion ends where they do."""
         position = first
         for child in self._children.get(owner, ()):
             start, end = max(position, self._first[child]), self._entities[child].end_line

@@ -1,13 +1,21 @@
 """Comments and docstrings to the first paragraph of documentation.
 
 Invariants:
-1. The result is one line of text of at most `DOC_CHARS_MAX` characters, without comment signs and mark-up tags.
+1. The result is one line of text of at most `DOC_CHARS_MAX` characters, without comment signs and mark-up
+   tags.
 2. Licences and directives to tools are no documentation.
 """
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imprint.semantic.parse.shape import Span
+    from imprint.semantic.parse.source import Source
 
 DOC_CHARS_MAX = 600
 
@@ -28,12 +36,20 @@ _BRIEF = re.compile(r"^[@\\](?:brief|details|fn)\s+")
 _TAG = re.compile(r"^(?:[@\\]\w+|:\w+[^:]*:)(?:\s|$)")
 _RULE = re.compile(r"^[\s=~*#_+/-]*$")
 _DIRECTIVE = re.compile(
-    r"^(?:go:\w+|\+build\b|nolint|eslint[ -]|jshint\b|istanbul\b|noqa|type:\s*ignore|pylint:|pragma:|!/|-\*-|vim?:|"
-    r"rubocop:|frozen_string_literal:|encoding:|coding[:=]|@ts-|prettier-ignore|clang-format|NOLINT|noinspection|region\b|endregion\b)"
+    r"^(?:go:\w+|\+build\b|nolint|eslint[ -]|jshint\b|istanbul\b|noqa|type:\s*ignore|pylint:|pragma:|!/|-\*-|"
+    r"vim?:|rubocop:|frozen_string_literal:|encoding:|coding[:=]|@ts-|prettier-ignore|clang-format|NOLINT|"
+    r"noinspection|region\b|endregion\b)"
 )
 _LICENCE = re.compile(
     r"copyright|\blicen[sc]e|spdx-|all rights reserved|\(c\)\s*(?:19|20)\d\d", re.IGNORECASE
 )
+
+# Comments that document the file around them, and what may stand before the comment at the top of a file.
+_OF_FILE = ("//!", "/*!")
+_BEFORE_FILE_DOC = (b"#!", b"<?php", b"'use strict'", b'"use strict"')
+
+# A first paragraph is within the last pages of a comment; the rest of a book need not be read.
+_RUN_BYTES_MAX = 16 * 1024
 
 _STRING_START = re.compile(r"^[A-Za-z]{0,3}(\"\"\"|'''|\"|')")
 
@@ -49,11 +65,6 @@ def paragraph_of_docstring(text: str) -> str:
     if quote is not None:
         text = text[quote.end() :].removesuffix(quote.group(1))
     return _first_paragraph(text.split("\n"))
-
-
-def is_licence(text: str) -> bool:
-    """Tell whether a comment is about rights and not about code."""
-    return _LICENCE.search(text) is not None
 
 
 def _without_signs(line: str) -> str:
@@ -87,3 +98,70 @@ def _clean_line(line: str) -> str:
     if "{@" in line:
         line = _INLINE_TAG.sub(r"\1", line)
     return line
+
+
+class CommentRuns:
+    """The comments of a file that stand on lines of their own, and whose documentation they are.
+
+    Attributes:
+        lines: the lines that hold nothing but a comment.
+    """
+
+    def __init__(self, comments: Sequence[Span], source: Source) -> None:
+        self._source = source
+        self._by_last_line: dict[int, Span] = {}
+        lines: set[int] = set()
+        for start, end in comments:
+            # Some grammars let a comment end after its line feed.
+            stop = start + len(source.content[start:end].rstrip())
+            if source.begins_line(start):
+                last = source.last_line_of(start, stop)
+                self._by_last_line[last] = (start, stop)
+                lines.update(range(source.line_at(start), last + 1))
+        self.lines = frozenset(lines)
+
+    def doc_before(self, offset: int) -> str:
+        """Give the documentation that stands right above what begins at `offset`."""
+        line = self._source.line_at(offset)
+        if line - 1 not in self._by_last_line or not self._source.begins_line(offset):
+            return ""
+        text = self._text(self._run_before(line))
+        return "" if _LICENCE.search(text) else paragraph_of_comment(text)
+
+    def doc_of_file(self, first_entity_line: int) -> str:
+        """Give the first comment at the top of a file that is neither a licence nor the first entity's."""
+        line = 1
+        run: list[Span] = []
+        for last, span in sorted(self._by_last_line.items()):
+            if run and self._source.line_at(span[0]) != line:
+                doc = self._file_doc(run, line, first_entity_line)
+                if doc:
+                    return doc
+                run = []
+            if self._has_code_between(line, span[0]):
+                return ""
+            run.append(span)
+            line = last + 1
+        return self._file_doc(run, line, first_entity_line)
+
+    def _run_before(self, line: int) -> list[Span]:
+        run: list[Span] = []
+        length = 0
+        while (span := self._by_last_line.get(line - 1)) is not None and length < _RUN_BYTES_MAX:
+            run.append(span)
+            length += span[1] - span[0]
+            line = self._source.line_at(span[0])
+        return run[::-1]
+
+    def _text(self, run: Sequence[Span]) -> str:
+        return "\n".join(self._source.text(start, min(end, start + _RUN_BYTES_MAX)) for start, end in run)
+
+    def _file_doc(self, run: list[Span], next_line: int, first_entity_line: int) -> str:
+        text = self._text(run)
+        of_entity = next_line == first_entity_line and not text.startswith(_OF_FILE)
+        return "" if not text or of_entity or _LICENCE.search(text) else paragraph_of_comment(text)
+
+    def _has_code_between(self, line: int, offset: int) -> bool:
+        start = self._source.starts[line - 1] if line <= len(self._source.starts) else offset
+        written = self._source.content[start:offset].strip()
+        return bool(written) and not written.startswith(_BEFORE_FILE_DOC)

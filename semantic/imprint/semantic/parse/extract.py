@@ -2,10 +2,11 @@
 
 Invariants:
 1. Total: any bytes under any path give an Extraction; nothing is raised and nothing recurses with the input.
-2. A function of (language, content): two paths with the same language give the same answer, so that the answer may be
-   kept by blob, language and `EXTRACTOR_VERSION`.
+2. A function of (language, content): two paths with the same language give the same answer, so that the
+   answer may be kept by blob, language and `EXTRACTOR_VERSION`.
 3. Every line of a text that is not skipped is in at least one chunk.
-4. What is kept by an older version is not mixed with this one's: any change of the outcome raises the version.
+4. What is kept by an older version is not mixed with this one's: any change of the outcome raises the
+   version.
 """
 
 from __future__ import annotations

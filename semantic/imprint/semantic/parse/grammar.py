@@ -1,6 +1,7 @@
 """A language as data, and its compiled form.
 
-A language is two tree-sitter queries. The engine (`imprint.semantic.parse.structure`) gives their captures meaning:
+A language is two tree-sitter queries. The engine (`imprint.semantic.parse.structure`) gives their captures
+meaning:
 
 `definitions`, one match for each thing defined:
     @class @function ... (any value of `EntityKind`)   the node of the entity
@@ -9,7 +10,8 @@ A language is two tree-sitter queries. The engine (`imprint.semantic.parse.struc
     @name        its name; a dotted or `::` name puts the parts before the last into the container
     @body        where its signature ends; two matches that share a body are one entity, the earlier pattern's
     @container   a name for its container that nesting does not show (a Go receiver)
-    @wrapped     a definition inside of a node that gives it a longer span, its @wrapper, in a match of their own
+    @wrapped     a definition inside of a node that gives it a longer span, its @wrapper, in a match of their
+    own
 `marks`, single nodes:
     @call @import @inherit @use     references
     @comment     a comment          @string   a literal whose white space matters
@@ -18,7 +20,8 @@ A language is two tree-sitter queries. The engine (`imprint.semantic.parse.struc
     @block       an indented block, where indentation is the syntax
 
 Invariants:
-1. A grammar compiles once in a process, on first use; its compiled form is immutable and shared by all threads.
+1. A grammar compiles once in a process, on first use; its compiled form is immutable and shared by all
+   threads.
 2. Only this module imports the grammars' packages.
 """
 
@@ -26,9 +29,13 @@ from __future__ import annotations
 
 import functools
 import importlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tree_sitter import Language, Query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +48,15 @@ class Grammar:
         marks: the query for references, comments and the like.
         factory: the function of the package that gives the grammar.
         silent_parts: parts of a dotted name that say nothing about the container (`prototype`, `exports`).
+        prepare: what to do to the bytes before they are parsed; keeps their number and their line feeds.
     """
 
     package: str
     definitions: str
     marks: str
     factory: str = "language"
-    silent_parts: frozenset[str] = field(default_factory=frozenset)
+    silent_parts: frozenset[str] = frozenset()
+    prepare: Callable[[bytes], bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ class CompiledGrammar:
     definitions: Query
     marks: Query
     silent_parts: frozenset[str]
+    prepare: Callable[[bytes], bytes] | None
 
 
 @functools.cache
@@ -75,4 +85,5 @@ def compile_grammar(grammar: Grammar) -> CompiledGrammar:
         definitions=Query(language, grammar.definitions),
         marks=Query(language, grammar.marks),
         silent_parts=grammar.silent_parts,
+        prepare=grammar.prepare,
     )

@@ -1,7 +1,8 @@
 """Which language a file is in.
 
 Invariants:
-1. The first rule that applies decides: the whole file name, the longest suffix, the interpreter on the first line.
+1. The first rule that applies decides: the whole file name, the longest suffix, the interpreter on the first
+   line.
 2. A language's name is stable: it is a key of the index and a filter of the search.
 3. A language without a grammar is still text: it is cut into windows and can be searched.
 """
@@ -10,9 +11,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from imprint.semantic.parse.grammar import Grammar
-from imprint.semantic.parse.grammars.c import C, CPP
+from imprint.semantic.parse.grammars.c import CPP, C
 from imprint.semantic.parse.grammars.csharp import CSHARP
 from imprint.semantic.parse.grammars.go import GO
 from imprint.semantic.parse.grammars.java import JAVA
@@ -21,6 +22,9 @@ from imprint.semantic.parse.grammars.php import PHP
 from imprint.semantic.parse.grammars.python import PYTHON
 from imprint.semantic.parse.grammars.ruby import RUBY
 from imprint.semantic.parse.grammars.rust import RUST
+
+if TYPE_CHECKING:
+    from imprint.semantic.parse.grammar import Grammar
 
 TEXT = "text"
 
@@ -148,10 +152,11 @@ LANGUAGES: tuple[Language, ...] = (
 )
 
 _CPP_SIGNS = re.compile(
-    rb"^[ \t]*(?:class\s+\w[\w:]*\s*(?:final\s*)?[:{;]|class\s+[A-Z_]+\s+\w+|namespace\b|template\s*<|using\s+\w|"
-    rb"(?:public|private|protected)\s*:|(?:inline|static|constexpr|virtual|explicit)\b.*\boperator\b|enum\s+class\b)"
-    rb"|\bstd::|^[ \t]*#[ \t]*include[ \t]*<(?:algorithm|array|atomic|chrono|cstd\w+|functional|iostream|map|memory|mutex|optional|"
-    rb"set|sstream|string|tuple|type_traits|unordered_\w+|utility|vector)>",
+    rb"^[ \t]*(?:class\s+\w[\w:]*\s*(?:final\s*)?[:{;]|class\s+[A-Z_]+\s+\w+|namespace\b|template\s*<|"
+    rb"using\s+\w|(?:public|private|protected)\s*:|enum\s+class\b|"
+    rb"(?:inline|static|constexpr|virtual|explicit)\b.*\boperator\b)|\bstd::|"
+    rb"^[ \t]*#[ \t]*include[ \t]*<(?:algorithm|array|atomic|chrono|cstd\w+|functional|iostream|map|memory|"
+    rb"mutex|optional|set|sstream|string|tuple|type_traits|unordered_\w+|utility|vector)>",
     re.MULTILINE,
 )
 _SHEBANG = re.compile(

@@ -1,13 +1,14 @@
 """What extraction finds in a file: entities, references and chunks.
 
-Lines are 1-based and inclusive and are Git's lines: a line ends at a line feed, and nowhere else. Names are text
-as written in the source; qualified names join the names of nested entities with dots in every language.
+Lines are 1-based and inclusive and are Git's lines: a line ends at a line feed, and nowhere else. Names are
+text as written in the source; qualified names join the names of nested entities with dots in every language.
 
 Invariants:
-1. Everything here is a value: frozen, comparable, and a function of (language, content) alone, never of a path.
+1. Everything here is a value: frozen, comparable, and a function of (language, content) alone, never of a
+   path.
 2. `start_line <= line <= end_line` for every entity, and all three are lines of the file.
-3. The first entity of a file with a grammar is its MODULE: it has no name, and it is what calls outside of every
-   function, method and type belong to.
+3. The first entity of a file with a grammar is its MODULE: it has no name, and it is what calls outside of
+   every function, method and type belong to.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class Entity:
         line: the line that its name is on.
         signature: how it is declared, on one line, without its body and its decorators.
         doc: the first paragraph of its documentation; empty if it has none.
-        structural_hash: equal for two entities whose code differs only in white space, comments, documentation
-            and their own name.
+        structural_hash: equal for two entities whose code differs only in white space, comments,
+            documentation and their own name.
     """
 
     kind: EntityKind
@@ -84,11 +85,12 @@ class Reference:
     """A use of a name that is defined somewhere, perhaps elsewhere.
 
     Attributes:
-        name: the last part of what is called, inherited or used. An import gives one reference for the module, as
-            written, and one for each name taken from it.
+        name: the last part of what is called, inherited or used. An import gives one reference for the
+            module, as written, and one for each name taken from it.
         kind: how it is used.
         line: where.
-        container: the qualified name of the innermost function, method or type around it; empty in the module's body.
+        container: the qualified name of the innermost function, method or type around it; empty in the
+            module's body.
     """
 
     name: str
@@ -105,9 +107,10 @@ class Chunk:
         start_line: its first line.
         end_line: its last line. A line too long for one chunk is cut into several that name the same line.
         symbol: the qualified name of the entity that it mainly holds; empty if none.
-        kind: what that entity is (a value of `EntityKind`), "module" for code outside of entities, "text" in a file
-            without a grammar.
-        text: its content, with line feeds only and without a byte order mark; bytes that are not UTF-8 are replaced.
+        kind: what that entity is (a value of `EntityKind`), "module" for code outside of entities, "text" in
+            a file without a grammar.
+        text: its content, with line feeds only and without a byte order mark; bytes that are not UTF-8 are
+            replaced.
     """
 
     start_line: int

@@ -1,7 +1,8 @@
 """The structural hash: what stays the same when code is moved, renamed or laid out anew.
 
-The code of an entity is cut into tokens after its comments and documentation are blanked out; its own name, wherever it
-occurs as a token (a recursive call, a constructor), is replaced by a mark; the hash is taken over the tokens.
+The code of an entity is cut into tokens after its comments and documentation are blanked out; its own name,
+wherever it occurs as a token (a recursive call, a constructor), is replaced by a mark; the hash is taken over
+the tokens.
 
 Invariants:
 1. White space between tokens never counts; white space inside of a literal always does.
@@ -38,8 +39,9 @@ def mask_spans(content: bytes, spans: list[Span]) -> bytes:
         return content
     pieces: list[bytes] = []
     position = 0
-    for start, end in sorted(spans):
-        if start < position:
+    for first, end in sorted(spans):
+        start = max(first, position)
+        if start >= end:
             continue
         pieces.append(content[position:start])
         hidden = content[start:end]

@@ -1,11 +1,11 @@
 """The engine: a file and its grammar to entities and references.
 
-It knows no language. The captures of the two queries (`imprint.semantic.parse.grammar` lists them) become found
-spans; one sweep over the spans in order of position nests them and gives each reference its caller.
+It knows no language. The captures of the two queries (`imprint.semantic.parse.grammar` lists them) become
+found spans; one sweep over the spans in order of position nests them and gives each reference its caller.
 
 Invariants:
-1. Nothing here recurses over the tree, so depth of nesting costs no stack; entities more than `DEPTH_MAX` deep are left
-   out, which bounds the work at DEPTH_MAX passes over the file.
+1. Nothing here recurses over the tree, so depth of nesting costs no stack; entities more than `DEPTH_MAX`
+   deep are left out, which bounds the work at DEPTH_MAX passes over the file.
 2. Broken source gives what the grammar could recover, never an error.
 """
 
@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 from tree_sitter import Parser, QueryCursor
 
-from imprint.semantic.parse.comments import is_licence, paragraph_of_comment, paragraph_of_docstring
+from imprint.semantic.parse.comments import CommentRuns, paragraph_of_docstring
 from imprint.semantic.parse.model import Entity, EntityKind, Reference, ReferenceKind
 from imprint.semantic.parse.shape import mask_literals, mask_spans, structural_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from tree_sitter import Node
 
@@ -92,6 +92,7 @@ class _Found:
     inner: int
     end: int
     body: int
+    has_body: bool
     name_at: int
     path: str = ""
     container: str = ""
@@ -104,7 +105,7 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """What a file defines, in order of start and the module first; what it mentions; where it only comments."""
+    """What a file defines, the module first; what it mentions; the lines where it only comments."""
 
     entities: tuple[Entity, ...]
     references: tuple[Reference, ...]
@@ -113,7 +114,8 @@ class Structure:
 
 def read_structure(grammar: CompiledGrammar, source: Source) -> Structure:
     """Parse a file and give what it defines and what it mentions."""
-    root = Parser(grammar.language).parse(source.content).root_node
+    prepared = source.content if grammar.prepare is None else grammar.prepare(source.content)
+    root = Parser(grammar.language).parse(prepared).root_node
     marks = QueryCursor(grammar.marks).captures(root)
     found = _collect_definitions(grammar, root, source)
     comments = _spans(marks.get("comment", ()))
@@ -126,11 +128,12 @@ def read_structure(grammar: CompiledGrammar, source: Source) -> Structure:
         _spans(marks.get("string", ())),
         _spans(marks.get("block", ())),
     )
-    preceding = _CommentRuns(comments, source)
-    entities = [_module(source, code, docs.get(None, ""), preceding, nested)]
+    preceding = CommentRuns(comments, source)
+    first = source.line_at(nested[0].start) if nested else len(source.starts) + 1
+    entities = [_module(source, code, docs.get(None, "") or preceding.doc_of_file(first))]
     for item in nested:
         if item.kind is not None:
-            item.doc = docs.get(id(item), "") or preceding.doc_of(item)
+            item.doc = docs.get(id(item), "") or preceding.doc_before(item.start)
             entities.append(_entity(item, source, uncommented, code))
     return Structure(tuple(entities), tuple(references), preceding.lines)
 
@@ -145,7 +148,7 @@ def _spans(nodes: Iterable[Node]) -> list[Span]:
 def _collect_definitions(grammar: CompiledGrammar, root: Node, source: Source) -> list[_Found]:
     """Turn the matches of the definitions query into spans, the strongest pattern for each place."""
     wrappers: dict[int, tuple[int, int, int]] = {}
-    chosen: dict[tuple[str, int], tuple[int, int, _Found]] = {}
+    candidates: list[tuple[int, int, _Found]] = []
     for pattern, captures in QueryCursor(grammar.definitions).matches(root):
         wrapper = captures.get("wrapper")
         if wrapper is not None:
@@ -153,17 +156,26 @@ def _collect_definitions(grammar: CompiledGrammar, root: Node, source: Source) -
             wrappers[captures["wrapped"][0].id] = (outer.id, outer.start_byte, outer.end_byte)
             continue
         made = _found(captures, grammar.silent_parts, source)
-        if made is None:
+        if made is not None:
+            candidates.append((pattern, *made))
+    candidates.sort(key=lambda candidate: candidate[0])
+    taken: set[tuple[str, int]] = set()
+    found: list[_Found] = []
+    for _, node_id, item in candidates:
+        claims = {("name", item.name_at)} | ({("body", item.body)} if item.has_body else set())
+        if claims & taken:
             continue
-        node_id, item = made
-        key = ("body", item.body) if "body" in captures else ("name", item.name_at)
-        if key not in chosen or pattern < chosen[key][0]:
-            chosen[key] = (pattern, node_id, item)
-    for _, node_id, item in chosen.values():
-        while node_id in wrappers:
-            node_id, item.start, item.end = wrappers[node_id]  # noqa: PLW2901  (climbs from wrapper to wrapper)
-        item.inner = item.start
-    return [item for _, _, item in chosen.values()]
+        taken |= claims
+        _wrap(item, node_id, wrappers)
+        found.append(item)
+    return found
+
+
+def _wrap(item: _Found, node_id: int, wrappers: dict[int, tuple[int, int, int]]) -> None:
+    """Give an item the span of the outermost node wrapped around its own."""
+    while node_id in wrappers:
+        node_id, item.start, item.end = wrappers[node_id]
+    item.inner = item.start
 
 
 def _found(
@@ -185,15 +197,16 @@ def _found(
         parents=tuple(parents),
         start=node.start_byte,
         inner=node.start_byte,
-        end=len(source.content) if label == "rest" else node.end_byte,
+        end=len(source.content) if label == "rest" else max(node.end_byte, body[0].end_byte if body else 0),
         body=body[0].start_byte if body else node.end_byte,
+        has_body=body is not None,
         name_at=name_node.start_byte,
     )
 
 
 def _split_name(text: str, silent_parts: frozenset[str]) -> list[str]:
     """Split a name as written into the names of its containers and its own."""
-    text = _SPACES.sub(" ", text[:NAME_CHARS_MAX]).strip("\"'`")
+    text = _SPACES.sub(" ", text[:NAME_CHARS_MAX]).strip("\"'`:")
     head, operator, tail = text.partition("operator")
     if operator and not (tail[:1].isalnum() or tail[:1] == "_") and not head[-1:].isalnum():
         return [
@@ -237,9 +250,9 @@ def _nest(found: list[_Found]) -> list[_Found]:
     """Give every span its container and drop what is local to a function, said twice, or too deep."""
     kept: list[_Found] = []
     open_items: list[_Found] = []
-    seen: set[tuple[str, str]] = set()
+    seen: dict[tuple[str, str], EntityKind | None] = {}
     for item in sorted(found, key=lambda each: (each.start, -each.end, each.name_at)):
-        while open_items and open_items[-1].end <= item.start:
+        while open_items and (open_items[-1].end <= item.start or _is_beside(item, open_items[-1])):
             open_items.pop()
         parent = open_items[-1] if open_items else None
         if len(open_items) >= DEPTH_MAX or (
@@ -247,18 +260,29 @@ def _nest(found: list[_Found]) -> list[_Found]:
         ):
             continue
         _place(item, parent)
-        if item.kind in _VALUES or item.kind is EntityKind.TYPE:
-            if (item.container, item.name) in seen:
-                continue
-        seen.add((item.container, item.name))
+        if _is_repetition(item, seen.get((item.container, item.name))):
+            continue
+        seen[item.container, item.name] = item.kind
         kept.append(item)
         if not item.is_leaf:
             open_items.append(item)
     return kept
 
 
+def _is_beside(item: _Found, earlier: _Found) -> bool:
+    """Tell whether two items are declared by one statement, side by side."""
+    return item.kind is earlier.kind and (item.start, item.end) == (earlier.start, earlier.end)
+
+
 def _is_code(item: _Found) -> bool:
     return item.kind in _FUNCTIONS
+
+
+def _is_repetition(item: _Found, earlier: EntityKind | None) -> bool:
+    """Tell whether an item only assigns again, or gives a type the name it has (`typedef struct a a`)."""
+    if item.kind in _VALUES:
+        return earlier in _VALUES
+    return item.kind is EntityKind.TYPE and earlier in _TYPES
 
 
 def _place(item: _Found, parent: _Found | None) -> None:
@@ -269,7 +293,7 @@ def _place(item: _Found, parent: _Found | None) -> None:
     in_type = bool(item.parents) or (parent is not None and (parent.kind in _TYPES or parent.kind is None))
     if item.kind is EntityKind.FUNCTION and in_type:
         item.kind = EntityKind.METHOD
-    elif item.kind is EntityKind.METHOD and not in_type and (parent is None or _is_code(parent)):
+    elif item.kind is EntityKind.METHOD and not in_type and parent is None:
         item.kind = EntityKind.FUNCTION
     elif item.kind is EntityKind.VARIABLE and in_type:
         item.kind = EntityKind.FIELD
@@ -341,19 +365,16 @@ def _reference_name(source: Source, start: int, end: int) -> str:
 # --- how it is presented
 
 
-def _module(
-    source: Source, code: bytes, docstring: str, comments: _CommentRuns, nested: list[_Found]
-) -> Entity:
-    last = max(1, len(source.starts))
+def _module(source: Source, code: bytes, doc: str) -> Entity:
     return Entity(
         kind=EntityKind.MODULE,
         name="",
         container="",
         start_line=1,
-        end_line=last,
+        end_line=max(1, len(source.starts)),
         line=1,
         signature="",
-        doc=docstring or comments.doc_of_file(nested),
+        doc=doc,
         structural_hash=structural_hash(code, 0, len(code), b""),
     )
 
@@ -384,70 +405,3 @@ def _signature(uncommented: bytes, item: _Found) -> str:
     text = _SPACES.sub(" ", written).strip().rstrip("{;,").rstrip()
     text = text.removesuffix("=>").rstrip() if item.kind in _TYPES else text
     return text if len(text) <= SIGNATURE_CHARS_MAX else text[: SIGNATURE_CHARS_MAX - 1] + "…"
-
-
-class _CommentRuns:
-    """The comments of a file that stand on lines of their own, and whose documentation they are."""
-
-    def __init__(self, comments: list[Span], source: Source) -> None:
-        self._source = source
-        self._by_last_line: dict[int, Span] = {}
-        lines: set[int] = set()
-        for start, end in comments:
-            # Some grammars let a comment end after its line feed.
-            stop = start + len(source.content[start:end].rstrip())
-            if source.begins_line(start):
-                last = source.last_line_of(start, stop)
-                self._by_last_line[last] = (start, stop)
-                lines.update(range(source.line_at(start), last + 1))
-        self.lines = frozenset(lines)
-
-    def _run_before(self, line: int) -> list[Span]:
-        run: list[Span] = []
-        while (span := self._by_last_line.get(line - 1)) is not None:
-            run.append(span)
-            line = self._source.line_at(span[0])
-        return run[::-1]
-
-    def _text(self, run: Sequence[Span]) -> str:
-        return "\n".join(self._source.text(start, end) for start, end in run)
-
-    def doc_of(self, item: _Found) -> str:
-        """Give the documentation that stands right above an item."""
-        line = self._source.line_at(item.start)
-        if not self._source.begins_line(item.start) or line - 1 not in self._by_last_line:
-            return ""
-        text = self._text(self._run_before(line))
-        return "" if is_licence(text) else paragraph_of_comment(text)
-
-    def doc_of_file(self, nested: list[_Found]) -> str:
-        """Give the first comment at the top of a file that is neither a licence nor the first entity's."""
-        first = self._source.line_at(nested[0].start) if nested else len(self._source.starts) + 1
-        line = 1
-        runs: list[Span] = []
-        for last, span in sorted(self._by_last_line.items()):
-            if self._source.line_at(span[0]) != line and runs:
-                doc = self._file_doc(runs, line, first)
-                if doc:
-                    return doc
-                runs = []
-            if self._has_code_between(line, span[0]):
-                return ""
-            runs.append(span)
-            line = last + 1
-        return self._file_doc(runs, line, first)
-
-    def _file_doc(self, run: list[Span], next_line: int, first_entity: int) -> str:
-        text = self._text(run)
-        if (
-            not text
-            or is_licence(text)
-            or (next_line == first_entity and not text.startswith(("//!", "/*!")))
-        ):
-            return ""
-        return paragraph_of_comment(text)
-
-    def _has_code_between(self, line: int, offset: int) -> bool:
-        start = self._source.starts[line - 1] if line <= len(self._source.starts) else offset
-        written = self._source.content[start:offset].strip()
-        return bool(written) and not written.startswith((b"#!", b"<?php", b"'use strict'", b'"use strict"'))

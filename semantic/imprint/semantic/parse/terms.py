@@ -1,7 +1,8 @@
 """Text to search terms, aware of how identifiers are built.
 
 Invariants:
-1. A word gives itself, folded to lower case without its underscores, and then each of its parts if it has more than
+1. A word gives itself, folded to lower case without its underscores, and then each of its parts if it has
+   more than
    one: `getHTTPResponse` and `get_http_response` both give `gethttpresponse get http response`.
 2. Nothing is dropped: no stop words, no shortest length. Punctuation separates words and is no term.
 3. Query and content go through the same function.
@@ -14,8 +15,8 @@ import re
 # A run of letters, digits and underscores with something other than underscores in it.
 _WORD = re.compile(r"\w*[^\W_]\w*")
 
-# In order: capitals before a capitalised word (HTTP in HTTPServer), a word with at most one capital in front, capitals
-# at the end, digits.
+# In order: capitals before a capitalised word (HTTP in HTTPServer), a word with at most one capital in front,
+# capitals at the end, digits.
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 
 # Letters of scripts that write no spaces between words: kana, CJK ideographs, Hangul syllables.

@@ -1,6 +1,7 @@
 """C and C++: one core, and what C++ adds."""
 
 from imprint.semantic.parse.grammar import Grammar
+from imprint.semantic.parse.grammars.macros import tame_preprocessor
 
 
 def _declared(name: str, *, depth: int, references: bool) -> str:
@@ -40,7 +41,9 @@ _CORE_DEFINITIONS = f"""
   (array_declarator declarator: (type_identifier) @name)
   (function_declarator declarator: [
     (type_identifier) @name
-    (parenthesized_declarator [(type_identifier) @name (pointer_declarator declarator: (type_identifier) @name)])
+    (parenthesized_declarator [
+      (type_identifier) @name (pointer_declarator declarator: (type_identifier) @name)
+    ])
   ])
   (pointer_declarator declarator: (function_declarator declarator:
     (parenthesized_declarator (pointer_declarator declarator: (type_identifier) @name))))
@@ -71,8 +74,11 @@ _CORE_MARKS = """
 
 C = Grammar(
     package="tree_sitter_c",
+    prepare=tame_preprocessor,
     definitions=f"""
 (function_definition declarator: {_C_FUNCTION} body: (_) @body) @function
+(function_definition type: (type_identifier) declarator: (parenthesized_declarator (identifier) @name)
+  body: (_) @body) @function
 (declaration declarator: {_C_FUNCTION}) @declaration
 """
     + _CORE_DEFINITIONS,
@@ -111,12 +117,23 @@ for _ in range(3):
 
 CPP = Grammar(
     package="tree_sitter_cpp",
+    prepare=tame_preprocessor,
     definitions=f"""
+((function_definition !type declarator: (function_declarator declarator: (identifier) @_macro
+  parameters: (parameter_list . (parameter_declaration type: (type_identifier) @container !declarator) .
+    (parameter_declaration type: (type_identifier) @name !declarator) .)) body: (_) @body) @function
+  (#match? @_macro "^[A-Z][A-Z0-9_]+$"))
+((function_definition !type declarator: (function_declarator declarator: (identifier) @_macro
+  parameters: (parameter_list . (parameter_declaration type: (type_identifier) @name !declarator) .))
+  body: (_) @body) @function
+  (#match? @_macro "^[A-Z][A-Z0-9]*_[A-Z0-9_]+$"))
 (namespace_definition name: (_) @name body: (_) @body) @namespace
 (class_specifier name: [
-  (type_identifier) (template_type name: (type_identifier)) (qualified_identifier)
-] @name body: (_) @body) @class
-(struct_specifier name: [(template_type) (qualified_identifier)] @name body: (_) @body) @struct
+  (type_identifier) @name (template_type name: (type_identifier) @name) (qualified_identifier) @name
+] body: (_) @body) @class
+(struct_specifier name: [
+  (template_type name: (type_identifier) @name) (qualified_identifier) @name
+] body: (_) @body) @struct
 (function_definition declarator: {_CPP_FUNCTION} body: (_)? @body) @function
 (function_definition declarator: [
   (operator_cast) @name (qualified_identifier name: (operator_cast)) @name

@@ -1,6 +1,20 @@
 """C#."""
 
+import re
+
 from imprint.semantic.parse.grammar import Grammar
+from imprint.semantic.parse.grammars.conditionals import settle_conditionals
+
+# What the grammar does not know: modifiers in this order, and assignment through a cast pointer.
+_UNKNOWN = re.compile(
+    rb"\bref(?=[ \t]+partial[ \t]+struct\b)|\*[ \t]*\([ \t]*\w+[ \t]*\*+[ \t]*\)[ \t]*&?(?=[ \t]*[\w(])"
+)
+
+
+def _prepare(content: bytes) -> bytes:
+    """Blank out what the grammar cannot read, so that the rest of the file is not lost with it."""
+    return _UNKNOWN.sub(lambda match: b" " * len(match.group()), settle_conditionals(content))
+
 
 _TYPE_NAME = """[
   (identifier) @{0}
@@ -10,6 +24,7 @@ _TYPE_NAME = """[
 
 CSHARP = Grammar(
     package="tree_sitter_c_sharp",
+    prepare=_prepare,
     definitions="""
 (namespace_declaration name: (_) @name body: (_) @body) @namespace
 (file_scoped_namespace_declaration name: (_) @name) @rest
@@ -36,7 +51,8 @@ CSHARP = Grammar(
   (identifier) @call
   (generic_name (identifier) @call)
   (member_access_expression name: [(identifier) @call (generic_name (identifier) @call)])
-  (conditional_access_expression (member_binding_expression name: [(identifier) @call (generic_name (identifier) @call)]))
+  (conditional_access_expression
+    (member_binding_expression name: [(identifier) @call (generic_name (identifier) @call)]))
 ])
 (object_creation_expression type: {_TYPE_NAME.format("call")})
 (using_directive [(identifier) (qualified_name)] @import .)

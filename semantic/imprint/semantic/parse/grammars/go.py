@@ -35,7 +35,9 @@ GO = Grammar(
   (identifier) @call
   (selector_expression field: (field_identifier) @call)
   (index_expression operand: [(identifier) @call (selector_expression field: (field_identifier) @call)])
-  (type_instantiation_expression type: [(type_identifier) @call (qualified_type name: (type_identifier) @call)])
+  (type_instantiation_expression type: [
+    (type_identifier) @call (qualified_type name: (type_identifier) @call)
+  ])
   (generic_type type: (type_identifier) @call)
 ])
 (import_spec path: (interpreted_string_literal (interpreted_string_literal_content) @import))
@@ -44,7 +46,9 @@ GO = Grammar(
   (qualified_type name: (type_identifier) @inherit)
   (generic_type type: (type_identifier) @inherit)
 ])
-(interface_type (type_elem . [(type_identifier) @inherit (qualified_type name: (type_identifier) @inherit)] .))
+(interface_type (type_elem . [
+  (type_identifier) @inherit (qualified_type name: (type_identifier) @inherit)
+] .))
 (type_identifier) @use
 (comment) @comment
 (interpreted_string_literal) @string

@@ -48,7 +48,8 @@ _CORE_MARKS = """
   (await_expression (identifier) @call)
 ])
 (new_expression constructor: [(identifier) @call (member_expression property: (property_identifier) @call)])
-((call_expression function: (identifier) @_require arguments: (arguments . (string (string_fragment) @import)))
+((call_expression function: (identifier) @_require
+  arguments: (arguments . (string (string_fragment) @import)))
   (#eq? @_require "require"))
 (call_expression function: (import) arguments: (arguments . (string (string_fragment) @import)))
 (import_statement source: (string (string_fragment) @import))

@@ -7,7 +7,7 @@ RUBY = Grammar(
     definitions="""
 (class name: [(constant) (scope_resolution)] @name body: (_)? @body) @class
 (module name: [(constant) (scope_resolution)] @name body: (_)? @body) @namespace
-(method name: (_) @name body: (_)? @body) @function
+(method name: (_) @name body: (_)? @body) @method
 (singleton_method object: (constant) @container name: (_) @name body: (_)? @body) @method
 (singleton_method object: (self) name: (_) @name body: (_)? @body) @method
 (assignment left: (constant) @name
@@ -21,7 +21,8 @@ RUBY = Grammar(
 """,
     marks="""
 (call method: [(identifier) (constant)] @call)
-((call !receiver method: (identifier) @_require arguments: (argument_list . (string (string_content) @import)))
+((call !receiver method: (identifier) @_require
+  arguments: (argument_list . (string (string_content) @import)))
   (#any-of? @_require "require" "require_relative" "load" "autoload"))
 (class superclass: (superclass [(constant) @inherit (scope_resolution name: (constant) @inherit)]))
 ((call !receiver method: (identifier) @_mix
