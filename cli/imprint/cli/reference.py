@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 FOLDER: Final = Path("docs/reference")
 _WIDTH: Final = 100
+_NOT_OURS: Final = frozenset({"HTTPValidationError", "ValidationError"})
+"""What the framework would answer to a malformed request, where this server answers with a problem."""
+_NAMES_IN_PATH: Final = frozenset({"owner", "repo"})
+"""The two parts of a repository's name, which the head of the page explains."""
 _CLI_HEAD: Final = """\
 Exit codes: 0 done, 1 refused or nothing found where something was asked for, 2 wrong usage; 130 after
 Ctrl-C. Results go to stdout, everything else to stderr. `IMPRINT_SERVER` and `IMPRINT_TOKEN` stand in for
@@ -34,7 +38,7 @@ Ctrl-C. Results go to stdout, everything else to stderr. `IMPRINT_SERVER` and `I
 _REST_HEAD: Final = """\
 Requests and answers are JSON; refusals are problem documents (RFC 9457) with a stable `code`. Every call but
 the health checks needs a token: `Authorization: Bearer TOKEN`, or the password of Basic. A running server
-describes itself at `/docs` and `/openapi.json`."""
+describes itself at `/docs` and `/openapi.json`. `{owner}/{repo}` is the name of a repository."""
 _GENERATED: Final = "<!-- written by `make docs`: do not edit -->"
 
 
@@ -62,8 +66,11 @@ def render_rest() -> str:
         for method, call in calls.items():
             parts.append(_render_call(f"{method.upper()} {path}", call))
     parts.append("## Objects")
-    for name, schema in sorted(description["components"]["schemas"].items()):
-        parts.append(_render_schema(name, schema))
+    parts += [
+        _render_schema(name, schema)
+        for name, schema in sorted(description["components"]["schemas"].items())
+        if name not in _NOT_OURS
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -87,7 +94,7 @@ def _describe_server() -> Document:
 
 def _render_call(title: str, call: Document) -> str:
     lines = [f"## {title}", "", call.get("description") or call.get("summary") or ""]
-    parameters = call.get("parameters", [])
+    parameters = [one for one in call.get("parameters", []) if one["name"] not in _NAMES_IN_PATH]
     if parameters:
         lines += ["", "| parameter | in | type | default | meaning |", "|---|---|---|---|---|"]
         for one in parameters:
