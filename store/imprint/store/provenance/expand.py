@@ -33,6 +33,7 @@ from imprint.store.provenance.history import (
     iter_objects,
     list_commits,
     list_descendants,
+    walk_commits,
 )
 from imprint.store.provenance.identities import identity_claims
 from imprint.store.provenance.rows import Expansion, NoteRecord, NotesChange
@@ -94,11 +95,7 @@ class ProvenanceFollower:
 
     def _expand(self, view: RepositoryView, repository_id: str, event: Event) -> Expansion:
         tips = [change.new for change in event.changes if change.new and view.objects.find_kind(change.new)]
-        olds = [change.old for change in event.changes if change.old]
-        stops = [*olds, *self._ledger.recent_heads(repository_id, _EXCLUDED_HEADS_MAX)] if tips else []
-        found = list_commits(view, tips, stops)
-        known = self._ledger.find_known(repository_id, found) if self.position(repository_id) else frozenset()
-        new = [commit for commit in found if commit not in known]
+        new = self._find_new(view, repository_id, event, tips)
         actor = self._catalogue.find_actor(event.actor)
         claims = list(_iter_event_claims(view, event, actor, new, tips))
         notes = None
@@ -108,6 +105,23 @@ class ProvenanceFollower:
             notes = _read_notes_change(view, self._ledger, repository_id, tip, new)
         _log.info("provenance: %s event %d: %d new commits", repository_id, event.sequence, len(new))
         return Expansion(event, new, tips, claims, notes)
+
+    def _find_new(
+        self, view: RepositoryView, repository_id: str, event: Event, tips: Sequence[ObjectId]
+    ) -> Sequence[ObjectId]:
+        """Commits that are reachable from the tips and that the ledger does not know."""
+
+        def find_known(commits: Iterable[ObjectId]) -> frozenset[ObjectId]:
+            return self._ledger.find_known(repository_id, commits)
+
+        walked = walk_commits(view, tips, find_known)
+        if walked is not None:
+            return walked
+        olds = [change.old for change in event.changes if change.old]
+        stops = [*olds, *self._ledger.recent_heads(repository_id, _EXCLUDED_HEADS_MAX)]
+        found = list_commits(view, tips, stops)
+        known = find_known(found)
+        return [commit for commit in found if commit not in known]
 
 
 def _iter_event_claims(
