@@ -1,12 +1,14 @@
 """Somebody's clone, in each shape that git knows, with git's own answers as the oracle."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from imprint.store.clone import Clone
 from imprint.store.errors import DataFolderMismatch, Missing, ObjectMissing, RefMissing, StorageFailed
 from imprint.store.objects.trees import iter_files, read_file
+from imprint.store.plumbing import Plumbing
 from imprint.store.refs.clone import DETACHED
 from imprint.store.types import HashAlgorithm, ObjectId, RefName
 from imprint.store.view import resolve_commit
@@ -155,6 +157,33 @@ def test_a_submodule_is_a_clone_of_its_own(repository, tmp_path, git_client):
         assert clone.git_dir == outer / ".git" / "modules" / "inner"
         assert clone.top_level == outer / "inner"
         assert resolve_commit(clone.view, "HEAD") == repository("rev-parse", "HEAD")
+
+
+def test_where_the_process_stands_does_not_change_what_git_is_asked(
+    repository, tmp_path, git_client, monkeypatch
+):
+    """A submodule's settings name its work tree: git would take paths as relative to a folder within it."""
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    git = git_client(outer)
+    git("init", "-q")
+    git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(repository.folder), "inner")
+    expected = repository("blame", "--porcelain", "HEAD", "--", "src/file.txt")
+    (outer / "inner" / ".gitattributes").write_text("* working-tree-encoding=UTF-16\n")
+    for place in (outer / "inner", outer / "inner" / "src", tmp_path):
+        monkeypatch.chdir(place)
+        for start in (outer / "inner", outer / "inner" / "src"):
+            with Clone.discover(start) as clone:
+                blamed = clone.view.plumbing.run("blame", "--porcelain", "HEAD", "--", "src/file.txt")
+                assert blamed.decode().rstrip("\n") == expected
+
+
+def test_a_relative_path_finds_the_clone(repository, monkeypatch):
+    monkeypatch.chdir(repository.folder / "src")
+    with Clone.discover(Path()) as clone:
+        assert resolve_commit(clone.view, "HEAD") == repository("rev-parse", "HEAD")
+    plumbing = Plumbing(Path("../.git"))
+    assert plumbing.run("rev-parse", "HEAD").decode().strip() == repository("rev-parse", "HEAD")
 
 
 def test_a_git_file_that_leads_nowhere_is_told(tmp_path):

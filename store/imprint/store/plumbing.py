@@ -99,7 +99,8 @@ class Plumbing:
             process.kill()
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
-        return ["git", *_SHUT_OFF, *arguments]
+        # In its own folder git sees no work tree: paths get no prefix, the caller's .gitattributes no say.
+        return ["git", "-C", str(self.git_dir.absolute()), *_SHUT_OFF, *arguments]
 
     def _environment(self) -> dict[str, str]:
         environment = {
@@ -114,12 +115,12 @@ class Plumbing:
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_NO_LAZY_FETCH": "1",
             "GIT_NO_REPLACE_OBJECTS": "1",
-            "GIT_DIR": str(self.git_dir),
+            "GIT_DIR": str(self.git_dir.absolute()),
         }
         if self.object_dir is not None:
-            environment["GIT_OBJECT_DIRECTORY"] = str(self.object_dir)
-            environment["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = str(self.git_dir / "objects")
-            environment["GIT_QUARANTINE_PATH"] = str(self.object_dir)
+            environment["GIT_OBJECT_DIRECTORY"] = str(self.object_dir.absolute())
+            environment["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = str(self.git_dir.absolute() / "objects")
+            environment["GIT_QUARANTINE_PATH"] = str(self.object_dir.absolute())
         return environment
 
 
