@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from imprint.store.connect import WALKS_MAX, Connectivity, find_tips
+from imprint.store.connect import FLOOR_MAX, WALKS_MAX, Connectivity, find_tips
 from imprint.store.limits import Limits
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.plumbing import Plumbing
@@ -39,13 +39,14 @@ class Scene:
         return self.git.run("pack-objects", "--stdout", "-q", stdin="\n".join(objects).encode()).stdout
 
     def find_disconnected(
-        self, *tips: str, known: tuple[str, ...] = (), pack: bytes | None = None
+        self, *tips: str, known: tuple[str, ...] = (), near: tuple[str, ...] = (), pack: bytes | None = None
     ) -> set[str]:
         unpacked = self.quarantine.unpack(io.BytesIO(pack), Limits()) if pack else None
         connectivity = Connectivity(
             self.quarantine,
             unpacked,
             frozenset(ObjectId(each) for each in known),
+            frozenset(ObjectId(each) for each in near),
             self.bare / "objects" / "pack",
             lambda: frozenset(self.recorded),
         )
@@ -145,3 +146,19 @@ def test_tips_are_found_with_kind_and_peeled(scene) -> None:
         blob: (ObjectKind.BLOB, None),
     }
     assert find_tips(scene.quarantine.beside, []) == {}
+
+
+def test_with_many_known_refs_the_near_ones_are_enough_and_change_no_answer(scene) -> None:
+    """The tips may build on a near ref, on another one, or on nothing."""
+    base = scene.git.commit_file("a", "1")
+    tree = scene.git("rev-parse", "HEAD^{tree}")
+    known = [
+        scene.git("commit-tree", tree, "-p", base, "-m", str(number)) for number in range(FLOOR_MAX + 10)
+    ]
+    scene.admit(base, *known)
+    for parent, near in ((known[3], known[3]), (known[5], known[4]), (known[5], "1" * 40)):
+        new = scene.git("commit-tree", tree, "-p", parent, "-m", "new")
+        pack = scene.pack_exactly(new)
+        assert scene.find_disconnected(new, known=tuple(known), near=(near,), pack=pack) == set()
+    ghost = scene.git("commit-tree", tree, "-p", known[0], "-m", "ghost")
+    assert scene.find_disconnected(ghost, known=tuple(known), near=(known[0],)) == {ghost}

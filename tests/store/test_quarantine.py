@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from imprint.store.errors import ProtocolError, PushRefused, StorageFailed
+from imprint.store.errors import LimitExceeded, ProtocolError, PushRefused, StorageFailed
 from imprint.store.limits import Limits
 from imprint.store.packs import PackIndex
 from imprint.store.plumbing import Plumbing
@@ -133,6 +133,15 @@ def test_memory_is_bounded_while_a_pack_is_copied(quarantine, work_tree) -> None
     assert len(asked) > 4
     assert min(asked) > 0
     assert max(asked) <= 1024 * 1024
+
+
+def test_an_object_that_is_small_packed_and_large_inflated_is_refused(quarantine, work_tree) -> None:
+    work_tree.commit_file("zeros", b"\0" * 3_000_000)
+    content = pack_of(work_tree, "HEAD")
+    assert len(content) < 10_000
+    with pytest.raises(LimitExceeded) as bound:
+        quarantine.unpack(io.BytesIO(content), Limits(object_bytes_max=1_000_000))
+    assert bound.value.limit == "object_bytes_max"
 
 
 def test_the_folder_is_gone_however_the_block_ends(bare) -> None:

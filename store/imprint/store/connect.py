@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 WALKS_MAX: Final = 256
 """How many walks may be spent on finding which tips are at fault; what is left then is refused."""
+FLOOR_MAX: Final = 256
+"""Up to this many known ids are all given to a walk."""
+NEAR_COMMITS_MAX: Final = 1000
+"""A walk down to the near ids alone may be this long."""
 _CHUNK_BYTES: Final = 256 * 1024
 
 
@@ -72,6 +76,7 @@ class Connectivity:
         quarantine: where its objects are.
         unpacked: the pack that came with it; None if none did.
         known: every id that a ref of the catalogue has.
+        near: those of them that the new tips most likely build on.
         pack_dir: where the repository's packs are.
         list_recorded: gives the names of the packs that the catalogue has a row for.
     """
@@ -81,12 +86,14 @@ class Connectivity:
         quarantine: Quarantine,
         unpacked: Unpacked | None,
         known: frozenset[ObjectId],
+        near: frozenset[ObjectId],
         pack_dir: Path,
         list_recorded: Callable[[], frozenset[str]],
     ) -> None:
         self._quarantine = quarantine
         self._unpacked = unpacked
         self._known = known
+        self._near = near & known
         self._pack_dir = pack_dir
         self._list_recorded = list_recorded
         self._walks_left = WALKS_MAX
@@ -123,7 +130,7 @@ class Connectivity:
 
         None if the walk met an object that is nowhere.
         """
-        questions = "".join([*(f"{tip}\n" for tip in tips), *(f"^{known}\n" for known in self._known)])
+        questions = _ask(tips, self._find_floor(tips))
         with ExitStack() as stack:
             walk = stack.enter_context(
                 self._quarantine.beside.stream("rev-list", "--objects", "--no-object-names", "--stdin")
@@ -131,7 +138,7 @@ class Connectivity:
             check = stack.enter_context(
                 self._quarantine.alone.stream("cat-file", "--buffer", "--batch-check=%(objectname)")
             )
-            _write_all(walk, questions.encode())
+            _write_all(walk, questions)
             pump = threading.Thread(target=_pump, args=(walk.stdout, check.stdin), daemon=True)
             pump.start()
             missing = _read_missing(check.stdout)
@@ -142,6 +149,20 @@ class Connectivity:
             raise PlumbingFailed("rev-list", status, stderr)
         return missing if status == 0 else None
 
+    def _find_floor(self, tips: Sequence[ObjectId]) -> frozenset[ObjectId]:
+        """Where the walk may stop: any of the known ids would be right, all of them would stop it soonest.
+
+        git reads each of them first. Where they are many, a few that are near serve better, if they do.
+        """
+        if len(self._known) <= FLOOR_MAX or not self._near:
+            return self._known
+        count = f"--max-count={NEAR_COMMITS_MAX + 1}"
+        with self._quarantine.beside.stream("rev-list", count, "--stdin") as walk:
+            _write_all(walk, _ask(tips, self._near))
+            commits = walk.stdout.read().count(b"\n")
+            status, _ = walk.finish(check=False)
+        return self._near if status == 0 and commits <= NEAR_COMMITS_MAX else self._known
+
     def _are_in_recorded_packs(self, object_ids: Collection[ObjectId]) -> bool:
         left = set(object_ids)
         for name in sorted(self._list_recorded()) if left else ():
@@ -150,6 +171,11 @@ class Connectivity:
             with PackIndex(self._pack_dir / f"{name}.idx", self._quarantine.algorithm) as index:
                 left -= {each for each in left if each in index}
         return not left
+
+
+def _ask(tips: Iterable[ObjectId], floor: Iterable[ObjectId]) -> bytes:
+    """What rev-list reads: walk from these, not into those."""
+    return "".join([*(f"{tip}\n" for tip in tips), *(f"^{each}\n" for each in floor)]).encode()
 
 
 def _write_all(process: GitProcess, content: bytes) -> None:

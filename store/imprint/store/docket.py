@@ -56,6 +56,11 @@ class Docket:
         """What the standing commands want refs to point at."""
         return frozenset(command.new for command in self.standing if command.new)
 
+    @property
+    def olds(self) -> frozenset[ObjectId]:
+        """What the refs of the standing commands are believed to point at now."""
+        return frozenset(command.old for command in self.standing if command.old)
+
     def check_refs(self, snapshot: RefSnapshot) -> None:
         """Refuse what contradicts the refs as they are: a stale belief, the deletion of HEAD's branch."""
 

@@ -40,6 +40,8 @@ COPY_BYTES: Final = 1024 * 1024
 """How much of a pack is in memory at a time."""
 DRAIN_BYTES_MAX: Final = 64 * 1024**2
 """How much of a refused pack is still read."""
+_STREAM_LARGE_BLOBS: Final = ("-c", "core.bigFileThreshold=16m")
+"""Larger blobs pass through index-pack in pieces instead of being held in memory."""
 _PACK_HEADER: Final = struct.Struct(">4sLL")
 _MACHINE_AT_FAULT: Final = (
     "No space left on device",
@@ -104,6 +106,7 @@ class Quarantine:
         except (ProtocolError, LimitExceeded):
             drain(pack)
             raise
+        self._verify_sizes(limits.object_bytes_max)
         name = "pack-" + output.split(b"\n", 1)[0].removeprefix(b"pack\t").decode("ascii", "replace")
         index_path = self.pack_dir / f"{name}.idx"
         with packs.PackIndex(index_path, self.algorithm) as index:
@@ -117,10 +120,10 @@ class Quarantine:
         self, header: bytes, pack: BinaryIO, bytes_max: int, shallow: Sequence[ObjectId]
     ) -> tuple[int, bytes, bool]:
         """Feed the pack to index-pack: bytes fed, what it said, and whether the pack stands by itself."""
-        options = ["index-pack", "--stdin", "--strict", "--fix-thin", "--rev-index"]
+        options = [*_STREAM_LARGE_BLOBS, "index-pack", "--stdin", "--strict", "--fix-thin", "--rev-index"]
         options.append("--check-self-contained-and-connected")
         if shallow:
-            shallow_file = self.folder / "shallow"
+            shallow_file = self.folder.absolute() / "shallow"
             shallow_file.write_text("".join(f"{each}\n" for each in shallow))
             options[:0] = ["--shallow-file", str(shallow_file)]
         with self.beside.stream(*options) as process:
@@ -131,6 +134,16 @@ class Quarantine:
         if status not in (0, 1) or not output.startswith(b"pack\t"):
             _raise_refusal(status, stderr)
         return copied, output, status == 0 and not shallow
+
+    def _verify_sizes(self, bytes_max: int) -> None:
+        """Check that no object is too large once it is inflated."""
+        sizes = self.alone.run(
+            "cat-file", "--batch-all-objects", "--unordered", "--buffer", "--batch-check=%(objectsize)"
+        )
+        if max(map(int, sizes.split()), default=0) > bytes_max:
+            raise LimitExceeded(
+                f"an object of the pack is larger than {bytes_max} bytes", limit="object_bytes_max"
+            )
 
     def _verify_end(self, index: packs.PackIndex, object_count: int, copied: int, name: str) -> None:
         """Check that the pack ended where the bytes ended.

@@ -169,6 +169,7 @@ class Receiver:
             quarantine,
             unpacked,
             frozenset(value.id for value in snapshot.refs.values()),
+            docket.olds | {snapshot.head_id} if snapshot.head_id else docket.olds,
             repository.git_dir / "objects" / "pack",
             lambda: self._hosting.catalogue.list_packs(repository.record.id),
         )

@@ -3,6 +3,8 @@
 import contextlib
 import io
 import shutil
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +15,7 @@ from imprint.store.limits import Limits
 from imprint.store.plumbing import Plumbing
 from imprint.store.transport.packer import PackRequest, stream_pack
 from imprint.store.transport.pktline import KEEP_ALIVE, Band, FrameReader, Mark, render_frame
+from imprint.store.transport.recent import RECENT_MS, find_recent_tips
 from imprint.store.transport.upload_pack import advertise_upload, serve_upload
 from imprint.store.types import ObjectId
 
@@ -248,3 +251,22 @@ def test_signs_of_life_are_given_while_git_is_silent(pushed, work_tree, tmp_path
     plumbing = Plumbing(pushed.repository.git_dir, search_path=f"{slow.parent}:/usr/local/bin:/usr/bin:/bin")
     wants = PackRequest((ObjectId(work_tree.ids[2]),))
     assert list(stream_pack(plumbing, wants, 0.05)).count(KEEP_ALIVE) >= 3
+    talkative = replace(wants, progress=True)
+    assert b"still preparing the pack" in b"".join(stream_pack(plumbing, talkative, 0.05))
+
+
+def test_a_branch_rewritten_between_two_requests_can_still_be_fetched(pushed, work_tree) -> None:
+    """For a while: a client that listed the refs just before asks for what it saw."""
+    old = work_tree.ids[2]
+    work_tree("reset", "-q", "--hard", "HEAD~1")
+    new = work_tree.commit_file("a", "other")
+    pushed.push({MAIN: (old, new)}, pushed.pack(work_tree.folder, new, exclude=(old,)))
+    recent = partial(find_recent_tips, pushed.hosting, pushed.repository)
+    content = request("fetch", f"want {old}", "done")
+
+    def ask() -> list[str]:
+        return lines_of(b"".join(serve_upload(pushed.repository, io.BytesIO(content), Limits(), recent)))
+
+    assert ask() == ["packfile", "FLUSH"]
+    pushed.hosting.clock.advance(RECENT_MS + 1)
+    assert "not our ref" in ask()[0]

@@ -4,7 +4,8 @@ Source: gitprotocol-v2(5), section "fetch". The answer has its sections in this 
 is something to say: acknowledgments, shallow-info, wanted-refs, packfile.
 
 Invariants:
-    1. A want is answered only if a visible ref has it or reaches it. That it lies on disk is not enough.
+    1. A want is answered only if a visible ref has it or reaches it, or had it until a moment ago. That it
+       lies on disk is not enough.
     2. The request is stateless: everything that an earlier round settled is said again by the client.
 """
 
@@ -29,7 +30,7 @@ from imprint.store.transport.shallow import Depth, ShallowUpdate, find_shallow_u
 from imprint.store.types import ObjectId, RefName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from imprint.store.catalog.ports import RefSnapshot
     from imprint.store.hosting import Repository
@@ -125,21 +126,25 @@ def _parse_positive(value: bytes) -> int:
     return number
 
 
-def serve_fetch(repository: Repository, request: FetchRequest) -> Iterator[bytes]:
+def serve_fetch(
+    repository: Repository, request: FetchRequest, recent_tips: Callable[[], frozenset[ObjectId]]
+) -> Iterator[bytes]:
     """The answer to a fetch. What cannot be given is answered by an error line, as git does."""
     try:
-        yield from _serve(repository, request)
+        yield from _serve(repository, request, recent_tips)
     except (BadInput, ObjectMissing, RefMissing) as refusal:
         yield render_frame(f"ERR upload-pack: {refusal.message}")
 
 
-def _serve(repository: Repository, request: FetchRequest) -> Iterator[bytes]:
+def _serve(
+    repository: Repository, request: FetchRequest, recent_tips: Callable[[], frozenset[ObjectId]]
+) -> Iterator[bytes]:
     snapshot = repository.view.refs.snapshot()
     wanted_refs = _find_wanted_refs(snapshot, request)
     wants = tuple(dict.fromkeys([*request.wants, *wanted_refs.values()]))
     if not wants and not (request.haves and b"wait-for-done" in request.flags):
         return
-    verify_wants(repository, snapshot, wants)
+    verify_wants(repository, snapshot, wants, recent_tips)
     common = find_common(repository, request.haves)
     if request.haves and b"done" not in request.flags:
         ready = b"wait-for-done" not in request.flags and is_ready(repository, wants, common)

@@ -19,7 +19,7 @@ from imprint.store.policy import is_hidden
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from imprint.store.catalog.ports import RefSnapshot
     from imprint.store.hosting import Repository
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 READY_COMMITS_MAX: Final = 50_000
 """How far behind a client may be for "ready" to be looked for; beyond, it says itself when it is done."""
-_CHUNK_BYTES: Final = 256 * 1024
+MANY_TIPS: Final = 256
+"""Above this many, git takes longer to read the tips than to walk what usually is asked for."""
+_CHUNK_BYTES: Final = 64 * 1024
 
 
 def visible_ids(snapshot: RefSnapshot) -> frozenset[ObjectId]:
@@ -41,26 +43,47 @@ def visible_ids(snapshot: RefSnapshot) -> frozenset[ObjectId]:
     )
 
 
-def verify_wants(repository: Repository, snapshot: RefSnapshot, wants: Collection[ObjectId]) -> None:
+def verify_wants(
+    repository: Repository,
+    snapshot: RefSnapshot,
+    wants: Collection[ObjectId],
+    recent_tips: Callable[[], frozenset[ObjectId]] = frozenset,
+) -> None:
     """Check that the client may have what it wants.
+
+    Args:
+        repository: whose.
+        snapshot: its refs.
+        wants: what is asked for.
+        recent_tips: gives ids that are allowed too, although no ref has them any more.
 
     Raises:
         RefMissing: no visible ref reaches it; it may not even exist.
     """
-    visible = visible_ids(snapshot)
-    doubtful = frozenset(wants) - visible
-    if not doubtful:
+    doubtful = frozenset(wants) - visible_ids(snapshot)
+    if not doubtful or not _find_unreachable(repository, snapshot, doubtful):
         return
+    if unreachable := _find_unreachable(repository, snapshot, doubtful - recent_tips()):
+        raise RefMissing(f"not our ref {unreachable}")  # git's words
+
+
+def _find_unreachable(
+    repository: Repository, snapshot: RefSnapshot, wants: Collection[ObjectId]
+) -> ObjectId | None:
+    """One of the wants that is not there, or that no visible ref reaches; None if all are fine."""
     plumbing = repository.view.plumbing
-    tips = find_tips(plumbing, doubtful)
-    for want in sorted(doubtful - tips.keys()):
-        raise _not_ours(want)
-    commits = frozenset(want for want in doubtful if tips[want].kind is ObjectKind.COMMIT)
-    unreachable = _find_unreachable_commit(plumbing, commits, visible) or _find_unreachable_object(
-        plumbing, doubtful - commits, visible
-    )
-    if unreachable:
-        raise _not_ours(unreachable)
+    tips = find_tips(plumbing, wants)
+    visible = visible_ids(snapshot)
+    if absent := frozenset(wants) - tips.keys():
+        return min(absent)
+    commits = frozenset(want for want in wants if tips[want].kind is ObjectKind.COMMIT)
+    others = frozenset(wants) - commits
+    if unreachable := _find_unreachable_commit(plumbing, commits, visible):
+        return unreachable
+    if others and snapshot.head_id and len(visible) > MANY_TIPS:
+        # Lazy fetches ask for what a checkout shows. Looking below HEAD first spares reading every tip.
+        others = _find_unreachable_objects(plumbing, others, (snapshot.head_id,))
+    return min(_find_unreachable_objects(plumbing, others, visible), default=None)
 
 
 def find_common(repository: Repository, haves: Sequence[ObjectId]) -> list[ObjectId]:
@@ -153,11 +176,6 @@ def _descendants(lines: Sequence[Sequence[str]], common: frozenset[str]) -> set[
     return reached
 
 
-def _not_ours(want: ObjectId) -> RefMissing:
-    """Git's words, so that clients which look for them find them."""
-    return RefMissing(f"not our ref {want}")
-
-
 def _find_unreachable_commit(
     plumbing: Plumbing, commits: Collection[ObjectId], tips: Collection[ObjectId]
 ) -> ObjectId | None:
@@ -168,13 +186,13 @@ def _find_unreachable_commit(
     return ObjectId.parse(listed.strip()) if listed else None
 
 
-def _find_unreachable_object(
+def _find_unreachable_objects(
     plumbing: Plumbing, object_ids: Collection[ObjectId], tips: Collection[ObjectId]
-) -> ObjectId | None:
-    """Walk from the newest commits down, with what each of them added, until everything was seen."""
+) -> frozenset[ObjectId]:
+    """Those that are not below the tips. The walk goes from the newest commits down, and ends when it can."""
     left = {each.encode() for each in object_ids}
     if not left:
-        return None
+        return frozenset()
     with plumbing.stream(
         "rev-list", "--objects", "--in-commit-order", "--no-object-names", "--stdin"
     ) as process:
@@ -186,4 +204,4 @@ def _find_unreachable_object(
             left.difference_update(lines.split(b"\n"))
         if left:
             process.finish()
-    return ObjectId.parse(min(left)) if left else None
+    return frozenset(ObjectId.parse(each) for each in left)

@@ -85,7 +85,7 @@ def stream_pack(
         with suppress(BrokenPipeError):
             process.stdin.write(_make_questions(request))
             process.stdin.close()
-        yield from _copy(process, keep_alive_seconds)
+        yield from _copy(process, keep_alive_seconds, progress=request.progress)
         status, stderr = process.finish(check=False)
     if status:
         _log.error("pack-objects ended with status %d: %s", status, stderr[-2000:])
@@ -112,15 +112,18 @@ def _make_questions(request: PackRequest) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _copy(process: GitProcess, keep_alive_seconds: float) -> Iterator[bytes]:
+def _copy(process: GitProcess, keep_alive_seconds: float, *, progress: bool) -> Iterator[bytes]:
     source = process.stdout.fileno()
     with suppress(OSError):
         fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     poll = select.poll()
     poll.register(source, select.POLLIN)
+    waited = 0.0
     while True:
         if not poll.poll(keep_alive_seconds * 1000):
-            yield KEEP_ALIVE
+            waited += keep_alive_seconds
+            text = f"imprint: still preparing the pack, {waited:.0f} s\n"
+            yield render_band(Band.PROGRESS, text.encode()) if progress else KEEP_ALIVE
         elif piece := os.read(source, _PIPE_BYTES):
             yield render_band(Band.DATA, piece)
         else:

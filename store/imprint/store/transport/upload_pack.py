@@ -19,11 +19,11 @@ from imprint.store.transport.fetch import parse_fetch, serve_fetch
 from imprint.store.transport.pktline import FrameReader, Mark, render_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from imprint.store.hosting import Repository
     from imprint.store.limits import Limits
-    from imprint.store.types import RefName, RefValue
+    from imprint.store.types import ObjectId, RefName, RefValue
 
 PROTOCOL_VERSION: Final = 2
 _FETCH_FEATURES: Final = "shallow wait-for-done filter ref-in-want"
@@ -68,13 +68,19 @@ def advertise_upload(repository: Repository, protocol: int) -> bytes:
     return b"".join(render_frame(f"{line}\n") for line in lines) + Mark.FLUSH.value
 
 
-def serve_upload(repository: Repository, body: BinaryIO, limits: Limits) -> Iterator[bytes]:
+def serve_upload(
+    repository: Repository,
+    body: BinaryIO,
+    limits: Limits,
+    recent_tips: Callable[[], frozenset[ObjectId]] = frozenset,
+) -> Iterator[bytes]:
     """Answer `POST git-upload-pack`: one command of protocol version 2.
 
     Args:
         repository: whose.
         body: the request, no longer compressed. It is read to its end before this returns.
         limits: how much may be asked for.
+        recent_tips: gives ids that refs had a moment ago, which may still be asked for; see `recent`.
 
     Raises:
         ProtocolError, LimitExceeded: at once, before the first byte of the answer: the request cannot be
@@ -87,7 +93,7 @@ def serve_upload(repository: Repository, body: BinaryIO, limits: Limits) -> Iter
     if command == b"ls-refs":
         return render_refs(repository, _parse_ls_refs(reader if has_arguments else None))
     if command == b"fetch" and has_arguments:
-        return serve_fetch(repository, parse_fetch(reader, limits))
+        return serve_fetch(repository, parse_fetch(reader, limits), recent_tips)
     raise ProtocolError(f"command {command[:80]!r} is not known")
 
 
