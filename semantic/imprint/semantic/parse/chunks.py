@@ -16,6 +16,7 @@ Sizes are in bytes of UTF-8, which are characters in nearly all source.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,6 @@ CHARS_MAX = 1500
 LINES_MAX = 50
 LINE_CHARS_MAX = 3000
 
-_INDENT = re.compile(rb"[ \t]*")
 _HEADING = re.compile(rb"#{1,6}\s|=+\s*$|[A-Z][^.]*:\s*$")
 
 
@@ -58,11 +58,9 @@ def cut_chunks(
     """
     if not source.content:
         return ()
-    plain = not entities
-    pieces = list(_Cutter(source, entities, comment_lines).pieces())
-    return tuple(
-        chunk for group in _join(source, pieces) for chunk in _render(source, group, entities, plain=plain)
-    )
+    pieces = _Cutter(source, entities, comment_lines).pieces()
+    labels = _Labels(source, entities)
+    return tuple(chunk for group in _join(source, pieces) for chunk in _render(source, group, labels))
 
 
 class _Cutter:
@@ -78,7 +76,7 @@ class _Cutter:
 
     def pieces(self) -> Iterator[_Piece]:
         """Give the pieces of the file, in order, without gaps."""
-        yield from self._cut(1, len(self._source.starts), -1)
+        yield from self._cut(1, self._source.line_count, -1)
 
     def _nest(self) -> None:
         """Find the entities directly in each; one that begins inside its neighbour is left out."""
@@ -119,7 +117,7 @@ class _Cutter:
         yield from self._windows(position, last, owner)
 
     def _fits(self, first: int, last: int) -> bool:
-        return _size(self._source, first, last) <= CHARS_MAX and last - first < LINES_MAX
+        return self._source.size(first, last) <= CHARS_MAX and last - first < LINES_MAX
 
     def _windows(self, first: int, last: int, owner: int) -> Iterator[_Piece]:
         """Cut lines without entities into pieces that fit, at the best line for it."""
@@ -133,12 +131,12 @@ class _Cutter:
 
     def _window_end(self, first: int, last: int) -> int:
         """Find the last line of a window: before the outermost, then latest, line that begins something."""
-        limit = first
-        while limit < last and self._fits(first, limit + 1):
-            limit += 1
+        offsets = self._source.offsets
+        room = bisect_right(offsets, offsets[first - 1] + CHARS_MAX) - 1
+        limit = max(first, min(room, last, first + LINES_MAX - 1))
         best, best_rank = limit, (-1, 0)
         for line in range(limit + 1, first + 1, -1):
-            if _size(self._source, first, line - 1) * 2 < CHARS_MIN and line - first < LINES_MAX // 2:
+            if self._source.size(first, line - 1) * 2 < CHARS_MIN and line - first < LINES_MAX // 2:
                 break
             rank = self._break_rank(line)
             if rank > best_rank:
@@ -147,24 +145,18 @@ class _Cutter:
 
     def _break_rank(self, line: int) -> tuple[int, int]:
         """Rank how well a window may begin at a line: after a blank line, at small indentation."""
-        start, end = self._source.line_span(line)
-        text = self._source.content[start:end]
-        if not text.strip():
+        written = self._source.line(line)
+        text = written.strip()
+        if not text:
             return (-1, 0)
-        indent = _INDENT.match(text)
-        depth = len(indent.group().expandtabs(4)) if indent is not None else 0
-        before_start, before_end = self._source.line_span(line - 1)
-        after_blank = not self._source.content[before_start:before_end].strip()
-        if text.strip()[:1] in b")]}" or text.strip() == b"end":
+        depth = len(written[: written.find(text[:1])].expandtabs(4))
+        if text[:1] in b")]}" or text == b"end":
             return (0, -depth)
+        after_blank = not self._source.line(line - 1).strip()
         return (2 if after_blank or _HEADING.match(text) else 1, -depth)
 
 
-def _size(source: Source, first: int, last: int) -> int:
-    return source.line_span(last)[1] - source.starts[first - 1]
-
-
-def _join(source: Source, pieces: list[_Piece]) -> Iterator[list[_Piece]]:
+def _join(source: Source, pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
     """Join small neighbours until they are large enough."""
     group: list[_Piece] = []
     for piece in pieces:
@@ -178,49 +170,58 @@ def _join(source: Source, pieces: list[_Piece]) -> Iterator[list[_Piece]]:
 
 def _may_join(source: Source, group: list[_Piece], piece: _Piece) -> bool:
     first = group[0].first
-    if _size(source, first, piece.last) > CHARS_MAX or piece.last - first >= LINES_MAX:
+    if source.size(first, piece.last) > CHARS_MAX or piece.last - first >= LINES_MAX:
         return False
     return (
-        _size(source, first, group[-1].last) < CHARS_MIN
-        or _size(source, piece.first, piece.last) < CHARS_MIN // 4
+        source.size(first, group[-1].last) < CHARS_MIN
+        or source.size(piece.first, piece.last) < CHARS_MIN // 4
     )
 
 
-def _render(
-    source: Source, group: list[_Piece], entities: Sequence[Entity], *, plain: bool
-) -> Iterator[Chunk]:
-    symbol, kind = ("", "text") if plain else _main_entity(source, group, entities)
+def _render(source: Source, group: list[_Piece], labels: _Labels) -> Iterator[Chunk]:
+    symbol, kind = labels.main_entity(group)
     first, last = group[0].first, group[-1].last
-    start, end = source.starts[first - 1], source.line_span(last)[1]
+    start, end = source.offsets[first - 1], source.offsets[last]
     step = LINE_CHARS_MAX if first == last else end - start
     for offset in range(start, end, step):
         text = source.text(offset, min(end, offset + step)).replace("\r\n", "\n")
         yield Chunk(first, last, symbol, kind, text)
 
 
-def _main_entity(source: Source, group: list[_Piece], entities: Sequence[Entity]) -> tuple[str, str]:
-    """Name the entity that holds most of a chunk: one piece's, or the one around several."""
-    weights: dict[str, int] = {}
-    kinds: dict[str, str] = {}
-    total = 0
-    for piece in group:
-        size = _size(source, piece.first, piece.last)
-        total += size
-        if piece.owner >= 0:
-            owner = entities[piece.owner]
-            kinds.setdefault(owner.qualified_name, owner.kind.value)
-            weights[owner.qualified_name] = weights.get(owner.qualified_name, 0) + size
-    if not weights:
-        return "", EntityKind.MODULE.value
-    heaviest = max(weights, key=lambda name: weights[name])
-    if weights[heaviest] * 2 < total:
-        around = _common_container(list(weights))
-        if around:
-            return around, kinds.get(around) or _kind_of(around, entities)
-    return heaviest, kinds[heaviest]
+class _Labels:
+    """Names the entity that a chunk mainly holds."""
+
+    def __init__(self, source: Source, entities: Sequence[Entity]) -> None:
+        self._source = source
+        self._names = [entity.qualified_name for entity in entities]
+        self._kinds: dict[str, str] = {}
+        for name, entity in zip(self._names, entities, strict=True):
+            self._kinds.setdefault(name, entity.kind.value)
+
+    def main_entity(self, group: list[_Piece]) -> tuple[str, str]:
+        """Give the name and kind of the entity of the heaviest piece, or of the one around several."""
+        if not self._names:
+            return "", "text"
+        weights: dict[str, int] = {}
+        total = 0
+        for piece in group:
+            size = self._source.size(piece.first, piece.last)
+            total += size
+            if piece.owner >= 0:
+                name = self._names[piece.owner]
+                weights[name] = weights.get(name, 0) + size
+        if not weights:
+            return "", EntityKind.MODULE.value
+        heaviest = max(weights, key=lambda name: weights[name])
+        if weights[heaviest] * 2 < total:
+            around = _common_container(list(weights))
+            if around in self._kinds and around:
+                return around, self._kinds[around]
+        return heaviest, self._kinds[heaviest]
 
 
 def _common_container(names: list[str]) -> str:
+    """Give the longest qualified name that all names begin with; empty if there is none."""
     shared = names[0].split(".")
     for name in names[1:]:
         parts = name.split(".")
@@ -229,10 +230,3 @@ def _common_container(names: list[str]) -> str:
             length += 1
         shared = shared[:length]
     return ".".join(shared)
-
-
-def _kind_of(qualified_name: str, entities: Sequence[Entity]) -> str:
-    for entity in entities:
-        if entity.qualified_name == qualified_name:
-            return entity.kind.value
-    return EntityKind.CLASS.value

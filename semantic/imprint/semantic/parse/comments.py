@@ -162,6 +162,6 @@ class CommentRuns:
         return "" if not text or of_entity or _LICENCE.search(text) else paragraph_of_comment(text)
 
     def _has_code_between(self, line: int, offset: int) -> bool:
-        start = self._source.starts[line - 1] if line <= len(self._source.starts) else offset
+        start = self._source.offsets[line - 1] if line <= self._source.line_count else offset
         written = self._source.content[start:offset].strip()
         return bool(written) and not written.startswith(_BEFORE_FILE_DOC)

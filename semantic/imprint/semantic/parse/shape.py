@@ -14,6 +14,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # 96 bits: with a thousand million entities the chance of any two colliding is below 1e-10.
 _DIGEST_BYTES = 12
@@ -72,9 +77,23 @@ def mask_literals(code: bytes, literals: list[Span], blocks: list[Span]) -> byte
     return bytes(masked)
 
 
-def structural_hash(masked: bytes, start: int, end: int, name: bytes) -> str:
-    """Hash the tokens of a span of masked code, without the name of its entity."""
-    joined = b" " + b"  ".join(_TOKEN.findall(masked, start, end)) + b" "
-    if name:
-        joined = joined.replace(b" " + name + b" ", b" " + _OWN_NAME + b" ")
-    return hashlib.blake2b(joined, digest_size=_DIGEST_BYTES).hexdigest()
+class Shapes:
+    """The tokens of a file, cut at the bounds of its entities, so that each token is read once."""
+
+    def __init__(self, masked: bytes, bounds: Iterable[int]) -> None:
+        ordered = sorted({0, len(masked), *bounds})
+        self._at = {bound: index for index, bound in enumerate(ordered)}
+        self._pieces = [_tokens(masked, start, end) for start, end in pairwise(ordered)]
+
+    def hash(self, start: int, end: int, name: str) -> str:
+        """Hash the tokens between two bounds, without the name of the entity that they are."""
+        code = b"".join(self._pieces[self._at[start] : self._at[end]])
+        if name:
+            code = code.replace(b" " + name.encode() + b" ", b" " + _OWN_NAME + b" ")
+        return hashlib.blake2b(code, digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def _tokens(masked: bytes, start: int, end: int) -> bytes:
+    """Give the tokens of a span, each between two spaces of its own."""
+    tokens = _TOKEN.findall(masked, start, end)
+    return b" " + b"  ".join(tokens) + b" " if tokens else b""

@@ -20,16 +20,19 @@ from tree_sitter import Parser, QueryCursor
 
 from imprint.semantic.parse.comments import CommentRuns, paragraph_of_docstring
 from imprint.semantic.parse.model import Entity, EntityKind, Reference, ReferenceKind
-from imprint.semantic.parse.shape import mask_literals, mask_spans, structural_hash
+from imprint.semantic.parse.shape import Shapes, mask_literals, mask_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tree_sitter import Node
 
     from imprint.semantic.parse.grammar import CompiledGrammar
     from imprint.semantic.parse.shape import Span
     from imprint.semantic.parse.source import Source
+
+# From, to, and the place of the kind in _REFERENCES, or _DOCSTRING.
+_Event = tuple[int, int, int]
 
 # Real code stays below ten.
 DEPTH_MAX = 32
@@ -72,6 +75,8 @@ _REFERENCES = (
     ("import", ReferenceKind.IMPORT),
     ("use", ReferenceKind.USE),
 )
+
+_DOCSTRING = -1
 
 _SEPARATOR = re.compile(r"::|->|\.|\\|#(?=\w)")
 _TEMPLATE = re.compile(r"<[^<>]*>")
@@ -128,13 +133,14 @@ def read_structure(grammar: CompiledGrammar, source: Source) -> Structure:
         _spans(marks.get("string", ())),
         _spans(marks.get("block", ())),
     )
+    shapes = Shapes(code, (bound for item in nested for bound in (item.start, item.end)))
     preceding = CommentRuns(comments, source)
-    first = source.line_at(nested[0].start) if nested else len(source.starts) + 1
-    entities = [_module(source, code, docs.get(None, "") or preceding.doc_of_file(first))]
+    first = source.line_at(nested[0].start) if nested else source.line_count + 1
+    entities = [_module(source, shapes, docs.get(None, "") or preceding.doc_of_file(first))]
     for item in nested:
         if item.kind is not None:
             item.doc = docs.get(id(item), "") or preceding.doc_before(item.start)
-            entities.append(_entity(item, source, uncommented, code))
+            entities.append(_entity(item, item.kind, source, uncommented, shapes))
     return Structure(tuple(entities), tuple(references), preceding.lines)
 
 
@@ -309,28 +315,17 @@ def _attribute_marks(
 ) -> tuple[list[Reference], dict[int | None, str]]:
     """Give references and docstrings to the innermost item around them; the key None is the module."""
     events = _reference_events(nested, marks)
-    events.extend((node.start_byte, node.end_byte, None) for node in marks.get("docstring", ()))
-    events.sort(key=lambda event: event[:2])
+    events.extend((node.start_byte, node.end_byte, _DOCSTRING) for node in marks.get("docstring", ()))
+    events.sort()
     references: list[Reference] = []
     docs: dict[int | None, str] = {}
     seen_uses: set[tuple[str, int]] = set()
-    scopes = sorted((item for item in nested if not item.is_leaf), key=lambda item: (item.inner, -item.end))
-    open_items: list[_Found] = []
-    upcoming = 0
-    for start, end, kind in events:
-        while upcoming < len(scopes) and scopes[upcoming].inner <= start:
-            while open_items and open_items[-1].end <= scopes[upcoming].inner:
-                open_items.pop()
-            open_items.append(scopes[upcoming])
-            upcoming += 1
-        while open_items and open_items[-1].end <= start:
-            open_items.pop()
-        around = open_items[-1] if open_items else None
-        if kind is None:
+    for (start, end, strength), around in zip(events, _around(nested, events), strict=True):
+        if strength == _DOCSTRING:
             docs.setdefault(id(around) if around else None, paragraph_of_docstring(source.text(start, end)))
             continue
-        line = source.line_at(start)
-        name = _reference_name(source, start, end)
+        name, line = _reference_name(source, start, end), source.line_at(start)
+        kind = _REFERENCES[strength][1]
         if kind is ReferenceKind.USE:
             if (name, line) in seen_uses:
                 continue
@@ -339,19 +334,35 @@ def _attribute_marks(
     return references, docs
 
 
-def _reference_events(
-    nested: list[_Found], marks: dict[str, list[Node]]
-) -> list[tuple[int, int, ReferenceKind | None]]:
+def _around(nested: list[_Found], events: list[_Event]) -> Iterator[_Found | None]:
+    """Give the innermost item around each event; both come in order of position."""
+    scopes = sorted((item for item in nested if not item.is_leaf), key=lambda item: (item.inner, -item.end))
+    open_items: list[_Found] = []
+    upcoming, count = 0, len(scopes)
+    for start, _, _ in events:
+        while upcoming < count and scopes[upcoming].inner <= start:
+            scope = scopes[upcoming]
+            while open_items and open_items[-1].end <= scope.inner:
+                open_items.pop()
+            open_items.append(scope)
+            upcoming += 1
+        while open_items and open_items[-1].end <= start:
+            open_items.pop()
+        yield open_items[-1] if open_items else None
+
+
+def _reference_events(nested: list[_Found], marks: dict[str, list[Node]]) -> list[_Event]:
+    """Give the places where names are used, each with the index of its strongest kind."""
     taken = {item.name_at for item in nested}
-    events: list[tuple[int, int, ReferenceKind | None]] = []
-    for capture, kind in _REFERENCES:
+    events: list[_Event] = []
+    for strength, (capture, kind) in enumerate(_REFERENCES):
         here: set[int] = set()
         for node in marks.get(capture, ()):
             start = node.start_byte
             if start in taken or start in here:
                 continue
             here.add(start)
-            events.append((start, node.end_byte, kind))
+            events.append((start, node.end_byte, strength))
         if kind is not ReferenceKind.IMPORT:
             taken |= here
     return events
@@ -359,30 +370,29 @@ def _reference_events(
 
 def _reference_name(source: Source, start: int, end: int) -> str:
     name = source.text(start, min(end, start + NAME_CHARS_MAX))
-    return _SPACES.sub("", name.strip("\"'`<>")) if not name.isidentifier() else name
+    return name if name.isidentifier() else _SPACES.sub("", name.strip("\"'`<>"))
 
 
 # --- how it is presented
 
 
-def _module(source: Source, code: bytes, doc: str) -> Entity:
+def _module(source: Source, shapes: Shapes, doc: str) -> Entity:
     return Entity(
         kind=EntityKind.MODULE,
         name="",
         container="",
         start_line=1,
-        end_line=max(1, len(source.starts)),
+        end_line=max(1, source.line_count),
         line=1,
         signature="",
         doc=doc,
-        structural_hash=structural_hash(code, 0, len(code), b""),
+        structural_hash=shapes.hash(0, len(source.content), ""),
     )
 
 
-def _entity(item: _Found, source: Source, uncommented: bytes, code: bytes) -> Entity:
-    assert item.kind is not None  # noqa: S101  (scopes are no entities; the caller leaves them out)
+def _entity(item: _Found, kind: EntityKind, source: Source, uncommented: bytes, shapes: Shapes) -> Entity:
     return Entity(
-        kind=item.kind,
+        kind=kind,
         name=item.name,
         container=item.container,
         start_line=source.line_at(item.start),
@@ -390,7 +400,7 @@ def _entity(item: _Found, source: Source, uncommented: bytes, code: bytes) -> En
         line=source.line_at(item.name_at),
         signature=_signature(uncommented, item),
         doc=item.doc,
-        structural_hash=structural_hash(code, item.start, item.end, item.name.encode()),
+        structural_hash=shapes.hash(item.start, item.end, item.name),
     )
 
 
