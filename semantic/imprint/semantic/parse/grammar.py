@@ -48,6 +48,7 @@ class Grammar:
         marks: the query for references, comments and the like.
         factory: the function of the package that gives the grammar.
         silent_parts: parts of a dotted name that say nothing about the container (`prototype`, `exports`).
+        builtins: names of types that every file uses and none defines; no reference is kept for them.
         prepare: what to do to the bytes before they are parsed; keeps their number and their line feeds.
     """
 
@@ -56,6 +57,7 @@ class Grammar:
     marks: str
     factory: str = "language"
     silent_parts: frozenset[str] = frozenset()
+    builtins: frozenset[str] = frozenset()
     prepare: Callable[[bytes], bytes] | None = None
 
 
@@ -67,6 +69,7 @@ class CompiledGrammar:
     definitions: Query
     marks: Query
     silent_parts: frozenset[str]
+    builtins: frozenset[str]
     prepare: Callable[[bytes], bytes] | None
 
 
@@ -85,5 +88,6 @@ def compile_grammar(grammar: Grammar) -> CompiledGrammar:
         definitions=Query(language, grammar.definitions),
         marks=Query(language, grammar.marks),
         silent_parts=grammar.silent_parts,
+        builtins=grammar.builtins,
         prepare=grammar.prepare,
     )

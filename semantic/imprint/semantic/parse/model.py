@@ -89,8 +89,8 @@ class Reference:
             module, as written, and one for each name taken from it.
         kind: how it is used.
         line: where.
-        container: the qualified name of the innermost function, method or type around it; empty in the
-            module's body.
+        container: the qualified name of the innermost function, method, type or namespace around it; empty in
+            the module's body.
     """
 
     name: str

@@ -103,9 +103,12 @@ class _Found:
     container: str = ""
     doc: str = ""
 
+    reaches_end: bool = False
+
     @property
     def is_leaf(self) -> bool:
-        return self.kind in _LEAVES
+        """Nothing is named after it, and nothing happens in it."""
+        return self.kind in _LEAVES or (self.kind is EntityKind.PROPERTY and not self.has_body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ def read_structure(grammar: CompiledGrammar, source: Source) -> Structure:
     uncommented = mask_spans(source.content, comments)
     _extend_by_prefixes(found, _spans(marks.get("prefix", ())), uncommented)
     nested = _nest(found)
-    references, docs = _attribute_marks(nested, marks, source)
+    references, docs = _attribute_marks(nested, marks, source, grammar.builtins)
     code = mask_literals(
         mask_spans(uncommented, _spans(marks.get("docstring", ()))),
         _spans(marks.get("string", ())),
@@ -168,10 +171,11 @@ def _collect_definitions(grammar: CompiledGrammar, root: Node, source: Source) -
     taken: set[tuple[str, int]] = set()
     found: list[_Found] = []
     for _, node_id, item in candidates:
-        claims = {("name", item.name_at)} | ({("body", item.body)} if item.has_body else set())
-        if claims & taken:
-            continue
-        taken |= claims
+        if item.kind is not None:
+            claims = {("name", item.name_at)} | ({("body", item.body)} if item.has_body else set())
+            if claims & taken:
+                continue
+            taken |= claims
         _wrap(item, node_id, wrappers)
         found.append(item)
     return found
@@ -206,6 +210,7 @@ def _found(
         end=len(source.content) if label == "rest" else max(node.end_byte, body[0].end_byte if body else 0),
         body=body[0].start_byte if body else node.end_byte,
         has_body=body is not None,
+        reaches_end=label == "rest",
         name_at=name_node.start_byte,
     )
 
@@ -213,6 +218,8 @@ def _found(
 def _split_name(text: str, silent_parts: frozenset[str]) -> list[str]:
     """Split a name as written into the names of its containers and its own."""
     text = _SPACES.sub(" ", text[:NAME_CHARS_MAX]).strip("\"'`:")
+    if not any(letter.isalnum() for letter in text):
+        return [text]
     head, operator, tail = text.partition("operator")
     if operator and not (tail[:1].isalnum() or tail[:1] == "_") and not head[-1:].isalnum():
         return [
@@ -256,7 +263,7 @@ def _nest(found: list[_Found]) -> list[_Found]:
     """Give every span its container and drop what is local to a function, said twice, or too deep."""
     kept: list[_Found] = []
     open_items: list[_Found] = []
-    seen: dict[tuple[str, str], EntityKind | None] = {}
+    seen: dict[tuple[str, str], EntityKind] = {}
     for item in sorted(found, key=lambda each: (each.start, -each.end, each.name_at)):
         while open_items and (open_items[-1].end <= item.start or _is_beside(item, open_items[-1])):
             open_items.pop()
@@ -268,7 +275,8 @@ def _nest(found: list[_Found]) -> list[_Found]:
         _place(item, parent)
         if _is_repetition(item, seen.get((item.container, item.name))):
             continue
-        seen[item.container, item.name] = item.kind
+        if item.kind is not None:
+            seen[item.container, item.name] = item.kind
         kept.append(item)
         if not item.is_leaf:
             open_items.append(item)
@@ -311,7 +319,7 @@ def _place(item: _Found, parent: _Found | None) -> None:
 
 
 def _attribute_marks(
-    nested: list[_Found], marks: dict[str, list[Node]], source: Source
+    nested: list[_Found], marks: dict[str, list[Node]], source: Source, builtins: frozenset[str]
 ) -> tuple[list[Reference], dict[int | None, str]]:
     """Give references and docstrings to the innermost item around them; the key None is the module."""
     events = _reference_events(nested, marks)
@@ -327,7 +335,8 @@ def _attribute_marks(
         name, line = _reference_name(source, start, end), source.line_at(start)
         kind = _REFERENCES[strength][1]
         if kind is ReferenceKind.USE:
-            if (name, line) in seen_uses:
+            # A name of one letter is a type parameter.
+            if (name, line) in seen_uses or name in builtins or len(name) == 1:
                 continue
             seen_uses.add((name, line))
         references.append(Reference(name, kind, line, around.path if around else ""))
@@ -336,7 +345,8 @@ def _attribute_marks(
 
 def _around(nested: list[_Found], events: list[_Event]) -> Iterator[_Found | None]:
     """Give the innermost item around each event; both come in order of position."""
-    scopes = sorted((item for item in nested if not item.is_leaf), key=lambda item: (item.inner, -item.end))
+    scopes = [item for item in nested if not item.is_leaf and not item.reaches_end]
+    scopes.sort(key=lambda item: (item.inner, -item.end))
     open_items: list[_Found] = []
     upcoming, count = 0, len(scopes)
     for start, _, _ in events:
@@ -370,7 +380,7 @@ def _reference_events(nested: list[_Found], marks: dict[str, list[Node]]) -> lis
 
 def _reference_name(source: Source, start: int, end: int) -> str:
     name = source.text(start, min(end, start + NAME_CHARS_MAX))
-    return name if name.isidentifier() else _SPACES.sub("", name.strip("\"'`<>"))
+    return name if name.isidentifier() else _SPACES.sub("", name.strip("\"'`<>#"))
 
 
 # --- how it is presented
@@ -412,6 +422,6 @@ def _signature(uncommented: bytes, item: _Found) -> str:
     )
     if item.kind in _VALUES or item.kind is EntityKind.MACRO:
         written = written.partition("\n")[0].removesuffix("\\")
-    text = _SPACES.sub(" ", written).strip().rstrip("{;,").rstrip()
+    text = _SPACES.sub(" ", written).strip().rstrip("{;,").rstrip().removesuffix(" =")
     text = text.removesuffix("=>").rstrip() if item.kind in _TYPES else text
     return text if len(text) <= SIGNATURE_CHARS_MAX else text[: SIGNATURE_CHARS_MAX - 1] + "…"

@@ -43,6 +43,9 @@ CSHARP = Grammar(
 (property_declaration name: (identifier) @name value: (_) @body) @property
 (event_declaration name: (identifier) @name) @property
 (enum_member_declaration name: (identifier) @name) @constant
+((field_declaration (modifier) @_modifier
+  (variable_declaration (variable_declarator name: (identifier) @name))) @constant
+  (#eq? @_modifier "const"))
 (field_declaration (variable_declaration (variable_declarator name: (identifier) @name))) @field
 (event_field_declaration (variable_declaration (variable_declarator name: (identifier) @name))) @field
 """,

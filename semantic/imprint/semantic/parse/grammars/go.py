@@ -2,8 +2,26 @@
 
 from imprint.semantic.parse.grammar import Grammar
 
+_BUILTINS = frozenset(
+    {
+        "any",
+        "bool",
+        "byte",
+        "comparable",
+        "complex64",
+        "complex128",
+        "error",
+        "float32",
+        "float64",
+        "int",
+        "int8",
+    }
+    | {"int16", "int32", "int64", "rune", "string", "uint", "uint8", "uint16", "uint32", "uint64", "uintptr"}
+)
+
 GO = Grammar(
     package="tree_sitter_go",
+    builtins=_BUILTINS,
     definitions="""
 (function_declaration name: (identifier) @name body: (_) @body) @function
 (function_declaration name: (identifier) @name) @function
@@ -40,6 +58,9 @@ GO = Grammar(
   ])
   (generic_type type: (type_identifier) @call)
 ])
+(type_conversion_expression type: (generic_type type: [
+  (type_identifier) @call (qualified_type name: (type_identifier) @call)
+]))
 (import_spec path: (interpreted_string_literal (interpreted_string_literal_content) @import))
 (field_declaration !name type: [
   (type_identifier) @inherit

@@ -23,6 +23,7 @@ JAVA = Grammar(
 (enum_constant name: (identifier) @name) @constant
 (field_declaration declarator: (variable_declarator name: (identifier) @name)) @field
 (constant_declaration declarator: (variable_declarator name: (identifier) @name)) @constant
+(enum_constant name: (identifier) @name body: (_)) @scope
 (variable_declarator name: (identifier) @name value: (object_creation_expression (class_body))) @scope
 """,
     marks=f"""

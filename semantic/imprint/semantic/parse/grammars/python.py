@@ -4,6 +4,9 @@ from imprint.semantic.parse.grammar import Grammar
 
 PYTHON = Grammar(
     package="tree_sitter_python",
+    builtins=frozenset(
+        {"None", "bool", "bytes", "dict", "float", "int", "list", "object", "set", "str", "tuple", "type"}
+    ),
     definitions="""
 (class_definition name: (identifier) @name body: (_) @body) @class
 (function_definition name: (identifier) @name body: (_) @body) @function

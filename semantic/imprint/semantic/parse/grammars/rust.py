@@ -16,6 +16,7 @@ _IMPLEMENTED = f"""[
 
 RUST = Grammar(
     package="tree_sitter_rust",
+    builtins=frozenset({"Self"}),
     definitions=f"""
 (function_item name: (identifier) @name body: (_) @body) @function
 (function_signature_item name: (identifier) @name) @function
