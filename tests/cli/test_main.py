@@ -143,3 +143,24 @@ def test_the_environment_stands_in_for_the_options(imprint_process: Callable[...
 def test_an_empty_variable_is_as_none(imprint_process: Callable[..., object]) -> None:
     ended = imprint_process("repo", "list", IMPRINT_SERVER="")
     assert ended.code == 2
+
+
+def test_the_doctor_finds_what_is_there(imprint) -> None:
+    ended = imprint("doctor", "--json")
+    assert ended.code == 0
+    assert ended.document["ok"]
+    assert {check["what"] for check in ended.document["checks"]} >= {"imprint[server]", "imprint[semantic]"}
+    assert "git version" in imprint("doctor").stdout
+
+
+def test_the_doctor_misses_git(imprint_process, tmp_path: Path) -> None:
+    ended = imprint_process("doctor", PATH=str(tmp_path))
+    assert ended.code == 1
+    assert "none on the PATH" in ended.stdout
+
+
+def test_without_git_an_import_says_what_to_install(imprint_process, tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    ended = imprint_process("import", "source", "acme/app", "--data", "data", PATH=str(tmp_path))
+    assert ended.code == 1
+    assert "git" in ended.stderr

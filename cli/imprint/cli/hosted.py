@@ -5,13 +5,16 @@ Whoever may read and write the folder is its operator; what they do is recorded 
 
 from __future__ import annotations
 
+import fcntl
+import os
+import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.types import RepositoryName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from imprint.cli.output import Output
@@ -27,6 +30,11 @@ if TYPE_CHECKING:
 
 DEFAULT_ADDRESS: Final = "http://127.0.0.1:8470"
 """Where `imprint serve` listens unless told otherwise."""
+_LEDGER_SECONDS_MAX: Final = 30.0
+"""How long to wait for a server's followers: without their claims an answer would be wrong."""
+_INDEX_SECONDS_MAX: Final = 3.0
+"""The same for its index, whose answers say how far behind they are."""
+_POLL_SECONDS: Final = 0.05
 
 
 @contextmanager
@@ -202,6 +210,33 @@ def describe_actor(actor: Actor) -> Document:
     return {"name": actor.name, "kind": actor.kind.value, "emails": list(actor.emails)}
 
 
+@contextmanager
+def _leading(data: DataFolder) -> Iterator[bool]:
+    """Whether this process may do the work of followers until the end of the block; not where a server does.
+
+    The lock is that of `imprint.store.followers`.
+    """
+    lock = data.derived_path.with_name("followers.lock")
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_leading = True
+        except BlockingIOError:
+            is_leading = False
+        yield is_leading
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for(condition: Callable[[], bool], seconds_max: float) -> bool:
+    """Whether the condition came true within the time."""
+    deadline = time.monotonic() + seconds_max
+    while not (is_true := condition()) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+    return is_true
+
+
 class _HostedPlaces:
     """The `Places` of a repository in a data folder, kept up to date by followers."""
 
@@ -212,13 +247,18 @@ class _HostedPlaces:
         self._stack = stack
 
     def ledger(self, _commit: ObjectId) -> Ledger:
-        """The data folder's claims, with those of the newest events."""
+        """The data folder's claims, with those of the repository's newest events."""
         from imprint.store.provenance.expand import ProvenanceFollower
         from imprint.store.provenance.ledger import Ledger
 
         ledger = Ledger.open(self._hosting.folder.derived_path)
         self._stack.callback(ledger.close)
-        self._catch_up(ProvenanceFollower(ledger, self._hosting))
+        follower = ProvenanceFollower(ledger, self._hosting)
+        with _leading(self._hosting.folder) as may_follow:
+            if may_follow:
+                self._follow(follower)
+            elif not _wait_for(lambda: self._is_past_every_event(follower), _LEDGER_SECONDS_MAX):
+                self._output.note("the server has not read the newest pushes yet; the answer may lack them")
         return ledger
 
     def library(self) -> Library:
@@ -229,24 +269,29 @@ class _HostedPlaces:
         self._stack.callback(library.close)
         return library
 
-    def indexed(self, _commit: ObjectId) -> Library:
-        """The data folder's index, with the heads of all refs; others are answered from what is indexed."""
-        from imprint.semantic.follow import IndexFollower
-
-        library = self.library()
-        self._catch_up(IndexFollower(library))
+    def indexed(self, commit: ObjectId) -> Library:
+        """The data folder's index, with the commit in it, or `behind` where a server has not come to it."""
+        library, view = self.library(), self._repository.view
+        with _leading(self._hosting.folder) as may_follow:
+            if may_follow:
+                with self._output.progress("indexing") as report:
+                    library.ensure(view, commit, report)
+            else:
+                _wait_for(lambda: library.status(view, commit).indexed == commit, _INDEX_SECONDS_MAX)
         return library
 
-    def _catch_up(self, follower: Follower) -> None:
-        """Wait for the server that has the data folder, or do its follower's work where there is none."""
-        from imprint.store.followers import FollowerRunner
+    def _follow(self, follower: Follower) -> None:
+        from imprint.store.followers import EVENTS_PER_STEP
 
-        runner = FollowerRunner(self._hosting, [follower])
-        if not runner.catch_up():
-            for status in runner.status():
-                if status.error:
-                    self._output.note(f"{status.repository} is not up to date: {status.error}")
-        runner.stop()
+        repository = self._repository
+        while events := self._hosting.catalogue.list_events(
+            repository.record.id, after=follower.position(repository.record.id), limit=EVENTS_PER_STEP
+        ):
+            follower.follow(repository, events)
+
+    def _is_past_every_event(self, follower: Follower) -> bool:
+        record = self._repository.record
+        return follower.position(record.id) >= record.generation
 
     def note_changes(self, _path: bytes, _commit: ObjectId) -> None:
         """There is no work tree whose content could be another."""

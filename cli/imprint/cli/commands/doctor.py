@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 import typer
@@ -14,7 +14,7 @@ GIT_VERSION_MIN: Final = (2, 31)
 """The first git that takes configuration from GIT_CONFIG_COUNT: credentials stay off command lines."""
 _EXTRAS: Final = {
     "server": ("fastapi", "jinja2", "uvicorn"),
-    "semantic": ("lancedb", "numpy", "pyarrow", "tree_sitter"),
+    "semantic": ("lancedb", "numpy", "pyarrow", "tree-sitter"),
 }
 
 
@@ -53,6 +53,11 @@ def _check_git(call: Call) -> Document:
 
 
 def _check_extra(name: str) -> Document:
-    absent = [module for module in _EXTRAS[name] if find_spec(module) is None]
-    found = f"without {', '.join(absent)}: pip install 'imprint[{name}]'" if absent else "installed"
-    return {"what": f"imprint[{name}]", "ok": not absent, "found": found}
+    found, absent = [], []
+    for package in _EXTRAS[name]:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            absent.append(package)
+    text = f"no {', '.join(absent)}: pip install 'imprint[{name}]'" if absent else ", ".join(found)
+    return {"what": f"imprint[{name}]", "ok": not absent, "found": text}

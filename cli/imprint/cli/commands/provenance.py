@@ -13,6 +13,7 @@ CLASSES: Final = ("bound", "observed", "declared", "inferred", "unknown")
 """The evidence classes, best first."""
 _COUNT_COLUMNS: Final = " ".join(("total", *CLASSES))
 _SHORT_ID: Final = 10
+_SHOWN_MONTHS: Final = 12
 _SHOWN_COMMITS: Final = 20
 """Unrecorded commits that people see; the JSON has all."""
 
@@ -113,10 +114,13 @@ def audit(call: Call) -> None:
             for one in answer["agents"]
         ]
         output.table(["agent", "commits", "lines", "models"], agents, numbers="commits lines")
-    if answer["months"]:
+    months = answer["months"]
+    if months:
         output.line()
-        rows = [[one["month"], *_counts(one["commits"])] for one in answer["months"]]
+        rows = [[one["month"], *_counts(one["commits"])] for one in months[-_SHOWN_MONTHS:]]
         output.table(["commits of", "total", *CLASSES], rows, numbers=_COUNT_COLUMNS)
+        if len(months) > _SHOWN_MONTHS:
+            output.line(f"and {len(months) - _SHOWN_MONTHS} months before; --json has them all")
     _show_unrecorded(output, answer["unrecorded"])
     for problem in answer["problems"]:
         output.note(str(problem))
