@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import logging
 
 import httpx
 import pytest
@@ -150,3 +151,23 @@ def test_nobody_may_send_a_body_at_all(server) -> None:
     connection.endheaders()
     assert connection.getresponse().status == 401
     connection.close()
+
+
+def test_no_log_holds_a_token_or_a_prompt(server, sample, caplog) -> None:
+    caplog.set_level(logging.DEBUG)
+    token, prompt = server.token(sample.name), "Speak of the hidden thing."
+    client = server.client(token)
+    client.get(f"/api/repos/{sample.name}")
+    client.get("/api/repos", params={"q": token})
+    client.get("/api/repos", headers={"Authorization": basic("git", token + "x")})
+    body = {"target_branch": "a..b", "commit_message": "m", "files": [], "prompt": prompt}
+    client.post(f"/api/repos/{sample.name}/commits", json=body)
+    server.work_tree()("ls-remote", server.git_url(sample.name, token))
+    ours = [record for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
+    assert [record for record in ours if token in record.getMessage() or prompt in record.getMessage()] == []
+
+
+def test_answers_stay_out_of_caches(server, sample) -> None:
+    answer = server.client(server.admin).get("/api/tokens")
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"

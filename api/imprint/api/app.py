@@ -7,20 +7,22 @@ Invariants:
 
 from __future__ import annotations
 
+import logging
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, create_task_group, to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from imprint.api import git_http, health
+from imprint.api import git_http
 from imprint.api.auth import Gate
+from imprint.api.housekeeping import keep_house
 from imprint.api.refusal import refuse, refuse_invalid, refuse_plainly
-from imprint.api.rest import commits, files, provenance, repos, search, tokens
-from imprint.api.rest.access import CREDENTIALS, REFUSALS
+from imprint.api.rest import commits, files, health, provenance, repos, search, tokens
+from imprint.api.rest.access import CREDENTIALS, REFUSALS, UNCACHED
 from imprint.api.services import Services
 from imprint.api.settings import ApiSettings
 from imprint.api.web import manual, views
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from imprint.store.hosting import Hosting
     from imprint.store.provenance.ledger import Ledger
 
+_LOGGER: Final = logging.getLogger("imprint.api")
 _SILENT: Final[Any] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """The framework's telemetry would record what requests hold."""
 
@@ -104,16 +107,20 @@ async def _follow_while_serving(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = services.settings.rest_threads
     await to_thread.run_sync(services.runner.start)
     try:
-        yield
+        async with create_task_group() as by_itself:
+            by_itself.start_soon(keep_house, services)
+            yield
+            by_itself.cancel_scope.cancel()
     finally:
-        await to_thread.run_sync(services.runner.stop)
+        if not await to_thread.run_sync(services.runner.stop, services.settings.drain_seconds):
+            _LOGGER.warning("followers were cut off; they resume where they were")
 
 
 def _add_routes(app: FastAPI) -> None:
     app.include_router(health.router)
     app.include_router(manual.router)
     for rest in (repos, commits, tokens, search, provenance, files):
-        app.include_router(rest.router, dependencies=CREDENTIALS, responses=REFUSALS)
+        app.include_router(rest.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
     app.include_router(git_http.router, dependencies=CREDENTIALS)
     app.include_router(views.router)
 

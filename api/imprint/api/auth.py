@@ -60,7 +60,8 @@ class Gate:
             bytes_max = body_bytes_max(request)
             verify_size(int(request.headers.get("content-length", "0")), bytes_max)
         except StoreError as refused:
-            response = await to_thread.run_sync(refuse, request, refused)
+            limiter = get_services(request).gate_limiter
+            response = await to_thread.run_sync(refuse, request, refused, limiter=limiter)
             await response(scope, receive, send)
             return
         await self._app(scope, bound_receive(receive, bytes_max), send)

@@ -75,7 +75,6 @@ def serve(
         hosting = Hosting.open(DataFolder.create_or_open(data, key_file))
         opened.callback(hosting.close)
         hosting.ensure_admin_token()
-        hosting.purge_due()
         ledger = Ledger.open(hosting.folder.derived_path)
         opened.callback(ledger.close)
         library = Library.open(hosting.folder.index_path)

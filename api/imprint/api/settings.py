@@ -21,7 +21,8 @@ class ApiSettings:
         shown_bytes_max: a larger file is not shown line by line on a page.
         shown_lines_max: nor is one with more lines.
         poll_seconds: how often followers look for events that nobody announced.
-        drain_seconds: how long requests may go on after the server was told to stop.
+        housekeeping_seconds: how often what is due is destroyed, and what crashes left is removed.
+        drain_seconds: how long requests, and then followers, may go on after the server was told to stop.
     """
 
     public_url: str = ""
@@ -34,4 +35,5 @@ class ApiSettings:
     shown_bytes_max: int = 1024**2
     shown_lines_max: int = 20_000
     poll_seconds: float = 0.25
+    housekeeping_seconds: float = 3600.0
     drain_seconds: int = 30

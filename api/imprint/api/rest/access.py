@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, Path, Query, Request, Security
+from fastapi import Depends, Path, Query, Request, Response, Security
 from fastapi.security import HTTPBasic, HTTPBearer
 
 from imprint.api.services import Access, get_principal, open_access, require_operator
@@ -22,6 +22,15 @@ CREDENTIALS: Final = [
     Security(HTTPBasic(description="the token is the password", auto_error=False)),
 ]
 """For the OpenAPI document only: the gate has checked the token before a route is looked up."""
+
+
+async def keep_out_of_caches(response: Response) -> None:
+    """Answers may hold secrets, and are true only now."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+
+
+UNCACHED: Final = Depends(keep_out_of_caches)
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     401: {"model": Problem, "description": "no token, or one that is unknown, expired or revoked"},
     403: {"model": Problem, "description": "the token may see the repository, but not do this"},

@@ -39,13 +39,13 @@ def describe_repository(request: Request, access: Access) -> dict[str, Any]:
     }
 
 
-def describe_refs(name: str, snapshot: RefSnapshot, path: bytes) -> dict[str, Any]:
-    """Branches and tags to choose from, each with the address of the same path there."""
+def describe_refs(name: str, snapshot: RefSnapshot, page: str, path: bytes) -> dict[str, Any]:
+    """Branches and tags to choose from, each with the address of the same page about the same path there."""
     groups = {}
     for title, prefix in (("Branches", _BRANCHES), ("Tags", _TAGS)):
         refs = [ref for ref in snapshot.refs if ref.startswith(prefix)]
         shown = [
-            (ref.short, place_address(name, "tree", revision_of(snapshot, ref), path))
+            (ref.short, place_address(name, page, revision_of(snapshot, ref), path))
             for ref in refs[:_SHOWN_REFS_MAX]
         ]
         groups[title] = {"shown": shown, "more": len(refs) - len(shown), "total": len(refs)}

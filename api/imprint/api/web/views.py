@@ -96,7 +96,7 @@ def file_page(
     return render_page(
         request,
         "file.html",
-        **_describe_place(request, access, shown),
+        **_describe_place(request, access, shown, "blob"),
         size_bytes=len(opened.content),
         kind=kind_of(opened.entry),
         is_binary=opened.is_binary,
@@ -159,7 +159,7 @@ def why_page(
     return render_page(
         request,
         "why.html",
-        **_describe_place(request, access, shown),
+        **_describe_place(request, access, shown, "blob"),
         line=line,
         explanation=explanation,
         text=explanation.origin.text.decode("utf-8", "replace"),
@@ -190,7 +190,7 @@ def _open(request: Request, owner: str, repo: str) -> Access:
 def _render_folder(request: Request, access: Access, place: Place, *, is_front: bool) -> Response:
     view = access.repository.view
     entries = list_folder(view, place.commit, place.path)
-    values = _describe_place(request, access, place)
+    values = _describe_place(request, access, place, "tree")
     if is_front:
         values |= _describe_front(request, access, place, entries)
     return render_page(
@@ -215,13 +215,13 @@ def _describe_front(
     }
 
 
-def _describe_place(request: Request, access: Access, place: Place) -> dict[str, Any]:
+def _describe_place(request: Request, access: Access, place: Place, page: str) -> dict[str, Any]:
     view = access.repository.view
     crumbs = []
     parts = place.path.split(b"/") if place.path else []
     for at, part in enumerate(parts, 1):
-        page = "tree" if at < len(parts) else "blob"
-        address = place_address(access.name, page, place.revision, b"/".join(parts[:at]))
+        kind = "tree" if at < len(parts) else page
+        address = place_address(access.name, kind, place.revision, b"/".join(parts[:at]))
         crumbs.append((quote_path(part), address))
     return {
         **describe_repository(request, access),
@@ -229,7 +229,7 @@ def _describe_place(request: Request, access: Access, place: Place) -> dict[str,
         "revision": place.revision,
         "crumbs": crumbs,
         "root": place_address(access.name, "tree", place.revision),
-        "refs": describe_refs(access.name, view.refs.snapshot(), place.path),
+        "refs": describe_refs(access.name, view.refs.snapshot(), page, place.path),
     }
 
 

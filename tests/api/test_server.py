@@ -1,0 +1,134 @@
+"""Running a server as a process: how it starts, why it does not, and how it ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from imprint.api.errors import ListenFailed
+from imprint.api.server import address_of, listen, serve
+from imprint.store.data import DataFolder
+from imprint.store.errors import DataFolderMismatch, StorageFailed
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from imprint.api.server import serve
+sys.exit(serve(Path(sys.argv[1]), port=0, on_ready=lambda url: print(url, file=sys.stderr, flush=True)))
+"""
+
+
+class Process:
+    """A server in a process of its own."""
+
+    def __init__(self, data: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(data)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stderr
+        self.url = self.process.stderr.readline().strip()
+
+    def stop(self, number: int) -> tuple[int, str, str]:
+        """Signal it; exit code, and what it printed on both streams after its address."""
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=30)
+        return self.process.returncode, out, err
+
+
+def test_a_signal_ends_it_cleanly_and_a_second_start_finds_everything(tmp_path: Path) -> None:
+    """It prints nothing, an idle connection does not hold up the end, and the folder is free afterwards."""
+    first = Process(tmp_path / "data")
+    assert first.url.startswith("http://127.0.0.1:")
+    token = (tmp_path / "data" / "admin-token").read_text().strip()
+    with httpx.Client(headers={"Authorization": f"Bearer {token}"}) as client:
+        assert client.post(f"{first.url}/api/repos", json={"name": "a/b"}).status_code == 201
+        begun = time.monotonic()
+        assert first.stop(signal.SIGINT) == (0, "", "")
+        assert time.monotonic() - begun < 10
+        DataFolder.create_or_open(tmp_path / "data").close()
+        second = Process(tmp_path / "data")
+        assert client.get(f"{second.url}/api/repos/a/b").status_code == 200
+        assert second.stop(signal.SIGTERM) == (0, "", "")
+
+
+def test_a_request_that_runs_is_finished_before_the_end(tmp_path: Path) -> None:
+    """The body is half sent when the signal comes, and the rest after it."""
+    running = Process(tmp_path / "data")
+    token = (tmp_path / "data" / "admin-token").read_text().strip()
+    host, port = running.url.removeprefix("http://").split(":")
+    body = b'{"name": "a/late"}'
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(
+            f"POST /api/repos HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {token}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            + body[:5]
+        )
+        time.sleep(0.3)
+        running.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        connection.sendall(body[5:])
+        assert connection.recv(4096).startswith(b"HTTP/1.1 201")
+    assert running.stop(signal.SIGTERM)[0] == 0
+
+
+def test_a_port_in_use_is_said_before_anything_is_made(tmp_path: Path) -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ListenFailed, match=f"cannot listen at 127.0.0.1:{port}") as refused:
+            serve(tmp_path / "data", port=port)
+    assert "--port" in refused.value.hint
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_address_of_another_machine_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ListenFailed):
+        serve(tmp_path / "data", host="192.0.2.1", port=0)
+
+
+def test_a_name_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ListenFailed):
+        serve(tmp_path / "data", host="no.such.host.invalid", port=0)
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    with pytest.raises((StorageFailed, DataFolderMismatch)):
+        serve(file / "data", port=0)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unwritable for the superuser")
+def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    with pytest.raises(StorageFailed):
+        serve(tmp_path / "locked" / "data", port=0)
+
+
+def test_somebody_elses_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
+    with pytest.raises(DataFolderMismatch):
+        serve(tmp_path / "photos", port=0)
+    assert [path.name for path in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("host", "beginning"),
+    [("127.0.0.1", "http://127.0.0.1:"), ("0.0.0.0", "http://127.0.0.1:"), ("::1", "http://[::1]:")],
+)
+def test_the_address_is_one_that_a_client_can_use(host: str, beginning: str) -> None:
+    try:
+        listener = listen(host, 0)
+    except ListenFailed:
+        pytest.skip(f"this machine has no {host}")
+    with listener:
+        assert address_of(listener).startswith(beginning)
