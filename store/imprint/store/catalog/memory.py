@@ -184,12 +184,15 @@ class MemoryCatalogue(Catalogue):
     def add_token(self, token: Token) -> None:
         """See `Catalogue.add_token`."""
         with self._lock:
-            if token.actor.casefold() not in self._actors:
+            actor = self._actors.get(token.actor.casefold())
+            if actor is None:
                 raise Missing(f"no actor {token.actor!r}")
             if token.id in self._tokens or self.find_token(token.secret_hash):
                 raise Conflict(f"token {token.id} is not new")
             named = [key for key in token.repositories if key != ALL_REPOSITORIES]
-            self._tokens[token.id] = _Token(token, [self._id_by_key(key) for key in named])
+            self._tokens[token.id] = _Token(
+                replace(token, actor=actor.name), [self._id_by_key(key) for key in named]
+            )
 
     def find_token(self, secret_hash: str) -> Token | None:
         """See `Catalogue.find_token`."""

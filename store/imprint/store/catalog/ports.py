@@ -184,7 +184,8 @@ class Catalogue(Protocol):
         """Keep a token.
 
         Its scope is kept by repository, not by name: it follows a rename, and is no right to another
-        repository that takes the name later. Tokens are given back with the names of that moment, sorted.
+        repository that takes the name later. Tokens are given back with the names of that moment, sorted,
+        and with their actor's name as it was first written.
 
         Raises:
             Missing: no actor of this name.
