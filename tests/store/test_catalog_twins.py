@@ -193,6 +193,8 @@ def test_both_catalogues_give_the_same_answers(template):
                 return False
             return True
 
+    # Shrinking a failure would take minutes of real SQLite; the steps that led to it are few enough.
+    phases = (Phase.explicit, Phase.reuse, Phase.generate)
     run_state_machine_as_test(
-        Twins, settings=settings(max_examples=20, stateful_step_count=30, deadline=None)
+        Twins, settings=settings(max_examples=20, stateful_step_count=30, phases=phases, deadline=None)
     )
