@@ -12,6 +12,7 @@ A crash at any instant loses nothing that was acknowledged: that is the store's 
 from __future__ import annotations
 
 import errno
+import logging
 import signal
 import socket
 import threading
@@ -123,6 +124,8 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=settings.drain_seconds,
             )
         )
+        # An address may hold a token that somebody put there by mistake: no handler ever gets to see it.
+        logging.getLogger("uvicorn.access").disabled = True
         self._on_ready = on_ready
 
     def run_on(self, listener: socket.socket) -> int:
