@@ -164,3 +164,19 @@ def test_without_git_an_import_says_what_to_install(imprint_process, tmp_path: P
     ended = imprint_process("import", "source", "acme/app", "--data", "data", PATH=str(tmp_path))
     assert ended.code == 1
     assert "git" in ended.stderr
+
+
+def test_closed_streams_are_no_error(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", '"$0" -m imprint.cli.main doctor >&- 2>&-', sys.executable], check=False
+    )
+    assert done.returncode == 0
+
+
+def test_a_locale_without_unicode_shows_escapes(imprint_process, work_tree) -> None:
+    work_tree.commit_file("src/app.py", "# grüße\n")
+    ended = imprint_process(
+        "blame", "src/app.py", cwd=work_tree.folder, PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C"
+    )
+    assert ended.code == 0
+    assert r"gr\xfc\xdfe" in ended.stdout

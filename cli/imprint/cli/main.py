@@ -22,8 +22,7 @@ from imprint.cli.output import Output, ReaderGone
 
 def main() -> None:
     """Carry out the command of this process and exit."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    _prepare_streams()
     code = run(sys.argv[1:], _read_surroundings())
     try:
         sys.stdout.flush()
@@ -54,6 +53,15 @@ def run(arguments: Sequence[str], surroundings: Surroundings) -> int:
         Output.standard().error(described.message, described.hint)
         return exit_code(described)
     return ended if isinstance(ended, int) else EXIT_DONE
+
+
+def _prepare_streams() -> None:
+    """Whatever the locale, every text can be written; a stream that was closed by the caller goes nowhere."""
+    nowhere = Path(os.devnull)
+    sys.stdout = sys.stdout or nowhere.open("w", encoding="utf-8")
+    sys.stderr = sys.stderr or nowhere.open("w", encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def _read_surroundings() -> Surroundings:

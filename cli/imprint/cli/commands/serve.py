@@ -13,6 +13,8 @@ from imprint.cli.output import ReaderGone
 DEFAULT_PORT: Final = 8470
 _LOOPBACK: Final = "127.0.0.1"
 _WELCOME_SECONDS_MAX: Final = 10.0
+_END_SECONDS_MAX: Final = 2.0
+"""Between the moment when a server stops to answer and the moment when it has ended."""
 
 
 @plain
@@ -62,6 +64,7 @@ class _Welcome:
         self._token_path = root / "admin-token"  # as imprint.store.data lays the folder out
         self._had_token = self._token_path.exists()
         self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
 
     def greet(self, address: str) -> None:
         """Start saying it, and return at once."""
@@ -70,6 +73,7 @@ class _Welcome:
 
     def finish(self) -> None:
         """Wait until all is said, or give up on a sample that the end of the server cut short."""
+        self._ended.set()
         if self._thread is not None:
             self._thread.join(_WELCOME_SECONDS_MAX)
 
@@ -86,6 +90,8 @@ class _Welcome:
         except ReaderGone:
             return
         except Exception as error:
+            if self._ended.wait(_END_SECONDS_MAX):
+                return  # cut short by the end of the server: the next start goes on with it
             described = describe(error)
             if described is None:
                 raise

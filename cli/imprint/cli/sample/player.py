@@ -3,7 +3,7 @@
 Invariants:
     1. Everything goes through the server's public addresses, as a newcomer's own work would.
     2. A story that was cut short is taken up where it ended; one that is whole is left alone.
-    3. The tokens made for it are revoked at its end, however it ends.
+    3. The tokens made for it are revoked at its end; they expire soon where the server ended first.
 """
 
 from __future__ import annotations
