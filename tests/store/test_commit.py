@@ -1,5 +1,6 @@
 """Commits without a clone: what lands is what a stock client would have committed."""
 
+import io
 import threading
 
 import pytest
@@ -20,6 +21,9 @@ from imprint.store.errors import (
 )
 from imprint.store.events import EventKind, SessionClaim
 from imprint.store.limits import Limits
+from imprint.store.objects.codec import encode_commit, encode_tree, object_id
+from imprint.store.objects.git import write_pack
+from imprint.store.objects.ports import Identity, ObjectKind, TreeEntry
 from imprint.store.objects.trees import read_file
 from imprint.store.policy import ScopeJudge, Verdict
 from imprint.store.receive import Receiver
@@ -52,19 +56,35 @@ def listing(bench, commit_id):
     return found
 
 
+def first_objects():
+    """Objects of a commit with files, folders, an executable, a link and a submodule; the commit is last."""
+    made = []
+
+    def add(kind, content):
+        made.append((kind, content))
+        return object_id(kind, content)
+
+    def tree(**entries):
+        return add(ObjectKind.TREE, encode_tree(TreeEntry(n.encode(), m, i) for n, (m, i) in entries.items()))
+
+    def file(path, mode=0o100644):
+        return mode, add(ObjectKind.BLOB, f"{path}\n".encode())
+
+    deep = tree(**{"b.py": file("src/deep/b.py")})
+    src = tree(**{"a.py": file("src/a.py"), "deep": (0o40000, deep)})
+    top = {"README": file("README"), "run.sh": file("run.sh", 0o100755), "src": (0o40000, src)}
+    link = (0o120000, add(ObjectKind.BLOB, b"src"))
+    root = tree(**top, link=link, module=(0o160000, ObjectId("5" * 40)))
+    add(ObjectKind.COMMIT, encode_commit(root, [], *[Identity("Ada", "ada@example.com", 1, 0)] * 2, "first"))
+    return made
+
+
 @pytest.fixture
-def populated(bench, work_tree):
-    """A repository with a file, a folder, an executable, a link and a submodule, pushed as a stock pack."""
-    for path in ("README", "src/a.py", "src/deep/b.py", "run.sh"):
-        (work_tree.folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (work_tree.folder / path).write_text(f"{path}\n")
-    (work_tree.folder / "run.sh").chmod(0o755)
-    (work_tree.folder / "link").symlink_to("src")
-    work_tree("add", "-A")
-    work_tree("update-index", "--add", "--cacheinfo", f"160000,{'5' * 40},module")
-    work_tree("commit", "-q", "-m", "first")
-    head = work_tree("rev-parse", "HEAD")
-    receipt = bench.push({"refs/heads/main": (None, head)}, bench.pack(work_tree.folder, head))
+def populated(bench):
+    """A repository with one commit of everything."""
+    objects, pack = first_objects(), io.BytesIO()
+    write_pack(objects, pack)
+    receipt = bench.push({"refs/heads/main": (None, object_id(*objects[-1]))}, pack.getvalue())
     assert receipt.event
     return bench
 

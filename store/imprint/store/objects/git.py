@@ -30,6 +30,7 @@ from dulwich.objects import RawObjectID
 from dulwich.pack import (
     OFS_DELTA,
     REF_DELTA,
+    DeltaCycle,
     Pack,
     PackData,
     PackIndex,
@@ -40,7 +41,7 @@ from dulwich.pack import (
     write_pack_data,
 )
 
-from imprint.store.errors import ObjectDamaged, ObjectMissing
+from imprint.store.errors import BadPath, ObjectDamaged, ObjectMissing, StorageFailed
 from imprint.store.objects.codec import (
     decode_commit,
     decode_tag,
@@ -87,6 +88,8 @@ _IN_MEMORY_BYTES_MAX: Final = 64 * 1024
 """Smaller files are read whole: a mapping costs more than they are worth."""
 _DELTA_CACHE_BYTES: Final = 32 * 1024**2
 """Resolved objects kept per open pack, as bases of further deltas."""
+_CHAIN_LENGTH_MAX: Final = 4096
+"""Deltas upon deltas; git writes at most 4095 (git-pack-objects(1), --depth)."""
 _ALTERNATES_DEPTH_MAX: Final = 5
 """Git's own bound on alternates of alternates (object-file.c)."""
 _DAMAGE: Final = (
@@ -172,16 +175,19 @@ class GitObjects:
     ) -> _Found | None:
         if object_id.algorithm is not self._algorithm:
             return None
-        for _ in range(_ATTEMPTS_MAX):
-            seen = [folder.packs.version for folder in self._folders]
-            for folder in self._folders:
-                found = ask(folder, object_id)
-                if found is not None:
-                    return found
-            for folder in self._folders:
-                folder.packs.rescan()
-            if seen == [folder.packs.version for folder in self._folders]:
-                break
+        try:
+            for _ in range(_ATTEMPTS_MAX):
+                seen = [folder.packs.version for folder in self._folders]
+                for folder in self._folders:
+                    found = ask(folder, object_id)
+                    if found is not None:
+                        return found
+                for folder in self._folders:
+                    folder.packs.rescan()
+                if seen == [folder.packs.version for folder in self._folders]:
+                    break
+        except OSError as failure:
+            raise StorageFailed(f"{failure.filename or 'objects'}: {failure.strerror}") from failure
         return None
 
 
@@ -198,8 +204,16 @@ def _add_with_alternates(
         return
     for line in lines:
         if line and not line.startswith(b"#"):
-            named = unquote_path(line.decode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-            _add_with_alternates(resolved / named, algorithm, folders, depth - 1)
+            _add_with_alternates(resolved / _parse_alternate(line), algorithm, folders, depth - 1)
+
+
+def _parse_alternate(line: bytes) -> str:
+    """A path as `info/alternates` writes it: perhaps quoted; what is no quoted path is taken as it is."""
+    text = line.decode("utf-8", "surrogateescape")
+    try:
+        return unquote_path(text).decode("utf-8", "surrogateescape")
+    except BadPath:
+        return text
 
 
 def _close_all(folders: Sequence[_ObjectFolder]) -> None:
@@ -238,6 +252,8 @@ class _MappedPack(PackData):
             distance = -1
             for byte in take_msb_bytes_at(contents, at)[0]:
                 distance = (distance + 1 << 7) + (byte & 0x7F)
+            if not 0 < distance < offset:
+                raise ApplyDeltaError("the base of a delta lies outside of its pack")
             return number, offset - distance
         return number, bytes(contents[at : at + self.object_format.oid_length])
 
@@ -272,11 +288,12 @@ class _OpenPack:
         offset = self._find_offset(raw_id)
         if offset is None:
             return None
-        number, base = self._data.find_base(offset)
-        while number in {OFS_DELTA, REF_DELTA}:
-            offset = base if isinstance(base, int) else self._index.object_offset(RawObjectID(base))
+        for _ in range(_CHAIN_LENGTH_MAX):
             number, base = self._data.find_base(offset)
-        return _KINDS[number]
+            if number not in {OFS_DELTA, REF_DELTA}:
+                return _KINDS[number]
+            offset = base if isinstance(base, int) else self._index.object_offset(RawObjectID(base))
+        raise DeltaCycle([raw_id])
 
     def close(self) -> None:
         """Release the mappings; nobody reads from the pack any more."""

@@ -44,7 +44,10 @@ class TreeEntry:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who and when, as a commit says it. Bytes that are not UTF-8 become U+FFFD."""
+    """Who and when, as a commit says it, by the commit's own encoding; undecodable bytes become U+FFFD.
+
+    What is missing or malformed is empty, or 0.
+    """
 
     name: str
     email: str
@@ -86,7 +89,8 @@ class Objects(Protocol):
     """A set of Git objects. Objects never change. Safe to share between threads.
 
     Objects admitted after opening are seen; a reader never sees half an object. Each `read_` method raises
-    `ObjectMissing` if the object is absent or of another kind.
+    `ObjectMissing` if the object is absent or of another kind. Every method may raise `ObjectDamaged` and
+    `StorageFailed`. Parents are those that a commit names: in a shallow clone some of them are absent.
     """
 
     @property
