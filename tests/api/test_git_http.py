@@ -73,6 +73,18 @@ def test_a_push_of_several_megabytes_arrives_chunk_by_chunk(server) -> None:
     assert git("-C", "again", "rev-parse", "HEAD") == sent
 
 
+def test_a_tip_that_is_rewritten_between_listing_and_fetching_can_still_be_fetched(server) -> None:
+    name, git = server.pushed({"a": "one"})
+    token = server.token(name)
+    listed = git("rev-parse", "HEAD").encode()
+    git("commit", "-q", "--amend", "-m", "Rewritten")
+    git("push", "-q", "--force", server.git_url(name, token), "HEAD:refs/heads/main")
+    want = b"0011command=fetch0001" + b"0032want " + listed + b"\n" + b"0009done\n" + b"0000"
+    answer = server.client(token).post(f"/{name}.git/git-upload-pack", content=want, headers=UPLOAD)
+    assert answer.status_code == 200
+    assert b"PACK" in answer.content
+
+
 # -- who is refused ----------------------------------------------------------------------------------------
 
 

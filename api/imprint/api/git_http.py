@@ -28,6 +28,7 @@ from imprint.api.services import Services, get_services, open_access
 from imprint.store.actors import Verb
 from imprint.store.errors import StoreError
 from imprint.store.transport.receive_pack import advertise_receive, serve_receive
+from imprint.store.transport.recent import find_recent_tips
 from imprint.store.transport.upload_pack import advertise_upload, serve_upload
 
 _LOGGER: Final = logging.getLogger("imprint.api")
@@ -68,7 +69,12 @@ def info_refs(
 def upload_pack(request: Request, owner: str, repo: str) -> Response:
     """Answer a command of protocol version 2."""
     access = open_access(request, owner, repo, Verb.READ)
-    serve = partial(serve_upload, access.repository, limits=access.services.hosting.limits)
+    hosting, repository = access.services.hosting, access.repository
+
+    def serve(body: BinaryIO) -> Iterator[bytes]:
+        recent_tips = partial(find_recent_tips, hosting, repository)
+        return serve_upload(repository, body, hosting.limits, recent_tips)
+
     return GitAnswer(request, "git-upload-pack", access.services.settings.negotiation_bytes_max, serve)
 
 

@@ -29,6 +29,7 @@ from imprint.store.actors import Principal, Verb
 from imprint.store.catalog.ports import RepositoryRecord
 from imprint.store.durations import parse_duration_ms
 from imprint.store.errors import BadExpiry, Denied
+from imprint.store.policy import is_hidden
 from imprint.store.types import RepositoryName
 
 router: Final = APIRouter(prefix="/api/repos", tags=["repositories"])
@@ -129,13 +130,17 @@ def restore_repository(request: Request, owner: Owner, repo: Repo, principal: So
 
 @router.get("/{owner}/{repo}/refs")
 def list_refs(access: Reader) -> RefsAnswer:
-    """HEAD and every ref, all of one generation."""
+    """HEAD and every ref that git shows, all of one generation."""
     snapshot = access.repository.view.refs.snapshot()
     return RefsAnswer(
         generation=snapshot.generation,
         head=snapshot.head.text,
         head_sha=snapshot.head_id,
-        refs=[RefAnswer(name=n.text, sha=v.id, peeled_sha=v.peeled) for n, v in snapshot.refs.items()],
+        refs=[
+            RefAnswer(name=name.text, sha=value.id, peeled_sha=value.peeled)
+            for name, value in snapshot.refs.items()
+            if not is_hidden(name)
+        ],
     )
 
 
