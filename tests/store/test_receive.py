@@ -143,6 +143,7 @@ def test_an_atomic_push_is_all_or_nothing(bench, work_tree) -> None:
         ("refs/heads/with\x01control", "funny refname"),
         ("../../etc/passwd", "funny refname"),
         ("refs/imprint/sessions/1", "deny updating a hidden ref"),
+        ("refs/Imprint/sessions/1", "deny updating a hidden ref"),
         ("refs/heads/HEAD", "taken for an option or for HEAD"),
         ("refs/heads/-f", "taken for an option or for HEAD"),
     ],
@@ -348,6 +349,17 @@ def test_an_object_that_fsck_refuses_is_refused_by_name(bench, work_tree) -> Non
     receipt = bench.push({MAIN: (None, bad)}, pack)
     assert "missingEmail" in receipt.unpack_error
     assert bench.refs == {}
+
+
+def test_an_object_that_is_merely_odd_is_admitted_with_a_warning(bench, work_tree) -> None:
+    work_tree.commit_file("a", "1")
+    blob = work_tree("rev-parse", "HEAD:a")
+    entry = b"100600 a\0" + bytes.fromhex(blob)
+    tree = work_tree("hash-object", "-t", "tree", "-w", "--stdin", "--literally", stdin=entry)
+    head = work_tree("commit-tree", tree, "-m", "odd mode")
+    receipt = bench.push({MAIN: (None, head)}, bench.pack(work_tree.folder, head))
+    assert errors(receipt) == {MAIN: None}
+    assert any("badFilemode" in warning for warning in receipt.warnings)
 
 
 def test_a_pack_over_the_limit_is_refused_and_leaves_nothing(make_bench, work_tree) -> None:

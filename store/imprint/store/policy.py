@@ -21,8 +21,8 @@ HIDDEN_NAMESPACES: Final = (b"refs/imprint/",)
 
 
 def is_hidden(name: bytes) -> bool:
-    """Whether the ref is the store's own."""
-    return name.startswith(HIDDEN_NAMESPACES)
+    """Whether the ref is the store's own, or would be on a file system that folds letter case."""
+    return name.lower().startswith(HIDDEN_NAMESPACES)
 
 
 @dataclass(frozen=True, slots=True)

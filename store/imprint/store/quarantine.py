@@ -40,6 +40,8 @@ COPY_BYTES: Final = 1024 * 1024
 """How much of a pack is in memory at a time."""
 DRAIN_BYTES_MAX: Final = 64 * 1024**2
 """How much of a refused pack is still read."""
+WARNINGS_MAX: Final = 20
+"""How many warnings about a pack are passed on."""
 _STREAM_LARGE_BLOBS: Final = ("-c", "core.bigFileThreshold=16m")
 """Larger blobs pass through index-pack in pieces instead of being held in memory."""
 _PACK_HEADER: Final = struct.Struct(">4sLL")
@@ -63,11 +65,23 @@ class Unpacked:
         record: how the catalogue will know it.
         index_path: its index, in the quarantine.
         self_contained: whether everything its objects refer to is in it.
+        warnings: what is odd about its objects, without being refused.
     """
 
     record: PackRecord
     index_path: Path
     self_contained: bool
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Indexed:
+    """What index-pack said: its output, whether the pack stands by itself, and warnings; and bytes fed."""
+
+    copied: int
+    output: bytes
+    self_contained: bool
+    warnings: tuple[str, ...]
 
 
 class Quarantine:
@@ -102,24 +116,22 @@ class Quarantine:
         header = _read_header(pack)
         try:
             object_count = _parse_header(header)
-            copied, output, self_contained = self._index(header, pack, limits.pack_bytes_max, shallow)
+            indexed = self._index(header, pack, limits.pack_bytes_max, shallow)
         except (ProtocolError, LimitExceeded):
             drain(pack)
             raise
         self._verify_sizes(limits.object_bytes_max)
-        name = "pack-" + output.split(b"\n", 1)[0].removeprefix(b"pack\t").decode("ascii", "replace")
+        name = "pack-" + indexed.output.split(b"\n", 1)[0].removeprefix(b"pack\t").decode("ascii", "replace")
         index_path = self.pack_dir / f"{name}.idx"
         with packs.PackIndex(index_path, self.algorithm) as index:
-            self._verify_end(index, object_count, copied, name)
+            self._verify_end(index, object_count, indexed.copied, name)
             record = PackRecord(name, len(index), (self.pack_dir / f"{name}.pack").stat().st_size)
         if object_count == 0:
             return None
-        return Unpacked(record, index_path, self_contained)
+        return Unpacked(record, index_path, indexed.self_contained, indexed.warnings)
 
-    def _index(
-        self, header: bytes, pack: BinaryIO, bytes_max: int, shallow: Sequence[ObjectId]
-    ) -> tuple[int, bytes, bool]:
-        """Feed the pack to index-pack: bytes fed, what it said, and whether the pack stands by itself."""
+    def _index(self, header: bytes, pack: BinaryIO, bytes_max: int, shallow: Sequence[ObjectId]) -> _Indexed:
+        """Feed the pack to index-pack."""
         options = [*_STREAM_LARGE_BLOBS, "index-pack", "--stdin", "--strict", "--fix-thin", "--rev-index"]
         options.append("--check-self-contained-and-connected")
         if shallow:
@@ -133,7 +145,7 @@ class Quarantine:
         # index-pack ends with 1 when all is well but the pack refers to objects outside of it.
         if status not in (0, 1) or not output.startswith(b"pack\t"):
             _raise_refusal(status, stderr)
-        return copied, output, status == 0 and not shallow
+        return _Indexed(copied, output, status == 0 and not shallow, _find_warnings(stderr))
 
     def _verify_sizes(self, bytes_max: int) -> None:
         """Check that no object is too large once it is inflated."""
@@ -315,6 +327,12 @@ def _raise_refusal(status: int, stderr: str) -> None:
     if status < 0:
         raise PlumbingFailed("index-pack", status, stderr)
     raise PushRefused(_last_line(stderr) or f"index-pack ended with status {status}", rule="index-pack")
+
+
+def _find_warnings(stderr: str) -> tuple[str, ...]:
+    lines = [line.removeprefix("warning: ") for line in stderr.splitlines() if line.startswith("warning: ")]
+    more = (f"and {len(lines) - WARNINGS_MAX} more",) if len(lines) > WARNINGS_MAX else ()
+    return (*lines[:WARNINGS_MAX], *more)
 
 
 def _last_line(stderr: str) -> str:

@@ -139,7 +139,7 @@ class Receiver:
                 "%s: event %d admitted %d refs", event.repository_id, event.sequence, len(event.changes)
             )
             self._on_admitted(event.repository_id)
-        return docket.make_receipt(event)
+        return docket.make_receipt(event, warnings=unpacked.warnings if unpacked else ())
 
     # -- the steps, in order ------------------------------------------------------------------------
 
