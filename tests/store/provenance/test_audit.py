@@ -290,3 +290,28 @@ def test_a_date_beyond_every_calendar_is_a_month_of_its_own(work_tree, clone_vie
     work_tree("update-ref", "refs/heads/odd", commit)
     coverage = audit(clone_view(work_tree.folder), ledger, ObjectId(commit))
     assert list(coverage.months) == ["unknown"]
+
+
+def test_a_shallow_clone_is_audited_as_far_as_it_goes(work_tree, clone_view, ledger, tmp_path, git_client):
+    for at in range(4):
+        work_tree.commit_file("a", f"{at}\n")
+        work_tree.commit_file("b", "1\n" * at)
+    work_tree("clone", "-q", "--depth=3", f"file://{work_tree.folder}", str(tmp_path / "shallow"))
+    git = git_client(tmp_path / "shallow")
+    head = ObjectId(git("rev-parse", "HEAD"))
+    assert sums(audit(clone_view(git.folder), ledger, head)) == counted_by_git(git, head) == (3, 4, 2, 0)
+
+
+def test_a_sha256_repository_is_audited_alike(git_client, tmp_path, clone_view, ledger):
+    (tmp_path / "new").mkdir()
+    git = git_client(tmp_path / "new")
+    git("init", "-q", "-b", "main", "--object-format=sha256")
+    git.commit_file("a", "1\n2\n", CLAUDE)
+    head = ObjectId(git.commit_file("a", "1\n2\n3\n"))
+    view = clone_view(git.folder)
+    expand_clone(view, ledger)
+    coverage = audit(view, ledger, head)
+    assert (classes(coverage.commits), classes(coverage.lines)) == (
+        {"declared": 1, "unknown": 1},
+        {"declared": 2, "unknown": 1},
+    )

@@ -156,6 +156,31 @@ def test_an_annotated_tag_and_a_tag_of_a_blob_are_followed_to_their_commits(room
     assert room.ledger.delivery(room.id, ObjectId(commit)).actor == "ada"
 
 
+def test_pushes_of_many_commits_are_expanded_as_pushes_of_few_are(room):
+    robot = room.principal("robot", session=SessionSeed("s1", "codex"))
+    first = import_commits(room.git, 120)
+    room.push(robot, "main")
+    second = import_commits(room.git, 80, first[-1])
+    room.push(robot, "main")
+    found = room.ledger.claims_of(room.id, [ObjectId(commit) for commit in first + second])
+    assert {commit: claims[0].evidence.value for commit, claims in found.items()} == dict.fromkeys(
+        [*first, *second], "bound"
+    )
+    delivered = room.ledger.deliveries(room.id, [ObjectId(first[0]), ObjectId(second[0])])
+    assert delivered[ObjectId(first[0])].sequence < delivered[ObjectId(second[0])].sequence
+    assert room.ledger.commits_by_class(room.id)[Evidence.BOUND] == 200
+
+
+def import_commits(git, count: int, parent: str = "") -> list[str]:
+    """A line of commits by the robot on `main`, oldest first."""
+    stream = f"reset refs/heads/main\n{f'from {parent}' if parent else ''}\n"
+    for at in range(count):
+        stream += f"commit refs/heads/main\ncommitter robot <robot@example.com> {at} +0000\n"
+        stream += f"data 1\n{at % 10}\nM 644 inline a.py\ndata 2\n{at % 10}\n\n"
+    git("fast-import", "--quiet", "--force", stdin=stream.encode())
+    return git("rev-list", "--reverse", *([f"^{parent}"] if parent else []), "main").split()
+
+
 def test_replaying_every_event_into_a_new_ledger_gives_the_same(room, tmp_path):
     robot = room.principal("robot", session=SessionSeed("s1", "codex", None, "do"))
     ada = room.principal("ada", ActorKind.HUMAN)

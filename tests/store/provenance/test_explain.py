@@ -175,3 +175,10 @@ def test_blame_as_json_shows_odd_bytes_as_text(work_tree, clone_view, ledger):
         None,
         None,
     )
+
+
+def test_a_commit_that_the_ledger_has_not_read_is_said_to_be_unread(work_tree, clone_view, ledger):
+    head = ObjectId(work_tree.commit_file("a.py", "1\n", "x\n\nMade-with: Cursor"))
+    explanation = why(clone_view(work_tree.folder), ledger, head, b"a.py", 1, no_prompts)
+    assert explanation.claims[0].evidence is Evidence.UNKNOWN
+    assert "has not been read yet" in explanation.missing[0]

@@ -8,7 +8,7 @@ Invariants:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from imprint.store.provenance.claims import Claim, Delivery, Evidence, find_best, unknown
 from imprint.store.provenance.history import iter_commits
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     PromptReader = Callable[[str, str], str | None]
     """Given a session and the address of a prompt: its text; None when it cannot be read."""
+
+
+_NOT_READ: Final = "what the commit declares: it arrived just now and has not been read yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,10 @@ def why(
         subject=found.subject,
         author=found.author,
         delivery=delivery,
-        missing=tuple(_list_missing(claims[0], explained[0], delivery)),
+        missing=(
+            *(() if ledger.find_known(view.id, [origin.commit]) else (_NOT_READ,)),
+            *_list_missing(claims[0], explained[0], delivery),
+        ),
     )
 
 
