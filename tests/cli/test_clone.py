@@ -183,11 +183,12 @@ def test_on_a_terminal_there_is_a_table(clone: Path) -> None:
     import pty
     import sys
 
-    (clone / "src" / "app.py").write_text("# \x1b[31mred\n")
-    subprocess.run(["git", "commit", "-qam", "x"], cwd=clone, check=True, env=terminal_environment())
+    (clone / "src" / "app.py").write_text("# red\n")
+    message = "\x1b[31mred\n\nCo-Authored-By: Claude <noreply@anthropic.com>"
+    subprocess.run(["git", "commit", "-qam", message], cwd=clone, check=True, env=terminal_environment())
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "imprint.cli.main", "blame", "src/app.py"],
+        [sys.executable, "-m", "imprint.cli.main", "audit"],
         cwd=clone,
         stdout=follower,
         stderr=follower,

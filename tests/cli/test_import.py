@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from imprint.cli.importer import without_credentials
 from imprint.store.data import DataFolder
 from imprint.store.hosting import Hosting
 from imprint.store.types import RepositoryName
@@ -178,6 +179,19 @@ def test_a_repository_that_lacks_objects_is_refused_and_nothing_is_kept(imprint,
     assert ended.code == 1
     assert "could not read all" in ended.stderr
     assert imprint("repo", "list", "--data", "data", "--json").document["repos"] == []
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://ghp_secret@example.com/a.git", "https://example.com/a.git"),
+        ("https://me:secret@example.com:8443/a.git", "https://example.com:8443/a.git"),
+        ("ssh://git@example.com/a.git", "ssh://git@example.com/a.git"),
+        ("git@example.com:a.git", "git@example.com:a.git"),
+    ],
+)
+def test_credentials_in_a_url_are_neither_kept_nor_shown(url: str, shown: str) -> None:
+    assert without_credentials(url) == shown
 
 
 @pytest.mark.parametrize("name", ["../evil", "acme", "acme/..", "api/x"])

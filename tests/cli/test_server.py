@@ -1,6 +1,7 @@
 """Commands against a running server, on the sample repository."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -91,13 +92,37 @@ def test_the_story_is_told_with_the_same_ids_everywhere(ask, sample) -> None:
     assert f"{SQUASH}\trefs/tags/v1.0^{{}}" in refs
 
 
+def test_what_the_server_says_to_try_works_as_it_is_printed(sample, tmp_path: Path) -> None:
+    start = sample.said.index("Try, in another terminal:") + 1
+    commands = sample.said[start : sample.said.index("", start)]
+    words = " ".join(commands)
+    for word in ("git clone", " search ", " symbol ", " why ", " blame ", " audit "):
+        assert word in words
+    alone = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_TERMINAL_PROMPT": "0", "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        ["sh", "-e", "-c", "\n".join(commands)],
+        cwd=tmp_path,
+        env=alone,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "class RetryPolicy" in done.stdout
+    assert (tmp_path / "ledger" / "ledger" / "retry.py").exists()
+
+
+def test_a_token_may_be_an_option(ask, sample) -> None:
+    assert ask("repo", "list", "--token", sample.token, token="imprint_wrong").code == 0
+
+
 def test_blame_tells_every_line(ask) -> None:
     lines = ask("blame", "ledger/bank.py", *REPO, "--json").document["lines"]
     expected = next(step for step in STORY if step.folder == "4-retry").files()["ledger/bank.py"].decode()
     assert [line["text"] for line in lines] == expected.splitlines()
     assert {line["evidence"] for line in lines} == {"bound", "unknown"}
     shown = ask("blame", "ledger/bank.py", *REPO).stdout
-    assert len(shown.splitlines()) == 1 + len(lines)
+    assert len(shown.splitlines()) == len(lines)
     assert "(Ada Marsh)" in shown
 
 

@@ -2,8 +2,8 @@
 
 A command is a function whose first parameter is a `Call`; a decorator gives it the shared options:
 
-    administers     --data --key-file --server --json
-    reads           --data --key-file --server --repo --ref --json
+    administers     --data --key-file --server --token --json
+    reads           --data --key-file --server --token --repo --ref --json
     prints          --json
     plain           none
 
@@ -45,12 +45,14 @@ class Surroundings:
         environment: the environment, handed on to the user's own git and to nothing else.
         server: IMPRINT_SERVER, None if unset or empty.
         token: IMPRINT_TOKEN, None if unset or empty.
+        program: how to call this program from a shell.
     """
 
     directory: Path
     environment: Mapping[str, str]
     server: str | None = None
     token: str | None = None
+    program: str = "imprint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Call:
         data: the folder of `--data`.
         key_file: of `--key-file`; None for the one beside the data folder.
         server: the address of `--server`.
+        token: the secret of `--token`.
         repo: the name of `--repo`.
         ref: the revision of `--ref`.
         as_json: whether `--json` was given.
@@ -71,6 +74,7 @@ class Call:
     data: Path | None = None
     key_file: Path | None = None
     server: str | None = None
+    token: str | None = None
     repo: str | None = None
     ref: str = "HEAD"
     as_json: bool = False
@@ -189,10 +193,10 @@ class Call:
         return None if self.key_file is None else self.surroundings.directory / self.key_file
 
     def client(self, server: str) -> "Client":
-        """A server, presenting the token that came with the process."""
+        """A server, presenting the token of `--token` or of IMPRINT_TOKEN."""
         from imprint.cli.client import Client
 
-        return Client(server, self.surroundings.token)
+        return Client(server, self.token or self.surroundings.token)
 
     def _repository_of_remote(self, server: str) -> str:
         from imprint.cli.cloned import find_remote_repository
@@ -230,7 +234,16 @@ _SERVER: Final = _option(
     str,
     "--server",
     metavar="URL",
-    help="Work on this server, with the token in IMPRINT_TOKEN. IMPRINT_SERVER stands in for it.",
+    help="Work on this server. IMPRINT_SERVER stands in for it.",
+    show_default=False,
+)
+_TOKEN: Final = _option(
+    "token",
+    None,
+    str,
+    "--token",
+    metavar="SECRET",
+    help="The token for the server. IMPRINT_TOKEN stands in for it, and does not show in lists of processes.",
     show_default=False,
 )
 _REPO: Final = _option(
@@ -248,12 +261,12 @@ _JSON: Final = _option("as_json", False, bool, "--json", help="Print one JSON do
 
 def administers(function: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:
     """Give a command that works on a data folder or server the options that say which."""
-    return _with_options(function, (_DATA, _KEY_FILE, _SERVER, _JSON))
+    return _with_options(function, (_DATA, _KEY_FILE, _SERVER, _TOKEN, _JSON))
 
 
 def reads(function: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:
     """Give a command that reads a repository the options that say which, and at which commit."""
-    return _with_options(function, (_DATA, _KEY_FILE, _SERVER, _REPO, _REF, _JSON))
+    return _with_options(function, (_DATA, _KEY_FILE, _SERVER, _TOKEN, _REPO, _REF, _JSON))
 
 
 def prints(function: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:

@@ -94,16 +94,17 @@ def open_source(place: str, directory: Path, environment: Mapping[str, str]) -> 
             status, _ = client.show("clone", "--mirror", "--template=", *options, "--", place, str(mirror))
             if status:
                 raise ImportRefused(
-                    f"git could not clone {_hide_password(place)}", hint="what git said is above"
+                    f"git could not clone {without_credentials(place)}", hint="what git said is above"
                 )
-            yield _read_source(mirror, _hide_password(place), environment)
+            yield _read_source(mirror, without_credentials(place), environment)
     else:
         raise NothingFound(f"no repository at {place}", hint="give a folder, or a URL that git can clone")
 
 
-def _hide_password(url: str) -> str:
+def without_credentials(url: str) -> str:
+    """The URL as it may be kept and shown; a user name over HTTP is often a token."""
     address = urlsplit(url)
-    if not address.scheme or address.password is None:
+    if "@" not in address.netloc or (address.scheme == "ssh" and address.password is None):
         return url
     return address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
 

@@ -8,6 +8,8 @@ Invariants:
 """
 
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,7 +73,18 @@ def _read_surroundings() -> Surroundings:
         environment=environment,
         server=environment.get("IMPRINT_SERVER") or None,
         token=environment.get("IMPRINT_TOKEN") or None,
+        program=_name_program(environment.get("PATH")),
     )
+
+
+def _name_program(search_path: str | None) -> str:
+    """How to call this program again: by name where a shell finds it, else as it was called."""
+    called = Path(sys.argv[0])
+    if called.suffix == ".py":
+        return shlex.join([sys.executable, "-m", "imprint.cli.main"])
+    found = shutil.which("imprint", path=search_path)
+    is_found = found is not None and Path(found).resolve() == called.resolve()
+    return "imprint" if is_found else shlex.quote(str(called))
 
 
 def _usage_hint(wrong: typer.TyperException) -> str:

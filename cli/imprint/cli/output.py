@@ -119,6 +119,17 @@ class Output:
         else:
             self._write(_plain_table(headers, cells, right))
 
+    def lines(self, rows: Sequence[Sequence[Any]], *, numbers: frozenset[int] = frozenset()) -> None:
+        """Rows without headers, one line each however long, as source code wants it.
+
+        Args:
+            rows: the cells, all rows of one length.
+            numbers: indexes of the columns that are set to the right.
+        """
+        cells = [[safe(str(cell)) for cell in row] for row in rows]
+        if cells:
+            self._write(_align(cells, set(numbers)))
+
     def _write(self, text: str) -> None:
         try:
             self._stdout.write(text)
@@ -156,9 +167,13 @@ class Output:
 
 
 def _plain_table(headers: Sequence[str], cells: list[list[str]], right: set[int]) -> str:
-    widths = [max(len(row[index]) for row in [list(headers), *cells]) for index in range(len(headers))]
+    return _align([[name.upper() for name in headers], *cells], right)
+
+
+def _align(rows: list[list[str]], right: set[int]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
-    for row in [[name.upper() for name in headers], *cells]:
+    for row in rows:
         columns = [
             cell.rjust(width) if index in right else cell.ljust(width)
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))

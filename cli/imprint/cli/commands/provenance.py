@@ -13,6 +13,7 @@ CLASSES: Final = ("bound", "observed", "declared", "inferred", "unknown")
 """The evidence classes, best first."""
 _COUNT_COLUMNS: Final = " ".join(("total", *CLASSES))
 _SHORT_ID: Final = 10
+_LINE_COLUMN: Final = 3
 _SHOWN_MONTHS: Final = 12
 _SHOWN_COMMITS: Final = 20
 """Unrecorded commits that people see; the JSON has all."""
@@ -30,10 +31,10 @@ def blame(
         call.output.document(answer)
         return
     rows = [
-        [one["line"], one["commit"][:_SHORT_ID], one["evidence"], _maker(one), one["text"]]
+        [one["commit"][:_SHORT_ID], one["evidence"], _maker(one), one["line"], one["text"]]
         for one in answer["lines"]
     ]
-    call.output.table(["line", "commit", "evidence", "made by", "text"], rows, numbers="line")
+    call.output.lines(rows, numbers=frozenset({_LINE_COLUMN}))
 
 
 def _maker(line: Document) -> str:

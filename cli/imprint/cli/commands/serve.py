@@ -1,5 +1,6 @@
 """`imprint serve`: a server on one data folder."""
 
+import shlex
 import threading
 from pathlib import Path
 from typing import Annotated, Final
@@ -122,15 +123,17 @@ class _Welcome:
     def _say_examples(self, address: str) -> None:
         from imprint.cli.sample.story import EXAMPLES, REPOSITORY
 
-        lines = [f"export IMPRINT_SERVER={address} IMPRINT_TOKEN=$(cat {self._token_path})"]
+        program = self._call.surroundings.program
+        token_file = shlex.quote(str(self._token_path))
+        lines = [f"export IMPRINT_SERVER={address} IMPRINT_TOKEN=$(cat {token_file})"]
         if self._with_sample:
             authority = address.partition("://")[2]
             lines += [
                 f"git clone http://me:$IMPRINT_TOKEN@{authority}/{REPOSITORY}.git",
-                *(f"imprint {example} --repo {REPOSITORY}" for example in EXAMPLES),
+                *(f"{program} {example} --repo {REPOSITORY}" for example in EXAMPLES),
             ]
         else:
-            lines += ["imprint repo create acme/app", "imprint import PATH_OR_URL acme/app"]
+            lines += [f"{program} repo create acme/app", f"{program} import PATH_OR_URL acme/app"]
         output = self._call.output
         output.line()
         output.line("Try, in another terminal:")
