@@ -34,7 +34,7 @@ compat: .venv/.dev  ## The slow suites: races, crashes and long state machines w
 	$(BIN)/pytest -n 2 -m slow --timeout 1200
 
 bench: .venv/.dev  ## Measure transport and blame beside git's own (needs nginx and fcgiwrap)
-	$(BIN)/python bench/thread.py --help
+	$(BIN)/python bench/thread.py --repository $(or $(REPOSITORY),$(error say make bench REPOSITORY=PATH_OF_A_BARE_REPOSITORY))
 
 docs: .venv/.dev  ## Write the generated reference pages anew
 	$(BIN)/python -m imprint.cli.reference
