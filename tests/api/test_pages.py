@@ -6,6 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from imprint.store.access import transcript_key
+from imprint.store.types import RepositoryName
+
 
 class Reader(HTMLParser):
     """The text, tags and links of a page."""
@@ -120,6 +123,41 @@ def test_the_gutter_has_every_line_in_exactly_one_run(server, sample) -> None:
     spans = [int(span) for span in re.findall(r'rowspan="(\d+)"', html)]
     assert numbers == list(range(1, len(numbers) + 1))
     assert sum(spans) == len(numbers)
+
+
+def test_an_erased_prompt_is_gone_from_a_page_that_was_shown_before(server) -> None:
+    name = server.repository()
+    client = server.client(server.token(name, actor="agent-3"))
+    wish = {
+        "target_branch": "main",
+        "commit_message": "Add",
+        "files": [{"path": "a.py", "content": "a = 1\n"}],
+        "session": "to-erase",
+        "prompt": "Tell nobody of this.",
+    }
+    assert client.post(f"/api/repos/{name}/commits", json=wish).status_code == 201
+    server.settle()
+    assert "Tell nobody of this." in client.get(f"/{name}/blob/main/a.py").text
+    repository = server.hosting.get(RepositoryName.parse(name))
+    server.hosting.transcripts.erase(transcript_key(repository.record.id, "to-erase"))
+    for address in (f"/{name}/blob/main/a.py", f"/{name}/why/main/a.py?line=1"):
+        page = client.get(address)
+        assert page.status_code == 200
+        assert "Tell nobody" not in page.text
+        assert "bound" in page.text
+
+
+def test_a_page_learns_what_the_ledger_learns(server) -> None:
+    """The second commit changes one line; the page, seen before, shows both origins."""
+    name, git = server.pushed({"a.py": "a = 1\nb = 2\n"})
+    server.settle()
+    client = server.client(server.token(name))
+    first = client.get(f"/{name}/blob/main/a.py").text
+    assert first.count('class="origin ') == 1
+    git.commit({"a.py": "a = 1\nb = 3\n"}, "Change b")
+    git("push", "-q", server.git_url(name, server.token(name)), "HEAD:refs/heads/main")
+    server.settle()
+    assert client.get(f"/{name}/blob/main/a.py").text.count('class="origin ') == 2
 
 
 def test_why_tells_the_story_and_what_is_missing(get) -> None:

@@ -27,6 +27,7 @@ from imprint.api.services import Services
 from imprint.api.settings import ApiSettings
 from imprint.api.web import manual, views
 from imprint.api.web.front import CommitCounts
+from imprint.api.web.origins import BlameShelf
 from imprint.api.web.pages import make_environment
 from imprint.semantic.follow import IndexFollower
 from imprint.store.errors import StoreError
@@ -76,6 +77,7 @@ def create_app(
     app.state.services = _open_services(hosting, ledger, library, settings)
     app.state.templates = make_environment()
     app.state.commit_counts = CommitCounts()
+    app.state.blame_shelf = BlameShelf()
     app.add_middleware(Gate)
     _add_routes(app)
     _add_refusals(app)

@@ -7,11 +7,14 @@ Invariants:
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import ObjectMissing
+from imprint.store.provenance.explain import blame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
     from imprint.store.objects.ports import Commit, Objects
     from imprint.store.provenance.claims import Claim
     from imprint.store.provenance.explain import BlameLine
+    from imprint.store.provenance.ledger import Ledger
     from imprint.store.types import ObjectId
+    from imprint.store.view import RepositoryView
 
 SHORT_ID_LENGTH: Final = 8
 _TOLD_PROMPT_LENGTH: Final = 400
@@ -115,6 +120,35 @@ class Teller:
             except ObjectMissing:
                 self._commits[commit_id] = None
         return self._commits[commit_id]
+
+
+class BlameShelf:
+    """Files blamed lately, so that coming back to one is quick. Safe to share between threads.
+
+    A file is kept under the position of the ledger, so that what the ledger learns is seen at once; prompts
+    are not kept, so that an erased one is gone at once. At most `lines_max` lines are kept in all.
+    """
+
+    def __init__(self, lines_max: int = 200_000) -> None:
+        self._lines_max = lines_max
+        self._lock = threading.Lock()
+        self._files: OrderedDict[tuple[str, int, ObjectId, bytes], list[BlameLine]] = OrderedDict()
+        self._count = 0
+
+    def blame(self, view: RepositoryView, ledger: Ledger, commit: ObjectId, path: bytes) -> list[BlameLine]:
+        """The lines of a file with their origins; errors as in `explain.blame`."""
+        key = (view.id, ledger.position(view.id), commit, path)
+        with self._lock:
+            if key in self._files:
+                self._files.move_to_end(key)
+                return self._files[key]
+        lines = blame(view, ledger, commit, path)
+        with self._lock:
+            self._count += len(lines) - len(self._files.get(key, ()))
+            self._files[key] = lines
+            while self._count > self._lines_max:
+                self._count -= len(self._files.popitem(last=False)[1])
+        return lines
 
 
 def split_plainly(content: bytes) -> Sequence[tuple[int, str]]:

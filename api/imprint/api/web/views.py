@@ -21,7 +21,7 @@ from imprint.api.web.front import (
     read_latest,
     render_day,
 )
-from imprint.api.web.origins import Run, Teller, split_plainly
+from imprint.api.web.origins import BlameShelf, Run, Teller, split_plainly
 from imprint.api.web.pages import RAW_POLICY, render_page
 from imprint.api.web.places import Place, place_address, read_place, resolve_head
 from imprint.api.web.snippets import cut_snippet
@@ -31,7 +31,7 @@ from imprint.store.actors import Verb
 from imprint.store.errors import BadRepositoryName, RepositoryMissing
 from imprint.store.objects.ports import TreeEntry
 from imprint.store.paths import quote_path
-from imprint.store.provenance.explain import blame, why
+from imprint.store.provenance.explain import why
 
 router: Final = APIRouter(include_in_schema=False)
 
@@ -92,7 +92,7 @@ def file_page(
     opened = open_file(access.repository.view, shown.commit, shown.path)
     image = _image_type(shown.path)
     lines = split_plainly(opened.content) if _is_showable(access, opened) and not image else None
-    runs = _origins(access, shown) if lines is not None and not plain else None
+    runs = _origins(request, access, shown) if lines is not None and not plain else None
     return render_page(
         request,
         "file.html",
@@ -275,9 +275,10 @@ def _is_showable(access: Access, opened: OpenedFile) -> bool:
     )
 
 
-def _origins(access: Access, place: Place) -> list[Run]:
+def _origins(request: Request, access: Access, place: Place) -> list[Run]:
     view = access.repository.view
-    lines = blame(view, access.services.ledger, place.commit, place.path)
+    shelf: BlameShelf = request.app.state.blame_shelf
+    lines = shelf.blame(view, access.services.ledger, place.commit, place.path)
     return Teller(view.objects, access.read_prompt).group(lines)
 
 
