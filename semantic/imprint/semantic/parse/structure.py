@@ -79,8 +79,13 @@ _REFERENCES = (
 _DOCSTRING = -1
 
 _SEPARATOR = re.compile(r"::|->|\.|\\|#(?=\w)")
+# A name that may have parts; others are operators, computed names, and keys in quotes.
+_QUALIFIED = re.compile(r"^[#~\\]?\w[^/\[]*$|.*\boperator\b")
+_OPERATOR = re.compile(r"\boperator\b(?:\s*\(\)|[^(]*)")
 _TEMPLATE = re.compile(r"<[^<>]*>")
 _SPACES = re.compile(r"\s+")
+# What breaking a list of parameters over lines leaves behind.
+_TIGHT = re.compile(r"(?<=[(\[]) |,? (?=[)\]])")
 
 
 @dataclass(slots=True)
@@ -131,9 +136,10 @@ def read_structure(grammar: CompiledGrammar, source: Source) -> Structure:
     _extend_by_prefixes(found, _spans(marks.get("prefix", ())), uncommented)
     nested = _nest(found)
     references, docs = _attribute_marks(nested, marks, source, grammar.builtins)
+    documentation = _spans(marks.get("docstring", ()))
     code = mask_literals(
-        mask_spans(uncommented, _spans(marks.get("docstring", ()))),
-        _spans(marks.get("string", ())),
+        mask_spans(uncommented, documentation),
+        sorted({*_spans(marks.get("string", ()))} - {*documentation}),
         _spans(marks.get("block", ())),
     )
     shapes = Shapes(code, (bound for item in nested for bound in (item.start, item.end)))
@@ -218,14 +224,12 @@ def _found(
 def _split_name(text: str, silent_parts: frozenset[str]) -> list[str]:
     """Split a name as written into the names of its containers and its own."""
     text = _SPACES.sub(" ", text[:NAME_CHARS_MAX]).strip("\"'`:")
-    if not any(letter.isalnum() for letter in text):
+    if not _QUALIFIED.match(text):
         return [text]
-    head, operator, tail = text.partition("operator")
-    if operator and not (tail[:1].isalnum() or tail[:1] == "_") and not head[-1:].isalnum():
-        return [
-            *_split_name(head, silent_parts)[:-1],
-            operator + tail.partition("(")[0].rstrip() if tail[:2] != "()" else "operator()",
-        ]
+    operator = _OPERATOR.search(text)
+    if operator is not None:
+        return [*_split_name(text[: operator.start()], silent_parts)[:-1], operator.group().rstrip()]
+    text = text.partition("(")[0]
     while "<" in text and ">" in text:
         shorter = _TEMPLATE.sub("", text)
         if shorter == text:
@@ -422,6 +426,6 @@ def _signature(uncommented: bytes, item: _Found) -> str:
     )
     if item.kind in _VALUES or item.kind is EntityKind.MACRO:
         written = written.partition("\n")[0].removesuffix("\\")
-    text = _SPACES.sub(" ", written).strip().rstrip("{;,").rstrip().removesuffix(" =")
+    text = _TIGHT.sub("", _SPACES.sub(" ", written)).strip().rstrip("{;,:").rstrip().removesuffix(" =")
     text = text.removesuffix("=>").rstrip() if item.kind in _TYPES else text
     return text if len(text) <= SIGNATURE_CHARS_MAX else text[: SIGNATURE_CHARS_MAX - 1] + "…"
