@@ -111,6 +111,30 @@ def test_a_bare_repository_and_an_empty_one_are_taken(imprint, source, tmp_path:
     assert hosted_refs(tmp_path / "data", "acme/empty") == ("refs/heads/someday", {})
 
 
+def test_collecting_removes_a_pack_that_was_never_admitted(
+    imprint, source, tmp_path: Path, git_client
+) -> None:
+    imprint("import", str(source.folder), "acme/app", "--data", "data")
+    (bare,) = (tmp_path / "data" / "ground" / "repositories").glob("*.git")
+    before = refs_of(git_client(bare)), sorted(path.name for path in (bare / "objects" / "pack").iterdir())
+    stray = source("hash-object", "-w", "--stdin", stdin=b"stray")
+    pack = source("pack-objects", str(bare / "objects" / "pack" / "pack"), stdin=f"{stray}\n".encode())
+    ended = imprint("repo", "collect", "--data", "data", "--json")
+    assert ended.document["repos"] == [
+        {"name": "acme/app", "quarantines": 0, "packs": [f"pack-{pack}"], "suspicious": []}
+    ]
+    after = refs_of(git_client(bare)), sorted(path.name for path in (bare / "objects" / "pack").iterdir())
+    assert after == before
+    assert "0 packs" in imprint("repo", "collect", "--data", "data").stdout
+
+
+def test_a_deletion_whose_grace_is_over_is_collected(imprint) -> None:
+    imprint("repo", "create", "acme/app", "--data", "data")
+    imprint("repo", "delete", "acme/app", "--grace", "0s", "--data", "data")
+    assert imprint("repo", "collect", "--data", "data", "--json").document["purged"] == 1
+    assert imprint("repo", "restore", "acme/app", "--data", "data").code == 1
+
+
 def add_bad_commit(source) -> str:
     bad = source("hash-object", "-t", "commit", "-w", "--stdin", "--literally", stdin=BAD_COMMIT)
     source("update-ref", "refs/heads/bad", bad)

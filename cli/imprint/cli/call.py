@@ -4,6 +4,7 @@ A command is a function whose first parameter is a `Call`; a decorator gives it 
 
     administers     --data --key-file --server --token --json
     reads           --data --key-file --server --token --repo --ref --json
+    operates        --data --key-file --json
     prints          --json
     plain           none
 
@@ -267,6 +268,11 @@ def administers(function: Callable[Concatenate[Call, P], None]) -> Callable[...,
 def reads(function: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:
     """Give a command that reads a repository the options that say which, and at which commit."""
     return _with_options(function, (_DATA, _KEY_FILE, _SERVER, _TOKEN, _REPO, _REF, _JSON))
+
+
+def operates(function: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:
+    """Give a command that needs the data folder itself the options that say which."""
+    return _with_options(function, (_DATA, _KEY_FILE, _JSON))
 
 
 def prints(function: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:

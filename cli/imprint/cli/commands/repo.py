@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from imprint.cli.call import Call, administers
+from imprint.cli.call import Call, administers, operates
+from imprint.cli.ports import Document
 
 app = typer.Typer(help="Create, list, rename, delete and restore repositories.", rich_markup_mode=None)
 
@@ -113,3 +114,36 @@ def set_head(
         call.output.document(changed)
     else:
         call.output.line(f"HEAD of {changed['name']} is {changed['default_branch']}")
+
+
+@app.command()
+@operates
+def collect(call: Call) -> None:
+    """Remove what crashes left behind, and deleted repositories whose grace period is over.
+
+    A server on the same data folder may go on meanwhile.
+    """
+    from imprint.cli.hosted import open_hosting
+    from imprint.store.collect import collect as collect_one
+
+    with open_hosting(call.data_folder(), call.key_path) as hosting:
+        purged = hosting.purge_due()
+        reports = [(str(one.record.name), collect_one(one, hosting)) for one in hosting.list()]
+    documents: list[Document] = [
+        {
+            "name": name,
+            "quarantines": report.quarantines,
+            "packs": list(report.packs),
+            "suspicious": list(report.suspicious),
+        }
+        for name, report in reports
+    ]
+    if call.as_json:
+        call.output.document({"purged": purged, "repos": documents})
+        return
+    quarantines = sum(one["quarantines"] for one in documents)
+    packs = sum(len(one["packs"]) for one in documents)
+    call.output.line(f"purged {purged} repositories, removed {quarantines} quarantines and {packs} packs")
+    for one in documents:
+        for pack in one["suspicious"]:
+            call.output.note(f"{one['name']}: {pack} was never admitted, and a ref needs it: it was kept")
