@@ -22,7 +22,7 @@ from imprint.store.packs import PackIndex
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from imprint.store.plumbing import GitProcess, Plumbing
@@ -52,15 +52,27 @@ class Tip:
     peeled: ObjectId | None
 
 
-def find_tips(plumbing: Plumbing, object_ids: Collection[ObjectId]) -> dict[ObjectId, Tip]:
-    """Those of the objects that are there, with what they are."""
-    wanted = sorted(object_ids)
+def find_tips(
+    plumbing: Plumbing, object_ids: Collection[ObjectId], kinds: Mapping[ObjectId, ObjectKind] | None = None
+) -> dict[ObjectId, Tip]:
+    """Those of the objects that are there, with what they are.
+
+    Args:
+        plumbing: git on the objects.
+        object_ids: what is looked for.
+        kinds: what is known already.
+    """
+    tips = {
+        each: Tip(each, kind, None)
+        for each in object_ids
+        if kinds and (kind := kinds.get(each, ObjectKind.TAG)) is not ObjectKind.TAG
+    }
+    wanted = sorted(frozenset(object_ids) - tips.keys())
     if not wanted:
-        return {}
+        return tips
     questions = "".join(f"{each}\n{each}^{{}}\n" for each in wanted).encode()
     answers = plumbing.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=questions)
     lines = [line.split() for line in answers.decode("utf-8", "replace").splitlines()]
-    tips: dict[ObjectId, Tip] = {}
     for object_id, itself, end in zip(wanted, lines[::2], lines[1::2], strict=True):
         if itself[-1] == "missing" or end[-1] == "missing":
             continue

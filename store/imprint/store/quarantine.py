@@ -19,27 +19,29 @@ import shutil
 import signal
 import struct
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from imprint.store import packs
 from imprint.store.errors import LimitExceeded, PlumbingFailed, ProtocolError, PushRefused, StorageFailed
 from imprint.store.events import PackRecord
+from imprint.store.objects.ports import ObjectKind
 from imprint.store.plumbing import Plumbing
-from imprint.store.types import HashAlgorithm
+from imprint.store.types import HashAlgorithm, ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from imprint.store.limits import Limits
     from imprint.store.plumbing import GitProcess
-    from imprint.store.types import ObjectId
 
 COPY_BYTES: Final = 1024 * 1024
 """How much of a pack is in memory at a time."""
 DRAIN_BYTES_MAX: Final = 64 * 1024**2
 """How much of a refused pack is still read."""
+KINDS_MAX: Final = 1000
+"""In packs up to this size, what each object is is kept: it spares asking again."""
 WARNINGS_MAX: Final = 20
 """How many warnings about a pack are passed on."""
 _STREAM_LARGE_BLOBS: Final = ("-c", "core.bigFileThreshold=16m")
@@ -66,12 +68,14 @@ class Unpacked:
         index_path: its index, in the quarantine.
         self_contained: whether everything its objects refer to is in it.
         warnings: what is odd about its objects, without being refused.
+        kinds: what each of its objects is; empty when they are more than `KINDS_MAX`.
     """
 
     record: PackRecord
     index_path: Path
     self_contained: bool
     warnings: tuple[str, ...] = ()
+    kinds: Mapping[ObjectId, ObjectKind] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ class Quarantine:
         except (ProtocolError, LimitExceeded):
             drain(pack)
             raise
-        self._verify_sizes(limits.object_bytes_max)
+        kinds = self._read_kinds(limits.object_bytes_max)
         name = "pack-" + indexed.output.split(b"\n", 1)[0].removeprefix(b"pack\t").decode("ascii", "replace")
         index_path = self.pack_dir / f"{name}.idx"
         with packs.PackIndex(index_path, self.algorithm) as index:
@@ -128,7 +132,7 @@ class Quarantine:
             record = PackRecord(name, len(index), (self.pack_dir / f"{name}.pack").stat().st_size)
         if object_count == 0:
             return None
-        return Unpacked(record, index_path, indexed.self_contained, indexed.warnings)
+        return Unpacked(record, index_path, indexed.self_contained, indexed.warnings, kinds)
 
     def _index(self, header: bytes, pack: BinaryIO, bytes_max: int, shallow: Sequence[ObjectId]) -> _Indexed:
         """Feed the pack to index-pack."""
@@ -147,15 +151,26 @@ class Quarantine:
             _raise_refusal(status, stderr)
         return _Indexed(copied, output, status == 0 and not shallow, _find_warnings(stderr))
 
-    def _verify_sizes(self, bytes_max: int) -> None:
-        """Check that no object is too large once it is inflated."""
-        sizes = self.alone.run(
-            "cat-file", "--batch-all-objects", "--unordered", "--buffer", "--batch-check=%(objectsize)"
+    def _read_kinds(self, bytes_max: int) -> dict[ObjectId, ObjectKind]:
+        """What each object is, unless they are many; none may be too large once it is inflated."""
+        listed = self.alone.run(
+            "cat-file",
+            "--batch-all-objects",
+            "--unordered",
+            "--buffer",
+            "--batch-check=%(objectsize) %(objecttype) %(objectname)",
         )
-        if max(map(int, sizes.split()), default=0) > bytes_max:
+        lines = listed.splitlines()
+        if max((int(line.split(b" ", 1)[0]) for line in lines), default=0) > bytes_max:
             raise LimitExceeded(
                 f"an object of the pack is larger than {bytes_max} bytes", limit="object_bytes_max"
             )
+        if len(lines) > KINDS_MAX:
+            return {}
+        return {
+            ObjectId(name): ObjectKind(kind)
+            for _, kind, name in (line.decode("ascii").split(" ") for line in lines)
+        }
 
     def _verify_end(self, index: packs.PackIndex, object_count: int, copied: int, name: str) -> None:
         """Check that the pack ended where the bytes ended.

@@ -163,7 +163,7 @@ class Receiver:
         self, docket: Docket, quarantine: Quarantine, unpacked: Unpacked | None, repository: Repository
     ) -> dict[ObjectId, Tip]:
         """Refuse tips that are not whole; what the others are."""
-        tips = find_tips(quarantine.beside, docket.tips)
+        tips = find_tips(quarantine.beside, docket.tips, unpacked.kinds if unpacked else None)
         snapshot = repository.view.refs.snapshot()
         connectivity = Connectivity(
             quarantine,
