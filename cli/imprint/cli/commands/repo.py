@@ -1,11 +1,13 @@
 """`imprint repo`: the repositories of a data folder or a server."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imprint.cli.call import Call, administers, operates
-from imprint.cli.ports import Document
+
+if TYPE_CHECKING:
+    from imprint.cli.ports import Document
 
 app = typer.Typer(help="Create, list, rename, delete and restore repositories.", rich_markup_mode=None)
 
