@@ -2,6 +2,7 @@
 
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -315,3 +316,22 @@ def test_a_sha256_repository_is_audited_alike(git_client, tmp_path, clone_view, 
         {"declared": 1, "unknown": 1},
         {"declared": 2, "unknown": 1},
     )
+
+
+def test_audits_at_the_same_time_share_the_work(work_tree, clone_view, ledger):
+    for name in "abcdefgh":
+        work_tree.commit_file(name, "1\n")
+    head = ObjectId(work_tree("rev-parse", "HEAD"))
+    view = clone_view(work_tree.folder)
+    starts = []
+
+    def run(_: int):
+        seen = []
+        coverage = audit(view, ledger, head, lambda done, total: seen.append(done))
+        starts.append(seen[0])
+        return coverage
+
+    with ThreadPoolExecutor(4) as pool:
+        first, *others = pool.map(run, range(4))
+    assert all(other == first for other in others)
+    assert sorted(starts) == [0, 8, 8, 8]

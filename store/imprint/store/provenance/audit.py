@@ -178,8 +178,9 @@ def audit(
     tally.commits[Evidence.UNKNOWN] += len(reachable) - sum(
         tally.commits.values()
     )  # those that do not decode
-    for spans in _iter_file_spans(view, ledger, commit, len(reachable), progress):
-        tally.add_file(spans)
+    with ledger.tracing(view.id):
+        for spans in _iter_file_spans(view, ledger, commit, len(reachable), progress):
+            tally.add_file(spans)
     known = ledger.find_known(view.id, reachable)
     within = frozenset(reachable)
     return tally.finish(

@@ -100,7 +100,7 @@ class ProvenanceFollower:
         claims = list(_iter_event_claims(view, event, actor, new, tips))
         notes = None
         set_notes = [change for change in event.changes if change.name == NOTES_REF]
-        if set_notes or (new and self._ledger.pending_notes(repository_id)):
+        if set_notes or (new and self._ledger.pending_notes(repository_id).keys() & set(new)):
             tip = set_notes[0].new if set_notes else self._ledger.notes(repository_id)[0]
             notes = _read_notes_change(view, self._ledger, repository_id, tip, new)
         _log.info("provenance: %s event %d: %d new commits", repository_id, event.sequence, len(new))

@@ -272,10 +272,8 @@ def _freeze(added: dict[bytes, list[tuple[int, int]]]) -> dict[bytes, Ranges]:
 
 
 def _read_new_path(line: bytes) -> bytes:
-    """The path of a line `+++ b/path`: quoted if unusual, else with a tab after it if it holds a space."""
-    text = line[4:].removesuffix(b"\n")
-    name = read_quoted(text) if text.startswith(b'"') else text.removesuffix(b"\t")
-    return name.removeprefix(b"b/")
+    """The path of a line `+++ b/path`: quoted if unusual, and with a tab after it if it holds a space."""
+    return read_quoted(line[4:].removesuffix(b"\n").removesuffix(b"\t")).removeprefix(b"b/")
 
 
 def read_quoted(text: bytes) -> bytes:

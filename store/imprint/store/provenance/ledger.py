@@ -61,6 +61,7 @@ class Ledger:
         self._local = threading.local()
         self._lock = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
+        self._tracing: dict[str, threading.Lock] = {}
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -259,6 +260,11 @@ class Ledger:
                 write_notes(cursor, repository_id, expansion.notes)
 
     # -- line origins ---------------------------------------------------------------------------------
+
+    def tracing(self, repository_id: str) -> threading.Lock:
+        """Hold this while finding line origins: whoever asks meanwhile then finds them kept."""
+        with self._lock:
+            return self._tracing.setdefault(repository_id, threading.Lock())
 
     def load_origins(self, repository_id: str) -> CachedOrigins | None:
         """What the last audit kept; None before the first."""
