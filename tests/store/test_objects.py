@@ -288,16 +288,63 @@ def test_a_folder_in_the_place_of_an_object_is_a_failure_of_the_store(bare, obje
         objects.read_raw(SOME_ID)
 
 
-def test_a_good_copy_elsewhere_is_preferred_to_a_damaged_one(bare, objects):
-    """As git does: the copy in the damaged pack is passed over."""
+@pytest.mark.parametrize("place", ["pack", "file", "alternate"])
+def test_a_good_copy_elsewhere_makes_up_for_a_damaged_one(bare, objects, tmp_path, place):
+    """As with git: the copy in the damaged pack is passed over."""
     content = b"content of some length " * 10
     [blob] = add_pack(bare, content)
+    good = [path.read_bytes() for path in sorted((bare.folder / "objects" / "pack").glob("*.[ip]*"))]
     damage_pack(bare)
-    write_object(bare, "blob", content)  # git sees the packed copy and writes none
-    path = bare.folder / "objects" / blob[:2] / blob[2:]
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(zlib.compress(b"blob %d\0" % len(content) + content))
+    with pytest.raises(ObjectDamaged):
+        objects.read_blob(blob)
+    borrowed = tmp_path / "other" if place == "alternate" else bare.folder / "objects"
+    if place == "pack":
+        for suffix, part in zip((".idx", ".pack"), good, strict=True):
+            (borrowed / "pack" / f"z{suffix}").write_bytes(part)
+    else:
+        path = borrowed / blob[:2] / blob[2:]
+        path.parent.mkdir(parents=True)
+        path.write_bytes(zlib.compress(b"blob %d\0" % len(content) + content))
+    reader = GitObjects(bare.folder / "objects", alternates=[borrowed])
+    assert reader.read_blob(blob) == content
+    assert reader.read_blob(blob) == content
+    reader.close()
+
+
+@pytest.mark.parametrize("known_before", [False, True])
+def test_an_object_in_several_packs_is_there_until_the_last_goes(bare, objects, known_before):
+    """Thin packs are completed with copies, so that a copy in a pack which is taken away says nothing."""
+    shared = b"shared"
+    for number in range(3):
+        add_pack(bare, shared, b"%d" % number)
+    blob = object_id(ObjectKind.BLOB, shared)
+    if known_before:
+        assert objects.read_blob(blob) == shared
+    for index in sorted((bare.folder / "objects" / "pack").glob("*.idx")):
+        assert objects.read_blob(blob) == shared
+        index.unlink()
+        index.with_suffix(".pack").unlink()
+        add_pack(bare, os.urandom(20))  # a change that makes the folder be read anew
+        objects.find_kind(SOME_ID)
+    assert objects.find_kind(blob) is None
+
+
+def test_a_pack_that_went_stays_open_for_whoever_reads_from_it(bare, objects):
+    content = os.urandom(100_000)
+    [blob] = add_pack(bare, content)
     assert objects.read_blob(blob) == content
+    packs = objects._folders[0].packs
+
+    def read_while_it_goes(pack, raw_id):
+        for path in (bare.folder / "objects" / "pack").iterdir():
+            path.unlink()
+        packs.rescan()
+        return pack.find(raw_id)
+
+    before = open_files()
+    assert packs.ask(blob, read_while_it_goes) == (ObjectKind.BLOB, content)
+    assert open_files() < before, "and is closed when nobody does any more"
+    assert objects.find_kind(blob) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"rubbish", b"\377tOc\0\0\0\2" + b"\0" * 100])

@@ -22,6 +22,7 @@ import threading
 import weakref
 import zlib
 from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from dulwich.errors import ApplyDeltaError, ChecksumMismatch
@@ -135,11 +136,11 @@ class GitObjects:
 
     def find_kind(self, object_id: ObjectId) -> ObjectKind | None:
         """The kind of an object; None if it is absent."""
-        return self._find(object_id, _ObjectFolder.find_kind)
+        return self._find(object_id, _OpenPack.find_kind, find_loose_kind)
 
     def read_raw(self, object_id: ObjectId) -> tuple[ObjectKind, bytes]:
         """An object's kind and content, without header."""
-        found = self._find(object_id, _ObjectFolder.find)
+        found = self._find(object_id, _OpenPack.find, find_loose)
         if found is None:
             raise ObjectMissing(object_id)
         return found
@@ -171,23 +172,47 @@ class GitObjects:
         return content
 
     def _find(
-        self, object_id: ObjectId, ask: Callable[[_ObjectFolder, ObjectId], _Found | None]
+        self,
+        wanted: ObjectId,
+        in_pack: Callable[[_OpenPack, RawObjectID], _Found | None],
+        in_file: Callable[[Path, ObjectId], _Found | None],
     ) -> _Found | None:
-        if object_id.algorithm is not self._algorithm:
+        """The first answer of a pack or file; None when the object is absent, also after looking again."""
+        if wanted.algorithm is not self._algorithm:
             return None
         try:
             for _ in range(_ATTEMPTS_MAX):
                 seen = [folder.packs.version for folder in self._folders]
-                for folder in self._folders:
-                    found = ask(folder, object_id)
-                    if found is not None:
-                        return found
+                found = self._find_once(wanted, in_pack, in_file)
+                if found is not None:
+                    return found
                 for folder in self._folders:
                     folder.packs.rescan()
                 if seen == [folder.packs.version for folder in self._folders]:
                     break
         except OSError as failure:
             raise StorageFailed(f"{failure.filename or 'objects'}: {failure.strerror}") from failure
+        return None
+
+    def _find_once(
+        self,
+        wanted: ObjectId,
+        in_pack: Callable[[_OpenPack, RawObjectID], _Found | None],
+        in_file: Callable[[Path, ObjectId], _Found | None],
+    ) -> _Found | None:
+        """Ask each folder, packs first, as git does; a good copy anywhere makes up for a damaged one."""
+        damage: ObjectDamaged | None = None
+        for folder in self._folders:
+            for ask in (partial(folder.packs.ask, question=in_pack), partial(in_file, folder.path)):
+                try:
+                    found = ask(wanted)
+                except ObjectDamaged as fault:
+                    damage = damage or fault
+                else:
+                    if found is not None:
+                        return found
+        if damage:
+            raise damage
         return None
 
 
@@ -222,19 +247,11 @@ def _close_all(folders: Sequence[_ObjectFolder]) -> None:
 
 
 class _ObjectFolder:
-    """One object folder: packs first, then loose objects, as git looks for them."""
+    """One object folder: loose objects in it, packs below it."""
 
     def __init__(self, path: Path, algorithm: HashAlgorithm) -> None:
-        self._path = path
+        self.path = path
         self.packs = _PackFolder(path / "pack", OBJECT_FORMATS[algorithm.value])
-
-    def find(self, wanted: ObjectId) -> tuple[ObjectKind, bytes] | None:
-        """The kind and content of an object; None if it is not in this folder."""
-        return self.packs.ask(wanted, _OpenPack.find) or find_loose(self._path, wanted)
-
-    def find_kind(self, wanted: ObjectId) -> ObjectKind | None:
-        """The kind of an object; None if it is not in this folder."""
-        return self.packs.ask(wanted, _OpenPack.find_kind) or find_loose_kind(self._path, wanted)
 
 
 # -- packs ---------------------------------------------------------------------------------------------------
@@ -262,7 +279,7 @@ class _OpenPack:
     """A pack whose index and data are mapped, or read where they are small."""
 
     def __init__(self, stem: Path, index: PackIndex, object_format: ObjectFormat) -> None:
-        path = stem.with_suffix(".pack")
+        path = stem.with_name(f"{stem.name}.pack")
         with _open_mappable(path) as file:  # a mapping holds on to the file by itself
             self._data = _MappedPack(
                 str(path), object_format, file=file, delta_base_cache_limit=_DELTA_CACHE_BYTES
@@ -322,7 +339,7 @@ def _open_pack(stem: Path, object_format: ObjectFormat) -> _OpenPack:
 
 
 def _open_index(stem: Path, object_format: ObjectFormat) -> PackIndex:
-    path = stem.with_suffix(".idx")
+    path = stem.with_name(f"{stem.name}.idx")
     with _open_mappable(path) as file:  # a mapping holds on to the file by itself
         return load_pack_index_file(str(path), file, object_format)
 
@@ -345,7 +362,7 @@ class _PackFolder:
         self._lock = threading.Lock()
         self._known: frozenset[str] = frozenset()
         self._large: dict[str, _OpenPack] = {}
-        self._small: dict[bytes, str] = {}
+        self._small: dict[bytes, Sequence[str]] = {}
         self._open_small: OrderedDict[str, _OpenPack] = OrderedDict()
         self._closed = False
         self._readings = 0
@@ -366,15 +383,12 @@ class _PackFolder:
         with self._lock:
             assert not self._closed, "objects were read after close()"  # noqa: S101 - the caller's defect
             self._readings += 1
-            packs = list(self._large.values())
-            try:
-                packs += self._find_small(raw_id)
-            except _DAMAGE as damage:
-                fault = damage
+            names = [*self._small.get(raw_id, ()), *self._large]
         try:
-            for pack in packs:
+            for name in names:
                 try:
-                    found = question(pack, raw_id)
+                    pack = self._open(name)
+                    found = question(pack, raw_id) if pack else None
                 except _DAMAGE as damage:
                     fault = damage  # another pack may have a good copy
                 else:
@@ -388,20 +402,20 @@ class _PackFolder:
             raise ObjectDamaged(wanted, f"its pack does not read ({type(fault).__name__})") from fault
         return None
 
-    def _find_small(self, raw_id: RawObjectID) -> list[_OpenPack]:
-        """The small pack that has the object, opened; none if there is none, or it has just gone."""
-        name = self._small.get(raw_id)
-        if name is None:
-            return []
-        if name not in self._open_small:
-            try:
-                self._open_small[name] = _open_pack(self._path / name, self._object_format)
-            except FileNotFoundError:
-                return []
-            if len(self._open_small) > _OPEN_PACKS_MAX:
-                self._retired.append(self._open_small.popitem(last=False)[1])
-        self._open_small.move_to_end(name)
-        return [self._open_small[name]]
+    def _open(self, name: str) -> _OpenPack | None:
+        """The pack of this name, opened; None if it has just gone."""
+        with self._lock:
+            if name in self._large:
+                return self._large[name]
+            if name not in self._open_small:
+                try:
+                    self._open_small[name] = _open_pack(self._path / name, self._object_format)
+                except FileNotFoundError:
+                    return None
+                if len(self._open_small) > _OPEN_PACKS_MAX:
+                    self._retired.append(self._open_small.popitem(last=False)[1])
+            self._open_small.move_to_end(name)
+            return self._open_small[name]
 
     def rescan(self) -> None:
         """List the folder: take in packs that came, let go of packs that went."""
@@ -413,7 +427,7 @@ class _PackFolder:
             for name in gone:
                 self._forget(name)
             if gone:
-                self._small = {raw_id: name for raw_id, name in self._small.items() if name not in gone}
+                self._small = _without(self._small, gone)
             for name in sorted(names - self._known):
                 self._take_in(name)
             self._known = names
@@ -448,7 +462,7 @@ class _PackFolder:
                 if len(index) > _SMALL_PACK_OBJECTS_MAX:
                     self._large[name] = _OpenPack(stem, index, self._object_format)
                     return
-                self._small.update((raw_id, name) for raw_id, _, _ in index.iterentries())
+                self._take_in_small(name, index)
             except BaseException:
                 index.close()
                 raise
@@ -457,6 +471,16 @@ class _PackFolder:
             return
         except _DAMAGE as fault:
             _log.warning("pack ignored: %s does not read (%s)", stem, type(fault).__name__)
+
+    def _take_in_small(self, name: str, index: PackIndex) -> None:
+        """Note which objects are in a small pack; one object may be in many, thin packs being completed."""
+        alone = (name,)  # one tuple for all: there may be millions of objects
+        for raw_id, _, _ in index.iterentries():
+            known = self._small.setdefault(raw_id, alone)
+            if isinstance(known, list):
+                known.append(name)
+            elif known is not alone:
+                self._small[raw_id] = [*known, name]
 
     def _forget(self, name: str) -> None:
         for opened in (self._large, self._open_small):
@@ -468,6 +492,17 @@ class _PackFolder:
             for pack in self._retired:
                 pack.close()
             self._retired = []
+
+
+def _without(table: dict[bytes, Sequence[str]], gone: frozenset[str]) -> dict[bytes, Sequence[str]]:
+    """The table without some packs; an object stays where another pack has it too."""
+    kept: dict[bytes, Sequence[str]] = {}
+    for raw_id, names in table.items():
+        if gone.isdisjoint(names):
+            kept[raw_id] = names
+        elif left := [name for name in names if name not in gone]:
+            kept[raw_id] = left
+    return kept
 
 
 # -- writing -------------------------------------------------------------------------------------------------
