@@ -295,29 +295,41 @@ ODD_OBJECTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A folder for a stock server and a work tree that all odd objects share."""
+    return tmp_path_factory.mktemp("odd")
+
+
+@pytest.fixture
+def stock_server(shared, git_client):
+    """A stock server that checks what it receives, with the objects that the odd ones refer to at hand."""
+    git = git_client(shared)
+    if not (shared / "theirs.git").exists():
+        git("init", "-q", "--bare", "theirs.git")
+        git_client(shared / "theirs.git")("config", "receive.fsckObjects", "true")
+    return git_client(shared / "theirs.git")
+
+
 @pytest.mark.parametrize("name", ODD_OBJECTS)
-def test_odd_objects_are_judged_as_by_receive_pack(quarantine, work_tree, tmp_path, git_client, name) -> None:
+def test_odd_objects_are_judged_as_by_receive_pack(quarantine, stock_server, name) -> None:
     """The same pack to a stock server with `receive.fsckObjects`: the same answer."""
     kind, content = ODD_OBJECTS[name]
+    content = content.replace(b"{tree}", EMPTY_TREE.encode())
 
     def store(stored_kind: str, raw: bytes) -> str:
-        return work_tree("hash-object", "-t", stored_kind, "-w", "--stdin", "--literally", stdin=raw)
+        return stock_server("hash-object", "-t", stored_kind, "-w", "--stdin", "--literally", stdin=raw)
 
     known = [store("blob", b"hello\n"), store("tree", b"")]
-    modules = store("blob", b'[submodule "x"]\n\tpath = x\n\turl = --upload-pack=evil\n')
-    content = content.replace(b"{tree}", EMPTY_TREE.encode())
     if name == "gitmodulesUrl":
-        content = entry("100644", b".gitmodules", modules)
+        known.append(store("blob", b'[submodule "x"]\n\tpath = x\n\turl = --upload-pack=evil\n'))
+        content = entry("100644", b".gitmodules", known[-1])
     odd = store(kind, content)
-    listed = "\n".join([*known, modules, odd]).encode()
-    made = work_tree.run("pack-objects", "--stdout", "-q", "--window=0", stdin=listed)
-    git = git_client(tmp_path)
-    git("init", "-q", "--bare", "theirs.git")
-    theirs = git_client(tmp_path / "theirs.git")
-    theirs("config", "receive.fsckObjects", "true")
-    line = f"{'0' * 40} {odd} refs/odd/x\0report-status".encode()
+    listed = "\n".join([*known, odd]).encode()
+    made = stock_server.run("pack-objects", "--stdout", "-q", "--window=0", stdin=listed)
+    line = f"{'0' * 40} {odd} refs/odd/{odd}\0report-status".encode()
     wire = b"%04x%b0000%b" % (len(line) + 4, line, made.stdout)
-    said = theirs.run("receive-pack", "--stateless-rpc", ".", stdin=wire, check=False)
+    said = stock_server.run("receive-pack", "--stateless-rpc", ".", stdin=wire, check=False)
     theirs_takes_it = b"unpack ok" in said.stdout
     try:
         ours_takes_it = quarantine.unpack(io.BytesIO(made.stdout), LIMITS) is not None

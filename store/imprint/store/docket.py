@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.catalog.rules import fold_ref, iter_folders
+from imprint.store.catalog.rules import iter_folders
 from imprint.store.errors import BadRefName, StaleUpdate
 from imprint.store.events import EventKind
 from imprint.store.objects.ports import ObjectKind
@@ -100,7 +100,7 @@ class Docket:
         self._refuse_each(lambda _: reason)
 
     def refuse_colliding(self, snapshot: RefSnapshot, otherwise: str) -> None:
-        """Refuse new refs that are a folder of another ref, or differ from one only in letter case.
+        """Refuse new refs that would be a folder of another ref, or have one as a folder.
 
         Where none is found, everything falls with the reason `otherwise`.
         """
@@ -158,24 +158,20 @@ class Docket:
 
 
 class _Names:
-    """Ref names, with the question whether one more would fit beside them on any file system."""
+    """Ref names, with the question whether one more would fit beside them."""
 
     def __init__(self) -> None:
-        self._taken: dict[bytes, bytes] = {}
+        self._taken: set[bytes] = set()
         self._folders: dict[bytes, bytes] = {}
 
     def add(self, name: bytes) -> None:
-        folded = fold_ref(name)
-        self._taken[folded] = name
-        for folder in iter_folders(folded):
+        self._taken.add(name)
+        for folder in iter_folders(name):
             self._folders[folder] = name
 
     def find_collision(self, name: bytes) -> bytes | None:
-        folded = fold_ref(name)
-        for candidate in (folded, *iter_folders(folded)):
-            if candidate in self._taken:
-                return self._taken[candidate]
-        return self._folders.get(folded)
+        above = (folder for folder in iter_folders(name) if folder in self._taken)
+        return next(above, None) or self._folders.get(name)
 
 
 def describe_stale(stale: StaleUpdate) -> str:
