@@ -153,13 +153,18 @@ def test_an_object_that_git_refuses_is_named_and_nothing_is_kept(imprint, source
 
 
 def test_a_ref_that_collides_is_named_and_the_others_come(imprint, source, tmp_path: Path) -> None:
-    """Two branches that differ only in letter case."""
-    source("branch", "Trunk", "main")
+    """The import of before left a branch that is now a folder of branches."""
+    source("branch", "topic", "main")
+    imprint("import", str(source.folder), "acme/app", "--data", "data")
+    source("branch", "-D", "topic")
+    source("branch", "topic/one", "main")
+    source("branch", "other", "main")
     ended = imprint("import", str(source.folder), "acme/app", "--data", "data", "--json")
     assert ended.code == 1
-    assert "1 refs did not come along" in ended.stderr
+    assert "1 refs did not come along: refs/heads/topic/one: " in ended.stderr
     _, refs = hosted_refs(tmp_path / "data")
-    assert len(refs) == ended.document["refs"] == len(refs_of(source)) - 1
+    assert "refs/heads/other" in refs
+    assert ended.document["refs"] == len(refs_of(source)) - 1
 
 
 @pytest.mark.parametrize(
