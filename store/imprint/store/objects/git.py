@@ -3,25 +3,19 @@
 Nothing here starts a process or touches a network: an object that a partial clone lacks is absent.
 
 Invariants:
-    1. A pack counts as there once its `.idx` has its final name; git and `store.quarantine` rename that last.
-    2. A miss is answered only after the folders were listed again, so what was admitted before the question
+    1. A miss is answered only after the folders were listed again, so what was admitted before the question
        is found. Each question lists them at most `_ATTEMPTS_MAX` times.
-    3. No file is closed while a reader may still look at it: packs that went away wait until no reading is
-       under way.
-    4. Open files are bounded by `_OPEN_PACKS_MAX` small packs and the number of large ones, not by the number
-       of packs: every push leaves one behind until maintenance joins them.
+    2. A damaged copy of an object does not hide a good one, in whatever pack, file or alternate that is.
 """
 
 from __future__ import annotations
 
 import io
-import logging
 import os
 import struct
-import threading
 import weakref
 import zlib
-from collections import OrderedDict
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -52,17 +46,20 @@ from imprint.store.objects.codec import (
     encode_tree,
     object_id,
 )
+from imprint.store.objects.folder import PackDamaged, PackFolder
 from imprint.store.objects.loose import find_loose, find_loose_kind
 from imprint.store.objects.ports import Commit, ObjectKind, Tag, TreeEntry
 from imprint.store.paths import unquote_path
 from imprint.store.types import HashAlgorithm, ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
     from typing import TypeVar
 
     from dulwich.object_format import ObjectFormat
+
+    from imprint.store.objects.folder import OpenPack
 
     _Found = TypeVar("_Found")
 
@@ -75,16 +72,11 @@ __all__ = [
     "write_pack",
 ]
 
-_log = logging.getLogger("imprint.store")
-
 _KINDS: Final = {1: ObjectKind.COMMIT, 2: ObjectKind.TREE, 3: ObjectKind.BLOB, 4: ObjectKind.TAG}
 """Type numbers in a pack, from gitformat-pack(5)."""
 _TYPE_NUMBERS: Final = {kind: number for number, kind in _KINDS.items()}
 _ATTEMPTS_MAX: Final = 3
 """How often one question looks again because packs came or went: a repack may be running."""
-_SMALL_PACK_OBJECTS_MAX: Final = 2_000
-"""Packs up to this size share one table of ids, so that a lookup does not ask each of them."""
-_OPEN_PACKS_MAX: Final = 64
 _IN_MEMORY_BYTES_MAX: Final = 64 * 1024
 """Smaller files are read whole: a mapping costs more than they are worth."""
 _DELTA_CACHE_BYTES: Final = 32 * 1024**2
@@ -136,11 +128,11 @@ class GitObjects:
 
     def find_kind(self, object_id: ObjectId) -> ObjectKind | None:
         """The kind of an object; None if it is absent."""
-        return self._find(object_id, _OpenPack.find_kind, find_loose_kind)
+        return self._find(object_id, lambda pack, raw_id: pack.find_kind(raw_id), find_loose_kind)
 
     def read_raw(self, object_id: ObjectId) -> tuple[ObjectKind, bytes]:
         """An object's kind and content, without header."""
-        found = self._find(object_id, _OpenPack.find, find_loose)
+        found = self._find(object_id, lambda pack, raw_id: pack.find(raw_id), find_loose)
         if found is None:
             raise ObjectMissing(object_id)
         return found
@@ -174,7 +166,7 @@ class GitObjects:
     def _find(
         self,
         wanted: ObjectId,
-        in_pack: Callable[[_OpenPack, RawObjectID], _Found | None],
+        in_pack: Callable[[OpenPack, bytes], _Found | None],
         in_file: Callable[[Path, ObjectId], _Found | None],
     ) -> _Found | None:
         """The first answer of a pack or file; None when the object is absent, also after looking again."""
@@ -197,7 +189,7 @@ class GitObjects:
     def _find_once(
         self,
         wanted: ObjectId,
-        in_pack: Callable[[_OpenPack, RawObjectID], _Found | None],
+        in_pack: Callable[[OpenPack, bytes], _Found | None],
         in_file: Callable[[Path, ObjectId], _Found | None],
     ) -> _Found | None:
         """Ask each folder, packs first, as git does; a good copy anywhere makes up for a damaged one."""
@@ -251,7 +243,7 @@ class _ObjectFolder:
 
     def __init__(self, path: Path, algorithm: HashAlgorithm) -> None:
         self.path = path
-        self.packs = _PackFolder(path / "pack", OBJECT_FORMATS[algorithm.value])
+        self.packs = PackFolder(path / "pack", _DulwichPacks(algorithm))
 
 
 # -- packs ---------------------------------------------------------------------------------------------------
@@ -275,6 +267,15 @@ class _MappedPack(PackData):
         return number, bytes(contents[at : at + self.object_format.oid_length])
 
 
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    """One exception for all that dulwich raises on bytes that are no pack."""
+    try:
+        yield
+    except _DAMAGE as fault:
+        raise PackDamaged(type(fault).__name__) from fault
+
+
 class _OpenPack:
     """A pack whose index and data are mapped, or read where they are small."""
 
@@ -291,57 +292,69 @@ class _OpenPack:
             raise
         self._index = index
 
-    def find(self, raw_id: RawObjectID) -> tuple[ObjectKind, bytes] | None:
+    def find(self, raw_id: bytes) -> tuple[ObjectKind, bytes] | None:
         """The kind and content of an object; None if it is not in this pack."""
         offset = self._find_offset(raw_id)
         if offset is None:
             return None
-        number, chunks = self._pack.resolve_object(offset, *self._data.get_object_at(offset))
-        assert not isinstance(chunks, tuple)  # noqa: S101 - a tuple is a delta, and those are resolved
-        return _KINDS[number], chunks if isinstance(chunks, bytes) else b"".join(chunks)
+        with _damage_named():
+            number, chunks = self._pack.resolve_object(offset, *self._data.get_object_at(offset))
+            assert not isinstance(chunks, tuple)  # noqa: S101 - a tuple is a delta, and those are resolved
+            return _KINDS[number], chunks if isinstance(chunks, bytes) else b"".join(chunks)
 
-    def find_kind(self, raw_id: RawObjectID) -> ObjectKind | None:
+    def find_kind(self, raw_id: bytes) -> ObjectKind | None:
         """The kind of an object; None if it is not in this pack."""
         offset = self._find_offset(raw_id)
         if offset is None:
             return None
-        for _ in range(_CHAIN_LENGTH_MAX):
-            number, base = self._data.find_base(offset)
-            if number not in {OFS_DELTA, REF_DELTA}:
-                return _KINDS[number]
-            offset = base if isinstance(base, int) else self._index.object_offset(RawObjectID(base))
-        raise DeltaCycle([raw_id])
+        with _damage_named():
+            for _ in range(_CHAIN_LENGTH_MAX):
+                number, base = self._data.find_base(offset)
+                if number not in {OFS_DELTA, REF_DELTA}:
+                    return _KINDS[number]
+                offset = base if isinstance(base, int) else self._index.object_offset(RawObjectID(base))
+            raise DeltaCycle([raw_id])
 
     def close(self) -> None:
         """Release the mappings; nobody reads from the pack any more."""
         self._pack.close()
 
-    def _find_offset(self, raw_id: RawObjectID) -> int | None:
+    def _find_offset(self, raw_id: bytes) -> int | None:
         try:
-            return self._index.object_offset(raw_id)
+            return self._index.object_offset(RawObjectID(raw_id))
         except KeyError:
             return None
+        except _DAMAGE as fault:
+            raise PackDamaged(type(fault).__name__) from fault
 
 
-def _open_pack(stem: Path, object_format: ObjectFormat) -> _OpenPack:
-    """Open a pack.
+class _DulwichPacks:
+    """Packs by way of dulwich; see `PackReader`."""
 
-    Raises:
-        FileNotFoundError: it has gone.
-        Exception: one of `_DAMAGE`.
-    """
-    index = _open_index(stem, object_format)
-    try:
-        return _OpenPack(stem, index, object_format)
-    except BaseException:
-        index.close()
-        raise
+    def __init__(self, algorithm: HashAlgorithm) -> None:
+        self._object_format = OBJECT_FORMATS[algorithm.value]
 
+    def open(self, stem: Path) -> _OpenPack:
+        """Map both files."""
+        with _damage_named():
+            index = self._open_index(stem)
+            try:
+                return _OpenPack(stem, index, self._object_format)
+            except BaseException:
+                index.close()
+                raise
 
-def _open_index(stem: Path, object_format: ObjectFormat) -> PackIndex:
-    path = stem.with_name(f"{stem.name}.idx")
-    with _open_mappable(path) as file:  # a mapping holds on to the file by itself
-        return load_pack_index_file(str(path), file, object_format)
+    def list_ids(self, stem: Path, at_most: int) -> list[bytes] | None:
+        """Read the index."""
+        with _damage_named(), closing(self._open_index(stem)) as index:
+            if len(index) > at_most:
+                return None
+            return [raw_id for raw_id, _, _ in index.iterentries()]
+
+    def _open_index(self, stem: Path) -> PackIndex:
+        path = stem.with_name(f"{stem.name}.idx")
+        with _open_mappable(path) as file:  # a mapping holds on to the file by itself
+            return load_pack_index_file(str(path), file, self._object_format)
 
 
 def _open_mappable(path: Path) -> BinaryIO:
@@ -351,158 +364,6 @@ def _open_mappable(path: Path) -> BinaryIO:
         return file
     with file:
         return io.BytesIO(file.read())
-
-
-class _PackFolder:
-    """The packs of one `pack` folder, as they come and go."""
-
-    def __init__(self, path: Path, object_format: ObjectFormat) -> None:
-        self._path = path
-        self._object_format = object_format
-        self._lock = threading.Lock()
-        self._known: frozenset[str] = frozenset()
-        self._large: dict[str, _OpenPack] = {}
-        self._small: dict[bytes, Sequence[str]] = {}
-        self._open_small: OrderedDict[str, _OpenPack] = OrderedDict()
-        self._closed = False
-        self._readings = 0
-        self._retired: list[_OpenPack] = []
-        self.version = 0
-        """Grows whenever `rescan` finds that packs came or went."""
-
-    def ask(
-        self, wanted: ObjectId, question: Callable[[_OpenPack, RawObjectID], _Found | None]
-    ) -> _Found | None:
-        """The first answer of a known pack; None if none has the object.
-
-        Raises:
-            ObjectDamaged: a pack has it, cannot be read there, and no other has a good copy.
-        """
-        raw_id = RawObjectID(bytes.fromhex(wanted))
-        fault: Exception | None = None
-        with self._lock:
-            assert not self._closed, "objects were read after close()"  # noqa: S101 - the caller's defect
-            self._readings += 1
-            names = [*self._small.get(raw_id, ()), *self._large]
-        try:
-            for name in names:
-                try:
-                    pack = self._open(name)
-                    found = question(pack, raw_id) if pack else None
-                except _DAMAGE as damage:
-                    fault = damage  # another pack may have a good copy
-                else:
-                    if found is not None:
-                        return found
-        finally:
-            with self._lock:
-                self._readings -= 1
-                self._close_retired()
-        if fault:
-            raise ObjectDamaged(wanted, f"its pack does not read ({type(fault).__name__})") from fault
-        return None
-
-    def _open(self, name: str) -> _OpenPack | None:
-        """The pack of this name, opened; None if it has just gone."""
-        with self._lock:
-            if name in self._large:
-                return self._large[name]
-            if name not in self._open_small:
-                try:
-                    self._open_small[name] = _open_pack(self._path / name, self._object_format)
-                except FileNotFoundError:
-                    return None
-                if len(self._open_small) > _OPEN_PACKS_MAX:
-                    self._retired.append(self._open_small.popitem(last=False)[1])
-            self._open_small.move_to_end(name)
-            return self._open_small[name]
-
-    def rescan(self) -> None:
-        """List the folder: take in packs that came, let go of packs that went."""
-        with self._lock:
-            names = self._list_names()
-            if self._closed or names == self._known:
-                return
-            gone = self._known - names
-            for name in gone:
-                self._forget(name)
-            if gone:
-                self._small = _without(self._small, gone)
-            for name in sorted(names - self._known):
-                self._take_in(name)
-            self._known = names
-            self.version += 1
-            self._close_retired()
-
-    def close(self) -> None:
-        """Release every file."""
-        with self._lock:
-            for name in self._known:
-                self._forget(name)
-            self._known = frozenset()
-            self._small = {}
-            self._closed = True
-            self._close_retired()
-
-    def _list_names(self) -> frozenset[str]:
-        """Stems of the packs that are complete: the index is renamed into place last."""
-        try:
-            with os.scandir(self._path) as entries:
-                files = {entry.name for entry in entries}
-        except (FileNotFoundError, NotADirectoryError):
-            return frozenset()
-        stems = (name.removesuffix(".idx") for name in files if name.endswith(".idx"))
-        return frozenset(stem for stem in stems if f"{stem}.pack" in files)
-
-    def _take_in(self, name: str) -> None:
-        stem = self._path / name
-        try:
-            index = _open_index(stem, self._object_format)
-            try:
-                if len(index) > _SMALL_PACK_OBJECTS_MAX:
-                    self._large[name] = _OpenPack(stem, index, self._object_format)
-                    return
-                self._take_in_small(name, index)
-            except BaseException:
-                index.close()
-                raise
-            index.close()
-        except FileNotFoundError:
-            return
-        except _DAMAGE as fault:
-            _log.warning("pack ignored: %s does not read (%s)", stem, type(fault).__name__)
-
-    def _take_in_small(self, name: str, index: PackIndex) -> None:
-        """Note which objects are in a small pack; one object may be in many, thin packs being completed."""
-        alone = (name,)  # one tuple for all: there may be millions of objects
-        for raw_id, _, _ in index.iterentries():
-            known = self._small.setdefault(raw_id, alone)
-            if isinstance(known, list):
-                known.append(name)
-            elif known is not alone:
-                self._small[raw_id] = [*known, name]
-
-    def _forget(self, name: str) -> None:
-        for opened in (self._large, self._open_small):
-            if pack := opened.pop(name, None):
-                self._retired.append(pack)
-
-    def _close_retired(self) -> None:
-        if not self._readings:
-            for pack in self._retired:
-                pack.close()
-            self._retired = []
-
-
-def _without(table: dict[bytes, Sequence[str]], gone: frozenset[str]) -> dict[bytes, Sequence[str]]:
-    """The table without some packs; an object stays where another pack has it too."""
-    kept: dict[bytes, Sequence[str]] = {}
-    for raw_id, names in table.items():
-        if gone.isdisjoint(names):
-            kept[raw_id] = names
-        elif left := [name for name in names if name not in gone]:
-            kept[raw_id] = left
-    return kept
 
 
 # -- writing -------------------------------------------------------------------------------------------------

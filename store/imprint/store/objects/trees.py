@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from imprint.store.errors import LimitExceeded, PathMissing
 from imprint.store.objects.codec import SUBMODULE_MODE
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imprint.store.objects.ports import Objects, TreeEntry
-    from imprint.store.view import RepositoryView
 
 FILES_MAX: Final = 4_000_000
 """Several times the largest public source trees."""
@@ -33,6 +32,15 @@ LISTED_FILES_KEPT: Final = 500_000
 
 ListedFile: TypeAlias = tuple[bytes, ObjectId, int]
 """Path, id and mode of an entry that is not a tree."""
+
+
+class HasObjects(Protocol):
+    """What a file is read from: a `RepositoryView` above all."""
+
+    @property
+    def objects(self) -> Objects:
+        """Where commits, trees and contents are."""
+        ...
 
 
 def find_entry(objects: Objects, tree: ObjectId, path: bytes) -> TreeEntry | None:
@@ -76,7 +84,7 @@ def iter_files(objects: Objects, tree: ObjectId) -> Iterator[tuple[bytes, TreeEn
             yield prefix + entry.name, entry
 
 
-def read_file(view: RepositoryView, commit: ObjectId, path: bytes) -> bytes:
+def read_file(view: HasObjects, commit: ObjectId, path: bytes) -> bytes:
     """The content of a file at a commit; for a symbolic link, its target.
 
     Raises:

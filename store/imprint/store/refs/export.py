@@ -22,7 +22,7 @@ import os
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from imprint.store.catalog.lock import FileLock
 from imprint.store.data import sync_folder
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from imprint.store.catalog.ports import RefSnapshot
     from imprint.store.events import Event
-    from imprint.store.hosting import Hosting, Repository
+    from imprint.store.refs.ports import Refs
 
 _HEADER: Final = b"# pack-refs with: peeled fully-peeled sorted \n"
 _LOCK_SECONDS_MAX: Final = 1.0
@@ -43,12 +43,33 @@ _OURS: Final = b"imprint ref export\n"
 """Content of a lock that the export made; one found by the next exporter is left over from a crash."""
 
 
+class _HasRefs(Protocol):
+    @property
+    def refs(self) -> Refs: ...
+
+
+class _Exported(Protocol):
+    """What is needed of a hosted repository."""
+
+    @property
+    def git_dir(self) -> Path: ...
+
+    @property
+    def view(self) -> _HasRefs: ...
+
+
+class _Repositories(Protocol):
+    """What is needed of the hosting."""
+
+    def get_by_id(self, repository_id: str, /) -> _Exported: ...
+
+
 class RefExport:
     """A follower that exports refs. Several events are one export."""
 
     name = "export"
 
-    def __init__(self, hosting: Hosting) -> None:
+    def __init__(self, hosting: _Repositories) -> None:
         self._hosting = hosting
 
     def position(self, repository_id: str) -> int:
@@ -58,7 +79,7 @@ class RefExport:
         except (FileNotFoundError, ValueError, RepositoryMissing):
             return 0
 
-    def follow(self, repository: Repository, events: Sequence[Event]) -> None:  # noqa: ARG002 - a copy of today is enough
+    def follow(self, repository: _Exported, events: Sequence[Event]) -> None:  # noqa: ARG002 - a copy of today is enough
         """Export the refs as they are now.
 
         Raises:
