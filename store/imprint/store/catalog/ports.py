@@ -138,8 +138,9 @@ class Catalogue(Protocol):
         """The commit point: all of the admission, or nothing of it.
 
         In one transaction: the generation grows by one; every update's expectation is checked against the
-        ref as it is now and the ref is written; no ref may be a folder of another (`a` beside `a/b`), nor
-        equal another in everything but letter case; the pack is recorded; HEAD is moved; the event is added.
+        ref as it is now and the ref is written; no ref may be a folder of another (`a` beside `a/b`); names
+        that differ in letter case are different, as in Git; the pack is recorded; HEAD is moved; the event
+        is added.
         Concurrent calls for one repository are ordered; each sees what the ones before it did. A change
         that leaves a ref as it was is allowed and recorded.
 

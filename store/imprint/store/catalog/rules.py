@@ -51,11 +51,6 @@ def _verify_expectation(name: RefName, expectation: Expectation, actual: ObjectI
         raise StaleUpdate(name, expected, actual)
 
 
-def fold_ref(name: bytes) -> bytes:
-    """The name in one letter case. Bytes that are not UTF-8 stay as they are."""
-    return name.decode("utf-8", "surrogateescape").casefold().encode("utf-8", "surrogateescape")
-
-
 def iter_folders(name: bytes) -> Iterator[bytes]:
     """Every name that cannot be a ref while this one is: `refs/heads` and `refs` for `refs/heads/a`."""
     end = name.rfind(b"/")
@@ -77,33 +72,26 @@ def verify_names(created: Iterable[RefName], kept: Iterable[RefName]) -> None:
         kept: names that stay; at least those that could collide with a created one.
 
     Raises:
-        Conflict: two names differ only in letter case, or one is a folder of the other.
+        Conflict: one name would be a folder of another.
     """
     taken: dict[bytes, RefName] = {}
     folders: dict[bytes, RefName] = {}
     for name in kept:
-        _take(name, fold_ref(name), taken, folders)
+        _take(name, taken, folders)
     for name in created:
-        folded = fold_ref(name)
-        if other := taken.get(folded):
-            raise Conflict(
-                f"{name.text} and {other.text} differ only in letter case",
-                hint="choose another name, or delete the other ref first",
-            )
-        other = folders.get(folded) or next(
-            (taken[folder] for folder in iter_folders(folded) if folder in taken), None
-        )
+        above = (taken[folder] for folder in iter_folders(name) if folder in taken)
+        other = folders.get(name) or next(above, None)
         if other:
             raise Conflict(
                 f"{name.text} cannot be beside {other.text}: one would be a folder of the other",
                 hint="choose another name, or delete the other ref first",
             )
-        _take(name, folded, taken, folders)
+        _take(name, taken, folders)
 
 
-def _take(name: RefName, folded: bytes, taken: dict[bytes, RefName], folders: dict[bytes, RefName]) -> None:
-    taken[folded] = name
-    for folder in iter_folders(folded):
+def _take(name: RefName, taken: dict[bytes, RefName], folders: dict[bytes, RefName]) -> None:
+    taken[name] = name
+    for folder in iter_folders(name):
         folders[folder] = name
 
 

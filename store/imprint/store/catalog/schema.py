@@ -3,7 +3,7 @@
 Invariants:
     1. `repository.generation` is the sequence of the repository's newest event.
     2. `ref` is the fold of `ref_change`: rows appear and go only in the transaction that writes an event.
-    3. Names of refs are bytes; `folded` is the name in one letter case, unique, and finds folder conflicts.
+    3. Names of refs are bytes, compared as bytes.
 
 Times are milliseconds since the Unix epoch. Closed choices are kept as the `value` of their enum.
 Types and statements are those that SQLite and PostgreSQL share.
@@ -25,7 +25,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 REVISION: Final = "0001"
@@ -51,10 +50,8 @@ ref: Final = Table(
     metadata,
     Column("repository_id", Text, ForeignKey("repository.id"), primary_key=True),
     Column("name", LargeBinary, primary_key=True),
-    Column("folded", LargeBinary, nullable=False),
     Column("target", Text, nullable=False),
     Column("peeled", Text),
-    UniqueConstraint("repository_id", "folded", name="ref_folded"),
     sqlite_with_rowid=False,
 )
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from imprint.store.catalog import schema
 from imprint.store.catalog.ports import RefSnapshot
-from imprint.store.catalog.rules import below, fold_ref, iter_folders, make_event, plan_changes, verify_names
+from imprint.store.catalog.rules import below, iter_folders, make_event, plan_changes, verify_names
 from imprint.store.errors import Conflict, RepositoryMissing
 from imprint.store.events import Event, EventKind, SessionClaim
 from imprint.store.types import ObjectId, RefChange, RefName, RefValue
@@ -53,10 +53,10 @@ _REFS: Final = (
 )
 _REFS_NAMED: Final = _REFS.where(_ref.name.in_(bindparam("names", expanding=True)))
 # One place at a time: for a list of them SQLite would walk all refs of the repository.
-_REF_AT: Final = select(_ref.name).where(_ref.repository_id == _OF, _ref.folded == bindparam("place"))
+_REF_AT: Final = select(_ref.name).where(_ref.repository_id == _OF, _ref.name == bindparam("place"))
 _REFS_BELOW: Final = (
     select(_ref.name)
-    .where(_ref.repository_id == _OF, _ref.folded >= bindparam("first"), _ref.folded < bindparam("end"))
+    .where(_ref.repository_id == _OF, _ref.name >= bindparam("first"), _ref.name < bindparam("end"))
     .limit(bindparam("limit"))
 )
 _THIS_REF: Final = (_ref.repository_id == _OF) & (_ref.name == bindparam("named"))
@@ -134,13 +134,12 @@ def _read_near(
     connection: Connection, repository_id: str, created: Sequence[RefName], limit: int
 ) -> set[RefName]:
     """Refs that could collide with new ones: of those below a name, one more than are being deleted."""
-    folded = {fold_ref(name) for name in created}
-    above = {folder for name in folded for folder in iter_folders(name)}
+    above = {folder for name in created for folder in iter_folders(name)}
     near: set[RefName] = set()
-    for place in folded | {folder for folder in above if folder.count(b"/") >= _NAMESPACE_SLASHES}:
+    for place in {folder for folder in above if folder.count(b"/") >= _NAMESPACE_SLASHES}:
         found = connection.execute(_REF_AT, {"of": repository_id, "place": place})
         near.update(RefName(name) for name in found.scalars())
-    for name in folded:
+    for name in created:
         first, end = below(name)
         bounds = {"of": repository_id, "first": first, "end": end, "limit": limit}
         near.update(RefName(other) for other in connection.execute(_REFS_BELOW, bounds).scalars())
@@ -193,7 +192,7 @@ def _write_changes(
 
 
 def _write_refs(connection: Connection, admission: Admission, changes: Sequence[RefChange]) -> None:
-    """Write the rows of refs; deletions first, since a created name may fold to a deleted one."""
+    """Write the rows of refs; deletions first."""
     created: list[dict[str, Any]] = []
     moved: list[dict[str, Any]] = []
     deleted: list[dict[str, Any]] = []
@@ -213,7 +212,6 @@ def _write_refs(connection: Connection, admission: Admission, changes: Sequence[
             {
                 "repository_id": row["of"],
                 "name": row["named"],
-                "folded": fold_ref(row["named"]),
                 "target": row["target"],
                 "peeled": row["peeled"],
             }

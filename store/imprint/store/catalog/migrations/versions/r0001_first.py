@@ -37,10 +37,8 @@ def _make_repositories() -> None:
         "ref",
         _of_repository(),
         sa.Column("name", sa.LargeBinary, primary_key=True),
-        sa.Column("folded", sa.LargeBinary, nullable=False),
         sa.Column("target", sa.Text, nullable=False),
         sa.Column("peeled", sa.Text),
-        sa.UniqueConstraint("repository_id", "folded", name="ref_folded"),
         sqlite_with_rowid=False,
     )
 
