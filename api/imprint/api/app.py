@@ -77,6 +77,7 @@ def create_app(
     app.state.services = _open_services(hosting, ledger, library, settings)
     app.state.templates = make_environment()
     app.state.commit_counts = CommitCounts()
+    app.state.readiness = health.Readiness()
     app.state.blame_shelf = BlameShelf()
     app.add_middleware(Gate)
     _add_routes(app)

@@ -404,9 +404,16 @@ class HealthAnswer(_Told):
     status: Literal["ok"] = "ok"
 
 
+class FollowerAnswer(_Told):
+    """How one follower is, over all repositories; `behind` counts events that it has not taken in yet."""
+
+    state: Literal["ok", "failing"]
+    behind: int
+
+
 class ReadyAnswer(_Told):
     """Whether the server can do its work, and how its followers are."""
 
     ready: bool
     catalogue: bool
-    followers: dict[str, Literal["ok", "failing"]]
+    followers: dict[str, FollowerAnswer]
