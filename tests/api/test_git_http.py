@@ -2,11 +2,13 @@
 
 import gzip
 import http.client
+import os
 import random
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -296,9 +298,28 @@ def test_slow_clones_do_not_keep_others_waiting(serve_at, tmp_path) -> None:
         other("clone", "-q", "--depth=1", server.git_url(name, token), "whole")
         assert time.monotonic() - begun < 20
     finally:
+        working = git_processes()
         for connection in stuck:
             connection.close()
+    assert working, "git was packing for the clients that read nothing"
     assert threading_is_back(server)
+    deadline = time.monotonic() + 10
+    while git_processes() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert git_processes() == []
+
+
+def git_processes() -> list[str]:
+    """What git runs for this process, by id; those of other tests' servers would be among them."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            before, _, after = stat.read_text().rpartition(")")
+        except OSError:
+            continue  # it ended meanwhile
+        if before.endswith("(git") and int(after.split()[1]) == os.getpid():
+            found.append(stat.parent.name)
+    return found
 
 
 def test_many_clients_at_once_are_all_served(server) -> None:
