@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _NOT_FOUND: Final = 404
 _TOKEN_LIFE: Final = "1h"  # noqa: S105 - a duration
 _NOTES: Final = "refs/notes/ai"
+_SERVER: Final = "refs/server/"
+"""Below it, in the work tree, are the server's refs."""
 
 
 def play(client: Client, environment: Mapping[str, str]) -> bool:
@@ -78,7 +80,7 @@ def _identity(person: Person, at: str) -> dict[str, str]:
 
 
 class _Player:
-    """Carries out steps from a work tree that always starts at what the server has."""
+    """Carries out steps from a work tree that knows what the server has."""
 
     def __init__(
         self, client: Client, administration: ServerAdministration, git: GitClient, folder: Path
@@ -93,12 +95,12 @@ class _Player:
     def play(self) -> None:
         """Every step that the server does not have, then the tag."""
         self._git.run("init", "-q", "-b", BRANCH)
+        self._as(ADA, None).run("fetch", "-q", self._url, f"+refs/*:{_SERVER}*")
         for step in STORY:
-            known = self._fetch(step)
-            if step.subject not in known:
+            if step.subject not in self._check_out(step):
                 self._carry_out(step)
         last = next(step for step in reversed(STORY) if step.way is not Way.API)
-        self._fetch(last)
+        self._check_out(last)
         commit = self._git.run("log", "-1", "--format=%H", "--fixed-strings", f"--grep={last.subject}")
         tag = ("tag", "-f", "-a", "-m", "The first shop runs on it", TAG, commit)
         self._git.run(*tag, more=_identity(last.person, last.at))
@@ -109,11 +111,10 @@ class _Player:
         for token_id, _ in self._tokens.values():
             self._administration.revoke_token(token_id)
 
-    def _fetch(self, step: Step) -> set[str]:
+    def _check_out(self, step: Step) -> set[str]:
         """Put the work tree on the step's branch as the server has it; the subjects of its commits."""
-        self._as(ADA, None).run("fetch", "-q", self._url, "+refs/*:refs/server/*")
         for branch in (step.branch, BRANCH):
-            start = f"refs/server/heads/{branch}"
+            start = f"{_SERVER}heads/{branch}"
             if self._git.run("for-each-ref", start):
                 self._git.run("checkout", "-q", "-f", "-B", step.branch, start)
                 return set(self._git.run("log", "--format=%s").splitlines())
@@ -125,7 +126,7 @@ class _Player:
                 self._commit_by_api(step)
             case Way.SQUASH:
                 branch = STORY[STORY.index(step) - 1].branch
-                self._git.run("merge", "-q", "--squash", f"refs/server/heads/{branch}")
+                self._git.run("merge", "-q", "--squash", f"{_SERVER}heads/{branch}")
                 self._commit_and_push(step)
             case Way.PUSH:
                 for path, content in step.files().items():
@@ -146,6 +147,7 @@ class _Player:
             )
             refs.append(_NOTES)
         self._push(step.person, step.work, *refs)
+        self._git.run("update-ref", f"{_SERVER}heads/{step.branch}", "HEAD")
 
     def _push(self, person: Person, work: Work | None, *refs: str) -> None:
         self._as(person, work).run("push", "-q", "--atomic", self._url, *refs)
