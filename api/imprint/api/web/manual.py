@@ -4,6 +4,7 @@ Also the style sheet, the only file that pages load.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
@@ -71,7 +72,9 @@ def sort_operations(schema: dict[str, Any]) -> list[tuple[str, list[Operation]]]
 
 def _read(schema: dict[str, Any], path: str, verb: str, operation: dict[str, Any]) -> Operation:
     parameters = [
-        Field(p["name"], _kind(p["schema"]), p["in"], p.get("required", False), p.get("description", ""))
+        Field(
+            p["name"], _kind(schema, p["schema"]), p["in"], p.get("required", False), p.get("description", "")
+        )
         for p in operation.get("parameters", [])
     ]
     status = min(operation["responses"])
@@ -88,24 +91,32 @@ def _read(schema: dict[str, Any], path: str, verb: str, operation: dict[str, Any
 
 
 def _members(schema: dict[str, Any], holder: dict[str, Any], where: str) -> list[Field]:
-    reference = holder.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref", "")
-    if not reference:
-        return []
-    model = schema["components"]["schemas"][reference.rsplit("/", 1)[-1]]
-    required = model.get("required", [])
-    return [
-        Field(name, _kind(member), where, name in required, member.get("description", ""))
-        for name, member in model.get("properties", {}).items()
-    ]
+    body = holder.get("content", {}).get("application/json", {}).get("schema", {})
+    return list(_iter_members(schema, body, "", where))
 
 
-def _kind(schema: dict[str, Any]) -> str:
-    if "$ref" in schema:
-        return str(schema["$ref"]).rsplit("/", 1)[-1]
-    if "enum" in schema:
-        return " | ".join(str(value) for value in schema["enum"])
-    if "anyOf" in schema:
-        return " | ".join(dict.fromkeys(_kind(option) for option in schema["anyOf"]))
-    if schema.get("type") == "array":
-        return f"list of {_kind(schema.get('items', {}))}"
-    return str(schema.get("const") or schema.get("type") or "any")
+def _iter_members(schema: dict[str, Any], shape: dict[str, Any], prefix: str, where: str) -> Iterator[Field]:
+    """The members of an object, each followed by its own: `files`, then `files[].path`."""
+    for option in (shape, *shape.get("anyOf", ())):
+        if option.get("type") == "array":
+            yield from _iter_members(schema, option.get("items", {}), f"{prefix}[]", where)
+        if "$ref" not in option:
+            continue
+        model = schema["components"]["schemas"][option["$ref"].rsplit("/", 1)[-1]]
+        required = model.get("required", [])
+        for name, member in model.get("properties", {}).items():
+            path = f"{prefix}.{name}".lstrip(".")
+            yield Field(path, _kind(schema, member), where, name in required, member.get("description", ""))
+            yield from _iter_members(schema, member, path, where)
+
+
+def _kind(schema: dict[str, Any], shape: dict[str, Any]) -> str:
+    if "$ref" in shape:
+        return _kind(schema, schema["components"]["schemas"][shape["$ref"].rsplit("/", 1)[-1]])
+    if "enum" in shape:
+        return " | ".join(str(value) for value in shape["enum"])
+    if "anyOf" in shape:
+        return " | ".join(dict.fromkeys(_kind(schema, option) for option in shape["anyOf"]))
+    if shape.get("type") == "array":
+        return f"list of {_kind(schema, shape.get('items', {}))}"
+    return str(shape.get("const") or shape.get("type") or "any")
