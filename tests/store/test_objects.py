@@ -306,7 +306,7 @@ def test_a_good_copy_elsewhere_makes_up_for_a_damaged_one(bare, objects, tmp_pat
         path.parent.mkdir(parents=True)
         path.write_bytes(zlib.compress(b"blob %d\0" % len(content) + content))
     reader = GitObjects(bare.folder / "objects", alternates=[borrowed])
-    assert reader.read_blob(blob) == content
+    assert reader.find_kind(SOME_ID) is None, "from here on it knows the damaged pack"
     assert reader.read_blob(blob) == content
     reader.close()
 
