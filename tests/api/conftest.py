@@ -15,11 +15,11 @@ from imprint.api.app import create_app
 from imprint.api.server import Server, listen
 from imprint.api.settings import ApiSettings
 from imprint.semantic.library import Library
-from imprint.store.access import SessionSeed
 from imprint.store.actors import ActorKind, Verb
 from imprint.store.clock import ManualClock
-from imprint.store.data import DataFolder
-from imprint.store.hosting import Hosting
+from imprint.store.hosting.access import SessionSeed
+from imprint.store.hosting.data import DataFolder
+from imprint.store.hosting.repositories import Hosting
 from imprint.store.provenance.ledger import Ledger
 from imprint.store.types import RepositoryName
 

@@ -4,8 +4,8 @@ import base64
 
 import pytest
 
-from imprint.store.access import SessionSeed
 from imprint.store.actors import Verb
+from imprint.store.hosting.access import SessionSeed
 
 
 @pytest.fixture

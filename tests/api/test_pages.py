@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from imprint.store.access import transcript_key
+from imprint.store.hosting.access import transcript_key
 from imprint.store.types import RepositoryName
 
 
@@ -300,3 +300,16 @@ def test_the_style_sheet_loads_without_a_token(server) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/css; charset=utf-8")
     assert "prefers-color-scheme: dark" in answer.text
     assert "url(" not in answer.text
+
+
+def test_the_manual_names_every_member_of_what_goes_in_and_out(server) -> None:
+    text = server.client().get("/docs").text
+    for member in (
+        "files[].path",
+        "files[].action",
+        "author.email",
+        "hits[].start_line",
+        "claims[].evidence",
+    ):
+        assert f">{member}" in text
+    assert "upsert | delete" in text

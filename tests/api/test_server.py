@@ -13,8 +13,8 @@ import pytest
 
 from imprint.api.errors import ListenFailed
 from imprint.api.server import address_of, listen, serve
-from imprint.store.data import DataFolder
 from imprint.store.errors import DataFolderMismatch, StorageFailed
+from imprint.store.hosting.data import DataFolder
 
 PROGRAM = """
 import sys

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from imprint.cli.importer import without_credentials
-from imprint.store.data import DataFolder
-from imprint.store.hosting import Hosting
+from imprint.store.hosting.data import DataFolder
+from imprint.store.hosting.repositories import Hosting
 from imprint.store.types import RepositoryName
 
 BAD_COMMIT = b"""tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904

@@ -70,6 +70,28 @@ def test_any_bytes_give_a_note_and_only_claims_of_added_lines(raw):
         assert {line for part in claim.lines for line in range(part.start, part.end + 1)} <= {2, 3, 4, 8}
 
 
+line_sets = st.sets(st.integers(1, 30))
+
+
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 8)), min_size=1, max_size=6), line_sets)
+def test_a_note_claims_exactly_the_attested_lines_that_were_added(attested, added):
+    wanted = tuple((start, start + more) for start, more in attested)
+    session = {"sessions": {"s_00000000000000": {"agent_id": {"tool": "codex"}}}}
+    note = Note((Attestation(b"a", "s_00000000000000", wanted),), session)
+    claims, problems = note_claims(COMMIT, note, {b"a": as_ranges(added)})
+    claimed = [line for claim in claims for part in claim.lines for line in range(part.start, part.end + 1)]
+    expected = {line for start, end in wanted for line in range(start, end + 1)} & added
+    assert sorted(claimed) == sorted(expected)
+    assert bool(problems) == (not expected)
+
+
+def as_ranges(lines):
+    """Ascending ranges that do not touch, as the diff of a commit gives them."""
+    starts = sorted(line for line in lines if line - 1 not in lines)
+    ends = sorted(line for line in lines if line + 1 not in lines)
+    return tuple(zip(starts, ends, strict=True))
+
+
 message_lines = st.one_of(
     st.sampled_from(
         [

@@ -19,15 +19,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from imprint.store.clock import CountingIds, ManualClock
-from imprint.store.collect import collect
-from imprint.store.data import DataFolder
 from imprint.store.events import Event
-from imprint.store.hosting import Hosting, Repository
+from imprint.store.hosting.data import DataFolder
+from imprint.store.hosting.repositories import Hosting, Repository
 from imprint.store.objects.codec import encode_commit, encode_tree, object_id
 from imprint.store.objects.git import write_pack
 from imprint.store.objects.ports import Identity, ObjectKind, TreeEntry
-from imprint.store.policy import ScopeJudge
-from imprint.store.receive import STEPS, Push, Receipt, Receiver, RefCommand
+from imprint.store.receive.collect import collect
+from imprint.store.receive.policy import ScopeJudge
+from imprint.store.receive.receiver import STEPS, Push, Receipt, Receiver, RefCommand
 from imprint.store.refs.export import RefExport
 from imprint.store.types import ObjectId, RefName, RepositoryName
 

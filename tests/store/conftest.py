@@ -12,12 +12,12 @@ import pytest
 from imprint.store.actors import ActorKind, Principal, Verb
 from imprint.store.catalog.memory import MemoryCatalogue
 from imprint.store.clock import CountingIds, ManualClock
-from imprint.store.data import DataFolder
-from imprint.store.hosting import Hosting, Repository
+from imprint.store.hosting.data import DataFolder
+from imprint.store.hosting.repositories import Hosting, Repository
 from imprint.store.limits import Limits
 from imprint.store.plumbing import Plumbing
-from imprint.store.policy import ScopeJudge
-from imprint.store.receive import Push, Receipt, Receiver, RefCommand
+from imprint.store.receive.policy import ScopeJudge
+from imprint.store.receive.receiver import Push, Receipt, Receiver, RefCommand
 from imprint.store.transcripts.memory import MemoryTranscripts
 from imprint.store.types import ObjectId, RepositoryName
 

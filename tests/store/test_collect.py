@@ -10,13 +10,13 @@ import time
 import pytest
 
 from imprint.store.actors import ActorKind, Verb
-from imprint.store.collect import collect
-from imprint.store.data import DataFolder
-from imprint.store.hosting import Hosting
+from imprint.store.hosting.data import DataFolder
+from imprint.store.hosting.repositories import Hosting
 from imprint.store.plumbing import Plumbing
-from imprint.store.policy import ScopeJudge
-from imprint.store.quarantine import open_quarantine, quarantines_dir
-from imprint.store.receive import STEPS, Push, Receiver, RefCommand
+from imprint.store.receive.collect import collect
+from imprint.store.receive.policy import ScopeJudge
+from imprint.store.receive.quarantine import open_quarantine, quarantines_dir
+from imprint.store.receive.receiver import STEPS, Push, Receiver, RefCommand
 from imprint.store.types import HashAlgorithm, ObjectId, RepositoryName
 
 MAIN = "refs/heads/main"

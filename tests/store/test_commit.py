@@ -5,9 +5,7 @@ import threading
 
 import pytest
 
-from imprint.store.access import SessionSeed
 from imprint.store.actors import ActorKind, Verb
-from imprint.store.commit import CommitRequest, FileChange, commit
 from imprint.store.errors import (
     BadInput,
     BadPath,
@@ -20,13 +18,15 @@ from imprint.store.errors import (
     StaleUpdate,
 )
 from imprint.store.events import EventKind, SessionClaim
+from imprint.store.hosting.access import SessionSeed
 from imprint.store.limits import Limits
 from imprint.store.objects.codec import encode_commit, encode_tree, object_id
 from imprint.store.objects.git import write_pack
 from imprint.store.objects.ports import Identity, ObjectKind, TreeEntry
 from imprint.store.objects.trees import read_file
-from imprint.store.policy import ScopeJudge, Verdict
-from imprint.store.receive import Receiver
+from imprint.store.receive.commit import CommitRequest, FileChange, commit
+from imprint.store.receive.policy import ScopeJudge, Verdict
+from imprint.store.receive.receiver import Receiver
 from imprint.store.types import ObjectId, RefName
 
 MAIN = RefName(b"refs/heads/main")

@@ -4,11 +4,11 @@ import io
 
 import pytest
 
-from imprint.store.connect import FLOOR_MAX, WALKS_MAX, Connectivity, find_tips
 from imprint.store.limits import Limits
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.plumbing import Plumbing
-from imprint.store.quarantine import open_quarantine
+from imprint.store.receive.connect import FLOOR_MAX, WALKS_MAX, Connectivity, find_tips
+from imprint.store.receive.quarantine import open_quarantine
 from imprint.store.types import HashAlgorithm, ObjectId
 
 

@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from imprint.store.catalog.schema import REVISION
-from imprint.store.data import DataFolder
 from imprint.store.errors import DataFolderMismatch, StorageFailed
-from imprint.store.hosting import Hosting
+from imprint.store.hosting.data import DataFolder
+from imprint.store.hosting.repositories import Hosting
 from imprint.store.types import RepositoryName
 
 APP = RepositoryName("acme", "app")
@@ -210,7 +210,7 @@ def test_a_path_through_a_file_is_not_writable(tmp_path):
 AS_SOMEBODY_ELSE = """
 import os, sys
 from pathlib import Path
-from imprint.store.data import DataFolder
+from imprint.store.hosting.data import DataFolder
 from imprint.store.errors import StorageFailed
 import imprint.store.catalog.sql
 if os.geteuid() == 0:
@@ -252,8 +252,8 @@ def test_a_folder_that_is_not_writable_is_told_with_what_to_do(tmp_path, existin
 OPENER = """
 import sys
 from pathlib import Path
-from imprint.store.data import DataFolder
-from imprint.store.hosting import Hosting
+from imprint.store.hosting.data import DataFolder
+from imprint.store.hosting.repositories import Hosting
 from imprint.store.types import RepositoryName
 hosting = Hosting.open(DataFolder.create_or_open(Path(sys.argv[1])))
 hosting.create(RepositoryName("acme", sys.argv[2]), None)

@@ -12,9 +12,9 @@ import pytest
 
 from imprint.store.catalog.memory import MemoryCatalogue
 from imprint.store.clock import CountingIds, ManualClock
-from imprint.store.data import DataFolder
-from imprint.store.followers import EVENTS_PER_STEP, FollowerRunner, FollowerStatus
-from imprint.store.hosting import Hosting
+from imprint.store.hosting.data import DataFolder
+from imprint.store.hosting.followers import EVENTS_PER_STEP, FollowerRunner, FollowerStatus
+from imprint.store.hosting.repositories import Hosting
 from imprint.store.limits import Limits
 from imprint.store.refs.export import RefExport
 from imprint.store.transcripts.memory import MemoryTranscripts
@@ -326,9 +326,9 @@ def test_catching_up_beside_another_runner_waits_for_its_work(hosting, app, reco
 FOLLOWING = """
 import sys, time
 from pathlib import Path
-from imprint.store.data import DataFolder
-from imprint.store.followers import FollowerRunner
-from imprint.store.hosting import Hosting
+from imprint.store.hosting.data import DataFolder
+from imprint.store.hosting.followers import FollowerRunner
+from imprint.store.hosting.repositories import Hosting
 from imprint.store.refs.export import RefExport
 
 hosting = Hosting.open(DataFolder.create_or_open(Path(sys.argv[1])))

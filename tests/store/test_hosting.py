@@ -12,7 +12,6 @@ import pytest
 from imprint.store.actors import ALL_REPOSITORIES, ActorKind, Verb
 from imprint.store.catalog.ports import RepositoryRecord
 from imprint.store.clock import CountingIds, ManualClock
-from imprint.store.data import DataFolder
 from imprint.store.errors import (
     ActorConflict,
     BadExpiry,
@@ -29,7 +28,8 @@ from imprint.store.errors import (
     Unauthenticated,
 )
 from imprint.store.events import Admission, EventKind, SessionClaim
-from imprint.store.hosting import Hosting, SessionSeed, transcript_key
+from imprint.store.hosting.data import DataFolder
+from imprint.store.hosting.repositories import Hosting, SessionSeed, transcript_key
 from imprint.store.limits import Limits
 from imprint.store.types import Anything, HashAlgorithm, ObjectId, RefName, RefUpdate, RepositoryName
 
@@ -467,8 +467,8 @@ def test_racing_creations_leave_one_repository_and_one_folder(hosting):
 CHURN = """
 import sys
 from pathlib import Path
-from imprint.store.data import DataFolder
-from imprint.store.hosting import Hosting, SessionSeed
+from imprint.store.hosting.data import DataFolder
+from imprint.store.hosting.repositories import Hosting, SessionSeed
 from imprint.store.types import RepositoryName
 
 hosting = Hosting.open(DataFolder.create_or_open(Path(sys.argv[1])))

@@ -11,9 +11,9 @@ import pytest
 
 from imprint.store.errors import LimitExceeded, ProtocolError, PushRefused, StorageFailed
 from imprint.store.limits import Limits
-from imprint.store.packs import PackIndex
 from imprint.store.plumbing import Plumbing
-from imprint.store.quarantine import open_quarantine, quarantines_dir, sweep
+from imprint.store.receive.packs import PackIndex
+from imprint.store.receive.quarantine import open_quarantine, quarantines_dir, sweep
 from imprint.store.types import HashAlgorithm
 
 LIMITS = Limits()

@@ -11,10 +11,10 @@ import pytest
 from imprint.store.actors import ActorKind, Verb
 from imprint.store.errors import LimitExceeded, PushRefused, StorageFailed
 from imprint.store.events import Admission, EventKind
-from imprint.store.hosting import SessionSeed
+from imprint.store.hosting.repositories import SessionSeed
 from imprint.store.limits import Limits
-from imprint.store.policy import Verdict
-from imprint.store.receive import STEPS, Push, RefCommand
+from imprint.store.receive.policy import Verdict
+from imprint.store.receive.receiver import STEPS, Push, RefCommand
 from imprint.store.types import MustBe, ObjectId, RefName, RefUpdate
 
 MAIN = "refs/heads/main"

@@ -31,10 +31,10 @@ from imprint.api.web.origins import BlameShelf
 from imprint.api.web.pages import make_environment
 from imprint.semantic.follow import IndexFollower
 from imprint.store.errors import StoreError
-from imprint.store.followers import Follower, FollowerRunner
-from imprint.store.policy import ScopeJudge
+from imprint.store.hosting.followers import Follower, FollowerRunner
 from imprint.store.provenance.expand import ProvenanceFollower
-from imprint.store.receive import Receiver
+from imprint.store.receive.policy import ScopeJudge
+from imprint.store.receive.receiver import Receiver
 from imprint.store.refs.export import RefExport
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from imprint.semantic.library import Library
-    from imprint.store.hosting import Hosting
+    from imprint.store.hosting.repositories import Hosting
     from imprint.store.provenance.ledger import Ledger
 
 _LOGGER: Final = logging.getLogger("imprint.api")

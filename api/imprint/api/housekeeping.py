@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio import to_thread
 
-from imprint.store.collect import collect
 from imprint.store.errors import RepositoryMissing, StoreError
+from imprint.store.receive.collect import collect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imprint.api.services import Services
-    from imprint.store.hosting import Hosting
+    from imprint.store.hosting.repositories import Hosting
 
 _LOGGER: Final = logging.getLogger("imprint.api")
 

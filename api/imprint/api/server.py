@@ -26,8 +26,8 @@ from imprint.api.app import create_app
 from imprint.api.errors import ListenFailed
 from imprint.api.settings import ApiSettings
 from imprint.semantic.library import Library
-from imprint.store.data import DataFolder
-from imprint.store.hosting import Hosting
+from imprint.store.hosting.data import DataFolder
+from imprint.store.hosting.repositories import Hosting
 from imprint.store.provenance.ledger import Ledger
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from imprint.store.access import transcript_key
 from imprint.store.actors import Principal, Verb
 from imprint.store.errors import Denied, Missing, RepositoryMissing
+from imprint.store.hosting.access import transcript_key
 from imprint.store.types import RepositoryName
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from imprint.api.settings import ApiSettings
     from imprint.semantic.library import Library
-    from imprint.store.followers import FollowerRunner
-    from imprint.store.hosting import Hosting, Repository
+    from imprint.store.hosting.followers import FollowerRunner
+    from imprint.store.hosting.repositories import Hosting, Repository
     from imprint.store.provenance.ledger import Ledger
-    from imprint.store.receive import Receiver
+    from imprint.store.receive.receiver import Receiver
 
 
 @dataclass(frozen=True, slots=True)

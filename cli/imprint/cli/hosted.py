@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from imprint.semantic.library import Library
     from imprint.store.actors import Actor, Token, Verb
     from imprint.store.catalog.ports import RepositoryRecord
-    from imprint.store.data import DataFolder
-    from imprint.store.followers import Follower
-    from imprint.store.hosting import Hosting, Repository
+    from imprint.store.hosting.data import DataFolder
+    from imprint.store.hosting.followers import Follower
+    from imprint.store.hosting.repositories import Hosting, Repository
     from imprint.store.provenance.ledger import Ledger
     from imprint.store.types import ObjectId
 
@@ -40,8 +40,8 @@ _POLL_SECONDS: Final = 0.05
 @contextmanager
 def open_hosting(folder: Path, key_file: Path | None) -> Iterator[Hosting]:
     """The repositories of a data folder, which is created or upgraded as need be."""
-    from imprint.store.data import DataFolder
-    from imprint.store.hosting import Hosting
+    from imprint.store.hosting.data import DataFolder
+    from imprint.store.hosting.repositories import Hosting
 
     hosting = Hosting.open(DataFolder.create_or_open(folder, key_file))
     try:
@@ -131,7 +131,7 @@ class HostedAdministration:
         """Make a token."""
         from imprint.store.actors import ActorKind
         from imprint.store.durations import parse_duration_ms
-        from imprint.store.hosting import SessionSeed
+        from imprint.store.hosting.repositories import SessionSeed
 
         session = None
         if wish.session is not None:
@@ -214,7 +214,7 @@ def describe_actor(actor: Actor) -> Document:
 def _leading(data: DataFolder) -> Iterator[bool]:
     """Whether this process may do the work of followers until the end of the block; not where a server does.
 
-    The lock is that of `imprint.store.followers`.
+    The lock is that of `imprint.store.hosting.followers`.
     """
     lock = data.derived_path.with_name("followers.lock")
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -281,7 +281,7 @@ class _HostedPlaces:
         return library
 
     def _follow(self, follower: Follower) -> None:
-        from imprint.store.followers import EVENTS_PER_STEP
+        from imprint.store.hosting.followers import EVENTS_PER_STEP
 
         repository = self._repository
         while events := self._hosting.catalogue.list_events(
@@ -299,7 +299,7 @@ class _HostedPlaces:
     def prompt(self, session: str, address: str) -> str | None:
         """The text of a prompt, unless it was erased."""
         from imprint.store.errors import Missing
-        from imprint.store.hosting import transcript_key
+        from imprint.store.hosting.repositories import transcript_key
 
         key = transcript_key(self._repository.record.id, session)
         try:

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from imprint.cli.client import Client
     from imprint.cli.output import Output
-    from imprint.store.hosting import Hosting, Repository
+    from imprint.store.hosting.repositories import Hosting, Repository
     from imprint.store.plumbing import GitProcess
-    from imprint.store.push import Receipt
+    from imprint.store.receive.push import Receipt
 
 _LEFT_BEHIND: Final = (
     b"refs/remotes/",
@@ -188,9 +188,9 @@ def import_into_folder(source: Source, name: RepositoryName, hosting: Hosting, o
 
 def _receive(source: Source, repository: Repository, hosting: Hosting, output: Output) -> Receipt:
     from imprint.store.events import EventKind
-    from imprint.store.policy import ScopeJudge
-    from imprint.store.push import Push, RefCommand
-    from imprint.store.receive import Receiver
+    from imprint.store.receive.policy import ScopeJudge
+    from imprint.store.receive.push import Push, RefCommand
+    from imprint.store.receive.receiver import Receiver
 
     known = repository.view.refs.snapshot()
     commands = tuple(

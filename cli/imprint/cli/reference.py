@@ -78,8 +78,8 @@ def _describe_server() -> Document:
     """The OpenAPI description of a server, made for this on a data folder that is gone at the end."""
     from imprint.api.app import create_app
     from imprint.semantic.library import Library
-    from imprint.store.data import DataFolder
-    from imprint.store.hosting import Hosting
+    from imprint.store.hosting.data import DataFolder
+    from imprint.store.hosting.repositories import Hosting
     from imprint.store.provenance.ledger import Ledger
 
     with tempfile.TemporaryDirectory(prefix="imprint-reference-") as folder, ExitStack() as opened:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from imprint.semantic.library import Library
     from imprint.store.events import Event
-    from imprint.store.hosting import Repository
+    from imprint.store.hosting.repositories import Repository
     from imprint.store.types import ObjectId
 
 _log = logging.getLogger("imprint.semantic")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from imprint.store.access import SessionSeed
 from imprint.store.actors import ActorKind, Principal, Verb
 from imprint.store.clone import Clone
 from imprint.store.events import EventKind
+from imprint.store.hosting.access import SessionSeed
 from imprint.store.provenance.expand import ProvenanceFollower
 from imprint.store.provenance.ledger import Ledger
 from imprint.store.view import RepositoryView

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from imprint.store.access import SessionSeed
 from imprint.store.actors import ActorKind
+from imprint.store.hosting.access import SessionSeed
 from imprint.store.provenance.audit import audit
 from imprint.store.provenance.claims import Evidence
 from imprint.store.provenance.expand import expand_clone

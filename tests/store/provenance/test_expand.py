@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from imprint.store.access import SessionSeed
 from imprint.store.actors import ActorKind
 from imprint.store.events import EventKind, SessionClaim
+from imprint.store.hosting.access import SessionSeed
 from imprint.store.provenance.claims import Evidence, LineRange
 from imprint.store.provenance.expand import ProvenanceFollower, expand_clone
 from imprint.store.provenance.ledger import Ledger

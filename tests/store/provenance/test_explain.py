@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from imprint.store.access import SessionSeed, transcript_key
 from imprint.store.actors import ActorKind
 from imprint.store.errors import PathMissing
+from imprint.store.hosting.access import SessionSeed, transcript_key
 from imprint.store.provenance.claims import Evidence
 from imprint.store.provenance.expand import expand_clone
 from imprint.store.provenance.explain import blame, why

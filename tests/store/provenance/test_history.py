@@ -34,6 +34,12 @@ def test_content_that_looks_like_a_diff_is_not_taken_for_one(work_tree, clone_vi
     ]
 
 
+def test_a_hunk_after_one_that_looks_like_a_header_is_still_of_the_same_file(work_tree, clone_view):
+    work_tree.commit_file("a", "old\nold\nsame\nsame\nsame\nlast\n")
+    commit = work_tree.commit_file("a", "new\n++ b/evil\nsame\nsame\nsame\nchanged\n")
+    assert added(clone_view(work_tree.folder), commit) == [{b"a": ((1, 2), (6, 6))}]
+
+
 @pytest.mark.parametrize("name", ["with space", "tab\there", 'quo"te', "é", "a b\\c"])
 def test_unusual_paths_come_as_they_are(work_tree, clone_view, name):
     commit = work_tree.commit_file(name, "1\n")

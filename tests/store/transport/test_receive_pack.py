@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from imprint.store.errors import BadInput, LimitExceeded, ProtocolError
 from imprint.store.limits import Limits
-from imprint.store.policy import Verdict
+from imprint.store.receive.policy import Verdict
 from imprint.store.transport.pktline import FrameReader, Mark, render_frame
 from imprint.store.transport.receive_pack import advertise_receive, parse_receive, serve_receive
 from imprint.store.types import HashAlgorithm

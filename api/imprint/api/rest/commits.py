@@ -10,9 +10,9 @@ from imprint.api.errors import BadRequest
 from imprint.api.rest.access import Writer
 from imprint.api.services import Access
 from imprint.api.wire import CommitAnswer, EventAnswer, FileAction, FileEdit, NewCommit
-from imprint.store.access import SessionSeed
-from imprint.store.commit import CommitRequest, FileChange, commit
+from imprint.store.hosting.access import SessionSeed
 from imprint.store.paths import unquote_path
+from imprint.store.receive.commit import CommitRequest, FileChange, commit
 from imprint.store.types import Anything, ObjectId, RefName
 
 router: Final = APIRouter(prefix="/api/repos/{owner}/{repo}", tags=["commits"])

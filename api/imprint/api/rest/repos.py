@@ -29,7 +29,7 @@ from imprint.store.actors import Principal, Verb
 from imprint.store.catalog.ports import RepositoryRecord
 from imprint.store.durations import parse_duration_ms
 from imprint.store.errors import BadExpiry, Denied
-from imprint.store.policy import is_hidden
+from imprint.store.receive.policy import is_hidden
 from imprint.store.types import RepositoryName
 
 router: Final = APIRouter(prefix="/api/repos", tags=["repositories"])

@@ -15,8 +15,8 @@ from imprint.api.wire import (
     TokenMade,
     TokensAnswer,
 )
-from imprint.store.access import SessionSeed
 from imprint.store.durations import parse_duration_ms
+from imprint.store.hosting.access import SessionSeed
 
 router: Final = APIRouter(prefix="/api", tags=["tokens"])
 

@@ -126,7 +126,7 @@ def collect(call: Call) -> None:
     A server on the same data folder may go on meanwhile.
     """
     from imprint.cli.hosted import open_hosting
-    from imprint.store.collect import collect as collect_one
+    from imprint.store.receive.collect import collect as collect_one
 
     with open_hosting(call.data_folder(), call.key_path) as hosting:
         purged = hosting.purge_due()

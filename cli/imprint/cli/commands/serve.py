@@ -62,7 +62,7 @@ class _Welcome:
         self._key_path = key_path
         self._shown = shown
         self._with_sample = with_sample
-        self._token_path = root / "admin-token"  # as imprint.store.data lays the folder out
+        self._token_path = root / "admin-token"  # as imprint.store.hosting.data lays the folder out
         self._had_token = self._token_path.exists()
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
@@ -101,7 +101,7 @@ class _Welcome:
     def _remember(self, address: str) -> None:
         """Leave the address in the data folder, for the clone URLs that commands on the folder show."""
         from imprint.cli.hosted import write_address
-        from imprint.store.data import DataFolder
+        from imprint.store.hosting.data import DataFolder
 
         folder = DataFolder.create_or_open(self._root, self._key_path)
         try:

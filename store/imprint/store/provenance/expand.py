@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from imprint.store.actors import Actor
     from imprint.store.events import Event
-    from imprint.store.hosting import Hosting, Repository
+    from imprint.store.hosting.repositories import Hosting, Repository
     from imprint.store.objects.ports import Commit
     from imprint.store.provenance.gitai import Note
     from imprint.store.provenance.ledger import Ledger

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from imprint.store.catalog.lock import FileLock
-from imprint.store.data import sync_folder
+from imprint.store.durable import sync_folder
 from imprint.store.errors import RepositoryMissing, StorageFailed
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from imprint.store.errors import (
     ProtocolError,
     RefMissing,
 )
-from imprint.store.policy import is_hidden
+from imprint.store.receive.policy import is_hidden
 from imprint.store.transport.negotiate import find_common, find_tags_along, is_ready, verify_wants
 from imprint.store.transport.packer import PackRequest, stream_pack, verify_filter
 from imprint.store.transport.pktline import Mark, render_frame
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from imprint.store.catalog.ports import RefSnapshot
-    from imprint.store.hosting import Repository
+    from imprint.store.hosting.repositories import Repository
     from imprint.store.limits import Limits
     from imprint.store.transport.pktline import FrameReader
 

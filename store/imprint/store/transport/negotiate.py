@@ -12,17 +12,17 @@ from __future__ import annotations
 import tempfile
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.connect import find_tips
 from imprint.store.errors import RefMissing
 from imprint.store.objects.ports import ObjectKind
-from imprint.store.policy import is_hidden
+from imprint.store.receive.connect import find_tips
+from imprint.store.receive.policy import is_hidden
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from imprint.store.catalog.ports import RefSnapshot
-    from imprint.store.hosting import Repository
+    from imprint.store.hosting.repositories import Repository
     from imprint.store.plumbing import Plumbing
 
 READY_COMMITS_MAX: Final = 50_000

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from imprint.store.errors import LimitExceeded, ProtocolError, PushRefused, StoreError
-from imprint.store.policy import is_hidden
-from imprint.store.push import Push, Receipt, RefCommand, UpdateResult
+from imprint.store.receive.policy import is_hidden
+from imprint.store.receive.push import Push, Receipt, RefCommand, UpdateResult
 from imprint.store.transport.capabilities import AGENT, verify_object_format
 from imprint.store.transport.keepalive import SECONDS, SlowWork
 from imprint.store.transport.pktline import (
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imprint.store.actors import Principal
-    from imprint.store.hosting import Repository
+    from imprint.store.hosting.repositories import Repository
     from imprint.store.limits import Limits
-    from imprint.store.receive import Receiver
+    from imprint.store.receive.receiver import Receiver
     from imprint.store.types import HashAlgorithm
 
 SERVICE: Final = render_frame("# service=git-receive-pack\n") + Mark.FLUSH.value

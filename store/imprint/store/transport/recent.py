@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.policy import is_hidden
+from imprint.store.receive.policy import is_hidden
 
 if TYPE_CHECKING:
-    from imprint.store.hosting import Hosting, Repository
+    from imprint.store.hosting.repositories import Hosting, Repository
     from imprint.store.types import ObjectId
 
 RECENT_MS: Final = 10 * 60 * 1000

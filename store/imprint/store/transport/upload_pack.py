@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from imprint.store.errors import ProtocolError
-from imprint.store.policy import is_hidden
+from imprint.store.receive.policy import is_hidden
 from imprint.store.transport.capabilities import AGENT, verify_object_format
 from imprint.store.transport.fetch import parse_fetch, serve_fetch
 from imprint.store.transport.pktline import FrameReader, Mark, render_frame
@@ -21,7 +21,7 @@ from imprint.store.transport.pktline import FrameReader, Mark, render_frame
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from imprint.store.hosting import Repository
+    from imprint.store.hosting.repositories import Repository
     from imprint.store.limits import Limits
     from imprint.store.types import ObjectId, RefName, RefValue
 

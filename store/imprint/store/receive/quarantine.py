@@ -22,11 +22,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from imprint.store import packs
 from imprint.store.errors import LimitExceeded, PlumbingFailed, ProtocolError, PushRefused, StorageFailed
 from imprint.store.events import PackRecord
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.plumbing import Plumbing
+from imprint.store.receive import packs
 from imprint.store.types import HashAlgorithm, ObjectId
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from imprint.store.errors import PlumbingFailed
 from imprint.store.objects.ports import ObjectKind
-from imprint.store.packs import PackIndex
+from imprint.store.receive.packs import PackIndex
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imprint.store.plumbing import GitProcess, Plumbing
-    from imprint.store.quarantine import Quarantine, Unpacked
+    from imprint.store.receive.quarantine import Quarantine, Unpacked
 
 WALKS_MAX: Final = 256
 """How many walks may be spent on finding which tips are at fault; what is left then is refused."""

@@ -15,16 +15,16 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imprint.store import packs
 from imprint.store.errors import StorageFailed
-from imprint.store.quarantine import sweep
-from imprint.store.receive import promotion_lock
+from imprint.store.receive import packs
+from imprint.store.receive.quarantine import sweep
+from imprint.store.receive.receiver import promotion_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from imprint.store.hosting import Hosting, Repository
+    from imprint.store.hosting.repositories import Hosting, Repository
     from imprint.store.types import ObjectId
 
 _log = logging.getLogger("imprint.store")

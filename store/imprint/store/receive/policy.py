@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from imprint.store.actors import Verb
 
 if TYPE_CHECKING:
-    from imprint.store.hosting import Repository
-    from imprint.store.push import Push
+    from imprint.store.hosting.repositories import Repository
+    from imprint.store.receive.push import Push
 
 HIDDEN_NAMESPACES: Final = (b"refs/imprint/",)
 """Refs that are the store's own: not shown to clients, not theirs to change."""

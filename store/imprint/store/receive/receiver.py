@@ -15,10 +15,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from imprint.store import packs
 from imprint.store.catalog.lock import FileLock
-from imprint.store.connect import Connectivity, find_tips
-from imprint.store.docket import Docket, describe_stale
 from imprint.store.errors import (
     Conflict,
     ProtocolError,
@@ -29,20 +26,23 @@ from imprint.store.errors import (
     StoreFailure,
 )
 from imprint.store.events import Admission
-from imprint.store.hosting import OPERATOR
-from imprint.store.push import Push, Receipt, RefCommand, UpdateResult
-from imprint.store.quarantine import drain, open_quarantine
+from imprint.store.hosting.repositories import OPERATOR
+from imprint.store.receive import packs
+from imprint.store.receive.connect import Connectivity, find_tips
+from imprint.store.receive.docket import Docket, describe_stale
+from imprint.store.receive.push import Push, Receipt, RefCommand, UpdateResult
+from imprint.store.receive.quarantine import drain, open_quarantine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from imprint.store.connect import Tip
     from imprint.store.events import Event, PackRecord, SessionClaim
-    from imprint.store.hosting import Hosting, Repository
-    from imprint.store.policy import Judge, Verdict
-    from imprint.store.quarantine import Quarantine, Unpacked
+    from imprint.store.hosting.repositories import Hosting, Repository
+    from imprint.store.receive.connect import Tip
+    from imprint.store.receive.policy import Judge, Verdict
+    from imprint.store.receive.quarantine import Quarantine, Unpacked
     from imprint.store.types import ObjectId
 
 __all__ = ["STEPS", "Push", "Receipt", "Receiver", "RefCommand", "UpdateResult", "promotion_lock"]

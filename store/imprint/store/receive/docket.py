@@ -14,17 +14,17 @@ from imprint.store.catalog.rules import iter_folders
 from imprint.store.errors import BadRefName, StaleUpdate
 from imprint.store.events import EventKind
 from imprint.store.objects.ports import ObjectKind
-from imprint.store.policy import is_hidden
-from imprint.store.push import Receipt, UpdateResult
+from imprint.store.receive.policy import is_hidden
+from imprint.store.receive.push import Receipt, UpdateResult
 from imprint.store.types import Anything, MustBe, MustNotExist, RefName, RefUpdate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from imprint.store.catalog.ports import RefSnapshot
-    from imprint.store.connect import Tip
     from imprint.store.events import Event
-    from imprint.store.push import Push, RefCommand
+    from imprint.store.receive.connect import Tip
+    from imprint.store.receive.push import Push, RefCommand
     from imprint.store.types import Expectation, ObjectId
 
 ATOMIC_FAILURE: Final = "atomic push failure"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from imprint.store.catalog.ports import RepositoryRecord
     from imprint.store.events import Event
-    from imprint.store.hosting import Hosting, Repository
+    from imprint.store.hosting.repositories import Hosting, Repository
 
 EVENTS_PER_STEP: Final = 256
 """Events handed over at once; between two such steps other repositories have their turn."""

@@ -17,7 +17,6 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
-from imprint.store.access import Access, Grant, SessionSeed, transcript_key, verify_grant
 from imprint.store.actors import (
     ALL_REPOSITORIES,
     ActorKind,
@@ -25,18 +24,19 @@ from imprint.store.actors import (
     Token,
     Verb,
 )
-from imprint.store.bare import RepositoryFolders
 from imprint.store.catalog.lock import FileLock
 from imprint.store.catalog.ports import RepositoryRecord
 from imprint.store.catalog.sql import SqlCatalogue
 from imprint.store.clock import RandomIds, SystemClock
-from imprint.store.data import write_durably
+from imprint.store.durable import write_durably
 from imprint.store.errors import (
     BadInput,
     BadRefName,
     RepositoryMissing,
 )
 from imprint.store.events import Admission, EventKind, SessionClaim
+from imprint.store.hosting.access import Access, Grant, SessionSeed, transcript_key, verify_grant
+from imprint.store.hosting.bare import RepositoryFolders
 from imprint.store.limits import Limits
 from imprint.store.objects.git import GitObjects
 from imprint.store.plumbing import Plumbing
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from imprint.store.catalog.ports import Catalogue
     from imprint.store.clock import Clock, Ids
-    from imprint.store.data import DataFolder
+    from imprint.store.hosting.data import DataFolder
     from imprint.store.transcripts.ports import Transcripts
 
 __all__ = [

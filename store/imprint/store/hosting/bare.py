@@ -18,7 +18,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.data import sync_folder, write_durably
+from imprint.store.durable import sync_folder, write_durably
 from imprint.store.errors import StorageFailed
 from imprint.store.types import HashAlgorithm
 

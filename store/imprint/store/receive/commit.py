@@ -36,17 +36,17 @@ from imprint.store.objects.git import write_pack
 from imprint.store.objects.ports import Identity, ObjectKind
 from imprint.store.objects.trees import find_entry
 from imprint.store.paths import PATH_BYTES_MAX, quote_path, verify_path
-from imprint.store.push import Push, RefCommand
+from imprint.store.receive.push import Push, RefCommand
 from imprint.store.types import Anything, ObjectId
 
 if TYPE_CHECKING:
-    from imprint.store.access import SessionSeed
     from imprint.store.actors import Actor, Principal
     from imprint.store.events import Event, SessionClaim
-    from imprint.store.hosting import Repository
+    from imprint.store.hosting.access import SessionSeed
+    from imprint.store.hosting.repositories import Repository
     from imprint.store.limits import Limits
     from imprint.store.objects.ports import Objects
-    from imprint.store.receive import Receiver
+    from imprint.store.receive.receiver import Receiver
     from imprint.store.types import RefName
 
 ATTEMPTS_MAX: Final = 16

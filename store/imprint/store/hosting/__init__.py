@@ -1,0 +1,1 @@
+"""A data folder and its repositories: opening, naming, tokens, sessions, and who follows the events."""

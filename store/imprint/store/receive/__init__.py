@@ -1,0 +1,1 @@
+"""Taking a push in: quarantine, connect, judge, admit; and collecting what crashes leave behind."""
