@@ -167,7 +167,7 @@ def test_a_repository_that_is_gone_has_no_position(export):
 
 
 def test_a_hundred_thousand_refs_are_exported_in_a_moment(bench):
-    """A tenth of a second alone; the bound leaves room for a busy machine."""
+    """A tenth of a second; measured in processor time, so that a busy machine says nothing against it."""
     refs = {
         RefName(b"refs/sessions/%06d/head" % number): RefValue(
             ObjectId(hashlib.sha1(b"%d" % number).hexdigest())
@@ -175,8 +175,8 @@ def test_a_hundred_thousand_refs_are_exported_in_a_moment(bench):
         for number in range(100_000)
     }
     snapshot = RefSnapshot(1, RefName(b"refs/heads/main"), refs)
-    began = time.monotonic()
+    began = time.process_time()
     export_refs(snapshot, bench.repository.git_dir)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 2
     listed = git(bench, "for-each-ref", "--format=%(refname)").split()
     assert listed == [name.text for name in refs]
