@@ -1,13 +1,13 @@
 """Labelled code search: NDCG@10, indexing and query time per repository.
 
-    python bench/code_search.py --annotations DIR --repos-json FILE --mirrors DIR [--only NAME,...] [--json FILE]
+    python bench/code_search.py --annotations DIR --repos-json FILE --mirrors DIR [--only A,B] [--json FILE]
 
 `--annotations` holds NAME.json, a list of {query, relevant, secondary, category}, where a target is a path or
-{path, start_line, end_line}. `--repos-json` lists {name, language, repo, revision, root}. `--mirrors` holds for
-`owner/name` a bare repository `owner+name/repo` that has the revision.
+{path, start_line, end_line}. `--repos-json` lists {name, language, repo, revision, root}. `--mirrors` holds
+for `owner/name` a bare repository `owner+name/repo` that has the revision.
 
-Only the tree below `root` is indexed, as a commit of its own in a scratch repository that borrows the mirror's
-objects. Per query the rank of a target is that of the first hit that overlaps it; gains are binary over
+Only the tree below `root` is indexed, as a commit of its own in a scratch repository that borrows the
+mirror's objects. Per query the rank of a target is that of the first hit that overlaps it; gains are binary over
 relevant and secondary targets together; a target that is not among ten hits gains nothing. The score is the
 mean over the queries of a repository, then over repositories. Query time is the library's, without starting a
 process, median over the queries after the first; the first is shown as "cold". One process, no model.
@@ -40,7 +40,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def make_commit(mirror: Path, revision: str, root: str, folder: Path) -> ObjectId:
-    """A commit that holds only the tree below `root`, in a new repository that borrows the mirror's objects."""
+    """A commit that holds only the tree below `root`, in a new repository that borrows the objects."""
     git(folder, "init", "-q", "--bare", ".")
     (folder / "objects/info/alternates").write_text(f"{(mirror / 'objects').resolve()}\n")
     tree = git(folder, "rev-parse", f"{revision}:{root}" if root else f"{revision}^{{tree}}")

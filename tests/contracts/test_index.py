@@ -1,4 +1,4 @@
-"""The promises of `imprint.semantic.index.ports.Index`, on every implementation, with hand-made extractions."""
+"""The promises of `imprint.semantic.index.ports.Index`, on every implementation."""
 
 import threading
 

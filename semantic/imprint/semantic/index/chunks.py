@@ -120,8 +120,8 @@ def _open_table(folder: Path) -> Any:
 def _schema() -> Any:
     import pyarrow as pa
 
-    text = pa.string()
-    number = pa.int32()
+    text: Any = pa.string()
+    number: Any = pa.int32()
     return pa.schema(
         [
             ("key", text),

@@ -170,7 +170,8 @@ class LanceIndex:
         listed = sql.execute("SELECT chunks, id FROM segment ORDER BY chunks, id").fetchall()
         if len(listed) <= SEGMENTS_MAX:
             return
-        chosen, total = [], 0
+        chosen: list[int] = []
+        total = 0
         for chunks, number in listed:
             if len(chosen) > 1 and chunks > 2 * total:
                 break
@@ -191,7 +192,8 @@ class LanceIndex:
         with self._database.writing() as sql:
             ids = [number for (number,) in sql.execute("SELECT id FROM segment")]
             kept = self._chunks.read()
-            lost, good = [], []
+            lost: list[BlobChunks] = []
+            good: list[BlobChunks] = []
             for row, blob, flavour, language, chunks in sql.execute(
                 "SELECT id, blob, flavour, language, chunks FROM blob ORDER BY id"
             ):

@@ -96,7 +96,7 @@ class MemoryIndex:
         """Drop what only this repository holds; see `Index.forget`."""
         with self._lock:
             for kept in (self._commits, self._holdings, self._positions):
-                kept.pop(repository_id, None)  # type: ignore[attr-defined]
+                kept.pop(repository_id, None)
             held: set[int] = set().union(*self._holdings.values())
             gone = self._extractions.keys() - held
             self._forgotten += 1

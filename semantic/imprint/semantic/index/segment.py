@@ -205,7 +205,8 @@ def ranges(begins: Array, counts: Array) -> Array:
     """The numbers `begin, begin + 1 ... begin + count - 1` of each pair, one after the other."""
     total = int(counts.sum())
     ends = np.cumsum(counts)
-    return np.arange(total) + np.repeat(begins - (ends - counts), counts)
+    numbers: Array = np.arange(total) + np.repeat(begins - (ends - counts), counts)
+    return numbers
 
 
 def _merge_labels(segments: Sequence[Segment]) -> tuple[list[bytes], list[Array]]:

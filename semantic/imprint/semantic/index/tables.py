@@ -36,7 +36,7 @@ def find_rows(sql: sqlite3.Connection, keys: Collection[BlobKey]) -> dict[BlobKe
 
 def find_existing(sql: sqlite3.Connection, ids: Collection[int]) -> set[int]:
     """Those of the row ids that are there."""
-    found = set()
+    found: set[int] = set()
     wanted = sorted(ids)
     for begin in range(0, len(wanted), _VARIABLES_MAX):
         some = wanted[begin : begin + _VARIABLES_MAX]

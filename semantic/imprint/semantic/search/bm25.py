@@ -27,8 +27,8 @@ _STEM_MIN: Final = 4
 class Mix:
     """How much the lesser evidence counts beside a word itself."""
 
-    relative: float = 0.4
-    phrase: float = 0.6
+    relative: float = 0.3
+    phrase: float = 0.8
 
 
 def score_chunks(corpus: Corpus, asked: Asked, mix: Mix = Mix()) -> Array:

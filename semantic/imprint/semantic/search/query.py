@@ -8,17 +8,32 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.index.definitions import fold_name
 from imprint.semantic.parse.terms import terms
 from imprint.store.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LIMIT_MAX: Final = 200
 """Hits of one answer."""
 QUERY_CHARACTERS_MAX: Final = 4_000
 """Longer queries are cut: an issue's text is useful, a whole file is not."""
 
+# They are about the question, not about what is asked for; rare in code, they would weigh more than they
+# tell.
+_FUNCTION_WORDS: Final = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        a about after an and are as at be been before being between by can could did do does during for from
+        had has have how if in into is it its no not of on or over should so such than that the then these
+        this those to via was were what when where which who whom why will with would
+        """,
+    )
+)
 _TOKEN: Final = re.compile(r"[\w$][\w$.:#/>!?-]*(?<![.:#/>!?-])|\w+")
 _PARTS: Final = re.compile(r"::|->|[.#/:]")
 _NAME_PART: Final = re.compile(r"[^\W\d][\w$]*\Z")
@@ -44,10 +59,14 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """An identifier in a query: `Session.get` has the name `get` and the qualifier `session`."""
+    """An identifier in a query: `Session.get` has the name `get` and the qualifier `session`.
+
+    `is_sure` is False for what only a capital in the middle of a sentence speaks for: `the Chain type`.
+    """
 
     name: str
     qualifier: str = ""
+    is_sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +74,7 @@ class Asked:
     """A query, read.
 
     Attributes:
-        words: its terms in order, repetitions left out.
+        words: its terms in order, without repetitions and, where there are others, without function words.
         phrases: neighbouring words joined, as they stand in compound identifiers.
         names: what looks like an identifier.
         is_symbol: whether it is nothing but an identifier.
@@ -77,19 +96,29 @@ def read_query(query: Query) -> Asked:
         raise BadInput(f"{query.limit} hits cannot be asked for", hint=f"ask for 1 to {LIMIT_MAX}")
     text = query.text[:QUERY_CHARACTERS_MAX]
     words = tuple(dict.fromkeys(terms(text)))
+    words = tuple(word for word in words if word not in _FUNCTION_WORDS) or words
     if not words:
         raise BadInput("the query holds no word", hint="give some words or the name of a symbol")
     tokens = _TOKEN.findall(text)
     is_symbol = len(tokens) == 1 and len(text.split()) == 1
     names = [_read_name(token) for token in tokens if is_symbol or _looks_like_name(token)]
-    plain = [token.casefold() for token in tokens]
-    phrases = [first + second for first, second in pairwise(plain) if first.isalpha() and second.isalpha()]
+    names += [
+        Name(fold_name(token), is_sure=False)
+        for token in tokens[1:]
+        if token.isalpha() and token[0].isupper() and not _looks_like_name(token)
+    ]
     return Asked(
         words,
-        tuple(phrase for phrase in dict.fromkeys(phrases) if phrase not in words),
+        _read_phrases(tokens, words),
         tuple(dict.fromkeys(name for name in names if name)),
         is_symbol,
     )
+
+
+def _read_phrases(tokens: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
+    plain = [token.casefold() for token in tokens if token.casefold() in words]
+    joined = (first + second for first, second in pairwise(plain) if (first + second).isalpha())
+    return tuple(phrase for phrase in dict.fromkeys(joined) if phrase not in words)
 
 
 def _looks_like_name(token: str) -> bool:

@@ -3,7 +3,7 @@
 What counts, beside how well the words fit (the numbers are in `Weights`, each with its reason):
     1. A definition of a name that was asked for comes before its uses.
     2. A file whose name, folder or symbol says what was asked for is likelier to be about it.
-    3. A file of which many passages fit is likelier to be about it than one that mentions it once.
+    3. A file of which many passages score is likelier to be about it than one with a single one.
     4. Tests, examples, copies of other people's code, documents and generated files are seldom what is
        wanted, unless the query says so.
     5. A second passage of the same file tells less than the first of another.
@@ -57,21 +57,23 @@ class Weights:
     Attributes:
         definition: the passage defines what a symbol query names.
         definition_in_prose: it defines a name that stands in prose.
+        definition_unsure: factor for a name that only its capital makes one.
         definition_in_stem: factor when the file is also called like the name.
         qualified: factor when the qualifier fits the symbol or path too.
         stem: all words of the query fit the file's stem or folder.
         symbol: all words of the query fit the passage's symbol.
-        coherence: the file has the largest sum of fits.
+        coherence: the file has the largest sum of scores.
         again: factor for each further passage of one file.
     """
 
     definition: float = 3.0
     definition_in_prose: float = 1.5
+    definition_unsure: float = 0.3
     definition_in_stem: float = 1.5
     qualified: float = 1.5
-    stem: float = 0.6
+    stem: float = 0.8
     symbol: float = 0.4
-    coherence: float = 0.2
+    coherence: float = 0.4
     again: float = 0.5
 
 
@@ -105,11 +107,11 @@ def rank(
 
 
 def _add_coherence(candidates: Sequence[Candidate], scores: list[float], worth: float) -> None:
-    """Give the best passage of each file its file's share of the largest sum of fits."""
+    """Give the best passage of each file its file's share of the largest sum of scores."""
     sums: dict[int, float] = defaultdict(float)
     leaders: dict[int, int] = {}
     for place, candidate in enumerate(candidates):
-        sums[candidate.file] += candidate.fit
+        sums[candidate.file] += scores[place]
         leader = leaders.setdefault(candidate.file, place)
         if scores[place] > scores[leader]:
             leaders[candidate.file] = place
@@ -154,10 +156,10 @@ _ROLES: Final = (
     ),
     _Role(
         re.compile(
-            r"(?:^|/)(?:_?compat|_?legacy|deprecated|backports?|v0|v1)(?:/|\.[a-z]+\Z)", re.IGNORECASE
+            r"(?:^|/)(?:_?compat|_?legacy|deprecated|backports?)(?:/|\.[a-z]+\Z)", re.IGNORECASE
         ),
         0.3,
-        frozenset({"compat", "compatibility", "legacy", "deprecated", "backport", "v0", "v1"}),
+        frozenset({"compat", "compatibility", "legacy", "deprecated", "backport"}),
     ),
     _Role(
         re.compile(r"(?:^|/)(?:examples?|samples?|demos?|tutorials?|benchmarks?|bench)/", re.IGNORECASE),
@@ -212,6 +214,8 @@ class _Judge:
     def _definition(self, candidate: Candidate, name: Name) -> float:
         weights = self._weights
         worth = weights.definition if self._asked.is_symbol else weights.definition_in_prose
+        if not name.is_sure:
+            worth *= weights.definition_unsure
         folded = candidate.path.casefold().replace("_", "")
         stem = folded.rpartition("/")[2].rpartition(".")[0]
         if stem == name.name:

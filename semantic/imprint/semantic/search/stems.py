@@ -11,7 +11,7 @@ from typing import Final
 
 # Longest first within what may follow each other; each needs a rest of at least three letters.
 _ENDINGS: Final = (
-    "izations", "ization", "ations", "ation", "ments", "ment", "ings", "ing", "ions", "ion",
+    "ations", "ation", "ments", "ment", "ings", "ing", "ions", "ion",
     "ables", "able", "ers", "ors", "er", "or", "ies", "ied", "es", "ed", "s", "e", "y",
 )  # fmt: skip
 _REST_MIN: Final = 3
