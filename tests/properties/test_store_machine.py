@@ -257,7 +257,8 @@ TestStoreMachine.settings = settings(settings.get_profile("fast"), max_examples=
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 class TestStoreMachineForLonger(StoreMachine.TestCase):
     """The same, with many more and longer runs, differently seeded each time."""
 
-    settings = settings(max_examples=150, stateful_step_count=50, deadline=None, derandomize=False)
+    settings = settings(max_examples=60, stateful_step_count=40, deadline=None, derandomize=False)

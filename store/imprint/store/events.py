@@ -30,7 +30,6 @@ class EventKind(enum.Enum):
     RENAMED = "renamed"
     DELETED = "deleted"
     RESTORED = "restored"
-    SESSION = "session"
 
 
 @dataclass(frozen=True, slots=True)
