@@ -186,3 +186,17 @@ def test_the_runner_of_followers_brings_the_index_up_to_date(sample, hosting, li
         assert found(library, repository, "RetryPolicy")[0] == "src/http/retry.py"
     finally:
         runner.stop()
+
+
+def test_a_branch_that_moved_meanwhile_goes_before_the_rest_of_an_older_event(sample, hosting, library):
+    repository = hosting.create(RepositoryName("acme", "app"), None)
+    sample("tag", "v1")
+    admit(hosting, repository, sample, refs__heads__main="main", refs__tags__v1="v1")
+    older = hosting.catalogue.list_events(repository.record.id)
+    sample.commit_file("src/newer.py", "def arrived_meanwhile(): pass\n")
+    admit(hosting, repository, sample, refs__heads__main="main")
+    follower = IndexFollower(library)
+    follower.follow(repository, older)
+    assert library.status(repository.view).behind == 0
+    assert found(library, repository, "arrived_meanwhile") == ["src/newer.py"]
+    assert follower.position(repository.record.id) == older[-1].sequence

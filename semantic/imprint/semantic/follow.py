@@ -16,15 +16,16 @@ from imprint.store.errors import BadRevision, ObjectMissing
 from imprint.store.view import resolve_commit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from imprint.semantic.library import Library
     from imprint.store.events import Event
     from imprint.store.hosting.repositories import Repository
-    from imprint.store.types import ObjectId
+    from imprint.store.types import ObjectId, RefName
 
 _log = logging.getLogger("imprint.semantic")
 
+_BRANCHES: Final = b"refs/heads/"
 _LEFT_OUT: Final = (b"refs/notes/",)
 """Trees of notes hold a file per commit, named by its id: nothing that anybody searches by meaning."""
 
@@ -45,15 +46,30 @@ class IndexFollower:
         """Index the tips that the events leave, HEAD's branch first, then branches, then the rest."""
         if not events:
             return
-        head = repository.record.head
         tips = {change.name: change.new for event in events for change in event.changes}
-        wanted = [(name, new) for name, new in tips.items() if new and not name.startswith(_LEFT_OUT)]
-        wanted.sort(key=lambda tip: (tip[0] != head, not tip[0].startswith(b"refs/heads/"), tip[0]))
-        for _, tip in wanted:
-            commit = self._find_commit(repository, tip)
-            if commit is not None:
-                self._library.ensure(repository.view, commit)
+        seen = events[-1].sequence
+        for tip in _order(tips, repository.record.head):
+            seen = self._index_moved_branches(repository, seen)
+            self._ensure(repository, tip)
         self._library.record_position(repository.record.id, events[-1].sequence)
+
+    def _index_moved_branches(self, repository: Repository, seen: int) -> int:
+        """Branches that moved since generation `seen` go before the rest of an older event.
+
+        Their own events come later and find the work done. So a push to a branch is searchable soon, also
+        while an import with a thousand tags is worked off.
+        """
+        snapshot = repository.view.refs.snapshot()
+        if snapshot.generation > seen:
+            branches = {name: value.id for name, value in snapshot.refs.items() if name.startswith(_BRANCHES)}
+            for tip in _order(branches, snapshot.head):
+                self._ensure(repository, tip)
+        return max(seen, snapshot.generation)
+
+    def _ensure(self, repository: Repository, tip: ObjectId) -> None:
+        commit = self._find_commit(repository, tip)
+        if commit is not None:
+            self._library.ensure(repository.view, commit)
 
     def _find_commit(self, repository: Repository, tip: ObjectId) -> ObjectId | None:
         try:
@@ -65,3 +81,10 @@ class IndexFollower:
     def forget(self, repository_id: str) -> None:
         """Drop what the index holds of a repository that is gone."""
         self._library.forget(repository_id)
+
+
+def _order(tips: Mapping[RefName, ObjectId | None], head: RefName) -> list[ObjectId]:
+    """The tips worth indexing: HEAD's branch first, then branches, then the rest."""
+    wanted = [(name, tip) for name, tip in tips.items() if tip and not name.startswith(_LEFT_OUT)]
+    wanted.sort(key=lambda entry: (entry[0] != head, not entry[0].startswith(_BRANCHES), entry[0]))
+    return [tip for _, tip in wanted]
