@@ -7,10 +7,11 @@
 for `owner/name` a bare repository `owner+name/repo` that has the revision.
 
 Only the tree below `root` is indexed, as a commit of its own in a scratch repository that borrows the
-mirror's objects. Per query the rank of a target is that of the first hit that overlaps it; gains are binary over
-relevant and secondary targets together; a target that is not among ten hits gains nothing. The score is the
-mean over the queries of a repository, then over repositories. Query time is the library's, without starting a
-process, median over the queries after the first; the first is shown as "cold". One process, no model.
+mirror's objects. Per query the rank of a target is that of the first hit that overlaps it; gains are binary
+over relevant and secondary targets together; a target that is not among ten hits gains nothing. The score is
+the mean over the queries of a repository, then over repositories. Query time is the library's, without
+starting a process, median over the queries after the first; the first is shown as "cold". One process, no
+model.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 
 from imprint.semantic.search.query import Name, Query, read_query
-from imprint.semantic.search.stems import are_related, stem
+from imprint.semantic.search.stems import Family, stem
 from imprint.store.errors import BadInput
 
 
@@ -91,10 +91,10 @@ def test_words_of_one_family_share_a_stem(family):
     "pair", [("class", "clash"), ("port", "part"), ("test", "text"), ("string", "strong")]
 )
 def test_words_of_two_families_do_not(pair):
-    assert not are_related(*pair)
+    assert not Family(pair[:1]).has_relative(pair[1])
 
 
 def test_a_word_cut_short_is_related():
-    assert are_related("config", "configuration")
-    assert are_related("auth", "authentication")
-    assert not are_related("a", "authentication")
+    assert Family(["config"]).has_relative("configuration")
+    assert Family(["authentication"]).has_relative("auth")
+    assert not Family(["a"]).has_relative("authentication")

@@ -31,11 +31,18 @@ _BY_SHAPE: Final = re.compile(
     rf"|({_NAME})[ \t]+::[ \t])",  # name :: type         Haskell and its like
     re.MULTILINE,
 )
+_WITHOUT_DEFINITIONS: Final = frozenset(
+    {"asciidoc", "css", "html", "ini", "json", "markdown", "restructuredtext", "svg", "tex", "text", "toml",
+     "xml", "yaml"}
+)  # fmt: skip
+"""Documents and data: what looks like a definition in them is an example, or chance."""
 
 
 def defined_names(extraction: Extraction) -> list[tuple[str, ...]]:
     """For each chunk the names whose definition begins in it, in order, each once."""
     if not extraction.entities:
+        if extraction.language in _WITHOUT_DEFINITIONS:
+            return [() for _ in extraction.chunks]
         return [guess_definitions(chunk.text) for chunk in extraction.chunks]
     entities = sorted(
         (entity.start_line, entity.name)

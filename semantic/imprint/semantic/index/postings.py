@@ -110,31 +110,40 @@ class _View:
 
 
 class PostingsBuilder:
-    """Collects occurrences, items ascending, and sorts them by string."""
+    """Collects occurrences, item after item, and sorts them by string."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._strings = array("L")
-        self._items = array("L")
-        self._counts = array("L")
+        self._numbers = _Numbers()
+        self._strings = array("q")
+        self._items: list[int] = []
+        self._lengths: list[int] = []
 
-    def add(self, item: int, counted: Mapping[str, int]) -> None:
-        """Say how often each string occurs in the item."""
-        numbers = self._numbers
-        for string, count in counted.items():
-            self._strings.append(numbers.setdefault(string, len(numbers)))
-            self._items.append(item)
-            self._counts.append(min(count, COUNT_MAX))
+    def add(self, item: int, strings: Sequence[str]) -> None:
+        """Say which strings occur in the item, each as often as it does."""
+        self._strings.extend(map(self._numbers.__getitem__, strings))
+        self._items.append(item)
+        self._lengths.append(len(strings))
 
     def build(self) -> Postings:
         """The postings of everything added."""
         encoded = [string.encode("utf-8", "replace") for string in self._numbers]
+        items = np.repeat(np.array(self._items, np.int64), self._lengths)
+        width = int(items.max(initial=0)) + 1
+        pairs, counts = np.unique(np.array(self._strings, np.int64) * width + items, return_counts=True)
         return sorted_postings(
             encoded,
-            np.array(self._strings, np.int64),
-            np.array(self._items, np.uint32),
-            np.array(self._counts, np.uint16),
+            pairs // width,
+            (pairs % width).astype(np.uint32),
+            np.minimum(counts, COUNT_MAX).astype(np.uint16),
         )
+
+
+class _Numbers(dict[str, int]):
+    """Numbers strings in the order in which they are first asked for."""
+
+    def __missing__(self, string: str) -> int:
+        self[string] = number = len(self)
+        return number
 
 
 def sorted_postings(strings: list[bytes], of: Array, items: Array, counts: Array) -> Postings:

@@ -10,7 +10,6 @@ Invariants:
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -150,8 +149,8 @@ class _SegmentBuilder:
         for chunk in blob.chunks:
             number = len(columns["lengths"])
             found = terms(chunk.text)
-            self._words.add(number, Counter(found))
-            self._names.add(number, Counter(fold_name(name) for name in chunk.defines))
+            self._words.add(number, found)
+            self._names.add(number, [fold_name(name) for name in chunk.defines])
             columns["lengths"].append(len(found))
             columns["start_lines"].append(chunk.start_line)
             columns["end_lines"].append(chunk.end_line)

@@ -58,7 +58,7 @@ class Listing:
         ]
         words = PostingsBuilder()
         for number, (path, _, _) in enumerate(listed):
-            words.add(number, Counter(path_terms(path)))
+            words.add(number, path_terms(path))
         return cls(
             paths=StringTable.build([path for path, _, _ in listed]),
             row_ids=np.array([row.id for _, _, row in listed], np.int64),

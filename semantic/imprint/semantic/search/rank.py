@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.parse.terms import terms
-from imprint.semantic.search.stems import are_related
+from imprint.semantic.search.stems import Family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -230,12 +230,8 @@ class _Judge:
         """The share of the query's words, by their weight, that have a relative in the text."""
         known = self._covered.get(text)
         if known is None:
-            there = set(terms(text))
-            met = sum(
-                worth
-                for word, worth in self._words.items()
-                if any(are_related(word, other) for other in there)
-            )
+            there = Family(terms(text))
+            met = sum(worth for word, worth in self._words.items() if there.has_relative(word))
             known = self._covered[text] = met / self._total
         return known
 

@@ -7,7 +7,10 @@ only beside it.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Longest first within what may follow each other; each needs a rest of at least three letters.
 _ENDINGS: Final = (
@@ -33,13 +36,23 @@ def stem(word: str) -> str:
     return word
 
 
-def are_related(one: str, other: str) -> bool:
-    """Whether two words are of one family, or one is the other cut short (`config`, `configuration`)."""
-    if one == other:
-        return True
-    shorter, longer = sorted((one, other), key=len)
-    if len(shorter) < _REST_MIN:
-        return False
-    if longer.startswith(shorter):
-        return True
-    return len(shorter) > _REST_MIN and stem(one) == stem(other)
+class Family:
+    """Words, asked for their relatives."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words = frozenset(words)
+        self._stems = frozenset(stem(word) for word in self._words if len(word) > _REST_MIN)
+
+    def has_relative(self, word: str) -> bool:
+        """Whether one of the words is this one, of its family, or one of the two cut short.
+
+        `config` and `configuration` are such a pair.
+        """
+        if word in self._words:
+            return True
+        if len(word) > _REST_MIN and stem(word) in self._stems:
+            return True
+        return any(
+            min(len(word), len(other)) >= _REST_MIN and (word.startswith(other) or other.startswith(word))
+            for other in self._words
+        )
