@@ -151,10 +151,15 @@ class StoreMachine(RuleBasedStateMachine):
         if not atomic:
             self.take({good: commit})
 
-    @precondition(lambda self: self.refs.keys() - {b"refs/heads/main"})
+    @property
+    def deletable(self) -> list[bytes]:
+        """Refs that may go: all but the branch that HEAD names."""
+        return sorted(self.refs.keys() - {bytes(self.repository.view.refs.snapshot().head)})
+
+    @precondition(lambda self: self.deletable)
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(sorted(self.refs.keys() - {b"refs/heads/main"})))
+        name = data.draw(st.sampled_from(self.deletable))
         self.landed(self.push(RefCommand(name, self.refs[name], None), pack=None), {name: None})
 
     @rule(name=BRANCHES)

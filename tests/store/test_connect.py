@@ -1,11 +1,15 @@
 """Connectivity: which tips are whole, and on whose word."""
 
+import hashlib
 import io
+import struct
+import zlib
 
 import pytest
 
 from imprint.store.limits import Limits
-from imprint.store.objects.ports import ObjectKind
+from imprint.store.objects.codec import encode_commit, encode_tree, object_id
+from imprint.store.objects.ports import Identity, ObjectKind
 from imprint.store.plumbing import Plumbing
 from imprint.store.receive.connect import FLOOR_MAX, WALKS_MAX, Connectivity, find_tips
 from imprint.store.receive.quarantine import open_quarantine
@@ -84,6 +88,37 @@ def test_the_same_without_the_ref_needs_the_row(scene) -> None:
     assert scene.find_disconnected(second, pack=pack) == {second}
     scene.recorded.add(name)
     assert scene.find_disconnected(second) == set()
+
+
+def test_a_base_that_completed_the_pack_is_not_vouched_for_by_it(scene) -> None:
+    """A delta on a crash's leftover brings that commit into the pack, and nothing that it reaches."""
+    leftover = scene.git.commit_file("a", "1")
+    scene.leave(leftover)
+    base = scene.git.run("cat-file", "commit", leftover).stdout
+    pack, tip = pack_with_delta_on(leftover, base)
+    assert scene.find_disconnected(leftover, tip, pack=pack) == {leftover}
+
+
+def pack_with_delta_on(base_id: str, base: bytes) -> tuple[bytes, str]:
+    """A thin pack of an empty tree, and of a commit of it that is a delta on another commit; and its id."""
+    tree = encode_tree([])
+    someone = Identity("Eve", "eve@example.com", 1, 0)
+    commit = encode_commit(object_id(ObjectKind.TREE, tree), [], someone, someone, "new")
+    pieces = [commit[at : at + 127] for at in range(0, len(commit), 127)]
+    delta = varint(len(base)) + varint(len(commit)) + b"".join(bytes([len(each)]) + each for each in pieces)
+    pack = struct.pack(">4sLL", b"PACK", 2, 2) + entry_header(2, len(tree)) + zlib.compress(tree)
+    pack += entry_header(7, len(delta)) + bytes.fromhex(base_id) + zlib.compress(delta)
+    return pack + hashlib.sha1(pack).digest(), object_id(ObjectKind.COMMIT, commit)
+
+
+def varint(number: int) -> bytes:
+    low, rest = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + varint(rest) if rest else bytes([low])
+
+
+def entry_header(kind: int, size: int) -> bytes:
+    low, rest = kind << 4 | size & 0x0F, size >> 4
+    return bytes([low | 0x80]) + varint(rest) if rest else bytes([low])
 
 
 def test_one_object_only_on_disk_is_enough_to_refuse(scene) -> None:

@@ -192,17 +192,17 @@ def test_folder_collisions_are_told_per_ref_and_letter_case_is_none(bench, work_
 
 def test_a_branch_can_become_a_folder_in_one_push(bench, work_tree) -> None:
     head = work_tree.commit_file("a", "1")
-    bench.push({"refs/heads/a": (None, head)}, bench.pack(work_tree.folder, "HEAD"))
+    bench.push({MAIN: (None, head), "refs/heads/a": (None, head)}, bench.pack(work_tree.folder, "HEAD"))
     receipt = bench.push({"refs/heads/a": (head, None), "refs/heads/a/b": (None, head)}, None, atomic=True)
     assert errors(receipt) == {"refs/heads/a": None, "refs/heads/a/b": None}
-    assert bench.refs == {"refs/heads/a/b": head}
+    assert bench.refs == {MAIN: head, "refs/heads/a/b": head}
 
 
 def test_a_push_that_only_deletes_needs_no_pack(bench, work_tree) -> None:
     head = work_tree.commit_file("a", "1")
-    bench.push({"refs/heads/x": (None, head)}, bench.pack(work_tree.folder, "HEAD"))
+    bench.push({MAIN: (None, head), "refs/heads/x": (None, head)}, bench.pack(work_tree.folder, "HEAD"))
     assert errors(bench.push({"refs/heads/x": (head, None)}, None)) == {"refs/heads/x": None}
-    assert bench.refs == {}
+    assert bench.refs == {MAIN: head}
     assert errors(bench.push({"refs/heads/x": (None, None)}, None)) == {"refs/heads/x": None}
 
 
@@ -494,3 +494,22 @@ def test_hundred_refused_pushes_leave_the_folder_as_it_was(bench, work_tree) -> 
         bench.push({"refs/imprint/x": (None, second)}, pack)
         bench.push({MAIN: (first, second), "refs/heads/y": (first, second)}, pack, atomic=True)
     assert (bench.files, bench.events) == (before, events)
+
+
+@pytest.mark.parametrize(
+    ("first", "head"),
+    [
+        (["main"], "main"),
+        (["trunk"], "trunk"),
+        (["a", "master", "trunk"], "master"),
+        (["a", "main", "master"], "main"),
+        (["a", "b"], "main"),
+    ],
+)
+def test_the_first_branches_say_what_head_names(bench, work_tree, first, head) -> None:
+    commit = work_tree.commit_file("a", "1")
+    pack = bench.pack(work_tree.folder, "HEAD")
+    bench.push({f"refs/heads/{name}": (None, commit) for name in first}, pack)
+    assert bench.repository.view.refs.snapshot().head == f"refs/heads/{head}".encode()
+    bench.push({"refs/heads/later": (None, commit)}, None)
+    assert bench.repository.view.refs.snapshot().head == f"refs/heads/{head}".encode()

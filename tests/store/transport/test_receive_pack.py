@@ -171,11 +171,11 @@ def test_a_broken_pack_is_an_unpack_error_for_every_command(bench, work_tree, da
 
 def test_bytes_after_a_deletion_are_an_unpack_error(bench, work_tree) -> None:
     head = work_tree.commit_file("a", "1")
-    bench.push({"refs/heads/x": (None, head)}, bench.pack(work_tree.folder, "HEAD"))
-    deletion = f"{head} {ZERO} refs/heads/x"
+    bench.push({"refs/tags/x": (None, head)}, bench.pack(work_tree.folder, "HEAD"))
+    deletion = f"{head} {ZERO} refs/tags/x"
     assert report_of(answer(bench, request(deletion, after=b"PACK")))[0].startswith("unpack unexpected")
-    assert bench.refs == {"refs/heads/x": head}
-    assert report_of(answer(bench, request(deletion))) == ["unpack ok", "ok refs/heads/x"]
+    assert bench.refs == {"refs/tags/x": head}
+    assert report_of(answer(bench, request(deletion))) == ["unpack ok", "ok refs/tags/x"]
 
 
 def test_a_pack_over_the_limit_is_told_in_the_report(make_bench, work_tree) -> None:

@@ -34,6 +34,7 @@ MISSING_OBJECTS: Final = "missing necessary objects"
 SHALLOW_REFUSED: Final = "shallow update not allowed"
 """Said of a tip below which the client's own history ends; git's words."""
 _BRANCHES: Final = b"refs/heads/"
+_USUAL_HEADS: Final = (RefName(b"refs/heads/main"), RefName(b"refs/heads/master"))
 
 
 class Docket:
@@ -121,6 +122,19 @@ class Docket:
             self._refuse_each(lambda command: collisions.get(command.name))
         else:
             self.refuse_all(otherwise)
+
+    def find_first_branch(self, snapshot: RefSnapshot) -> RefName | None:
+        """The branch that HEAD shall name when the first branches arrive and its own is not among them.
+
+        That is `main`, else `master`, else the only one; None where HEAD stays as it is.
+        """
+        if any(name.startswith(_BRANCHES) for name in snapshot.refs):
+            return None
+        created = {RefName(command.name) for command in self.standing if command.name.startswith(_BRANCHES)}
+        if snapshot.head in created:
+            return None
+        usual = next((name for name in _USUAL_HEADS if name in created), None)
+        return usual or (min(created) if len(created) == 1 else None)
 
     def make_updates(self, tips: Mapping[ObjectId, Tip]) -> tuple[RefUpdate, ...]:
         """The standing commands as the commit point wants them."""

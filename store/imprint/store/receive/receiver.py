@@ -246,7 +246,12 @@ class Receiver:
             admission = self._make_admission(push, ready.verdict, repository)
             try:
                 event = self._hosting.catalogue.admit(
-                    replace(admission, updates=docket.make_updates(ready.tips), pack=record)
+                    replace(
+                        admission,
+                        updates=docket.make_updates(ready.tips),
+                        pack=record,
+                        head=push.head or docket.find_first_branch(repository.view.refs.snapshot()),
+                    )
                 )
             except StaleUpdate as stale:
                 docket.refuse(stale.name, describe_stale(stale))
@@ -270,7 +275,6 @@ class Receiver:
             actor=principal.actor.name if principal else OPERATOR,
             token_id=principal.token.id if principal else None,
             verdict=str(verdict),
-            head=push.head,
             claim=push.claim or self._find_claim(push, repository),
             details=details,
         )
