@@ -10,7 +10,7 @@ import pytest
 from imprint.semantic.library import TEXT_CHARACTERS_MAX, Library
 from imprint.semantic.search.query import LIMIT_MAX, Query
 from imprint.semantic.search.render import answer_json, references_json, status_json, symbols_json
-from imprint.store.errors import BadInput, BadRevision, RefMissing
+from imprint.store.errors import BadInput, BadRevision, RefMissing, StorageFailed
 from imprint.store.types import ObjectId
 
 
@@ -348,3 +348,21 @@ def test_threads_search_while_another_indexes(sample, open_view, library, index_
             asker.join()
     assert wrong == []
     assert library.search(view, Query("name_11")).behind == 0
+
+
+def test_content_that_a_partial_clone_lacks_is_counted(sample, open_view, library, git_client, tmp_path):
+    sample("config", "uploadpack.allowFilter", "true")
+    git_client(tmp_path)(
+        "clone", "-q", "--no-checkout", "--filter=blob:none", sample.folder.as_uri(), "partial"
+    )
+    view = open_view(tmp_path / "partial")
+    library.ensure(view, view.refs.snapshot().head_id)
+    status = library.status(view)
+    assert (status.behind, status.blobs, status.skipped) == (0, 0, {"not in this clone": 5})
+    assert library.search(view, Query("retry policy")).hits == ()
+
+
+def test_a_folder_that_cannot_be_made_is_said_to_be(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageFailed, match="cannot make"):
+        Library.open(tmp_path / "file")

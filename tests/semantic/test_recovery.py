@@ -12,6 +12,7 @@ import pytest
 
 from imprint.semantic.library import Library
 from imprint.semantic.search.query import Query
+from imprint.store.types import ObjectId
 
 FILES = 60
 
@@ -82,17 +83,19 @@ def test_killed_at_any_step_and_run_again_it_equals_an_undisturbed_run(many, ope
     steps = int(out)
     expected = Library.open(tmp_path / "undisturbed").rows()
     assert len(expected["chunks"]) >= FILES
-    chosen = random.Random(20).sample(range(2, steps), 4)
-    moments = [("step", step) for step in chosen] + [("file", 40)]
-    for what, last in moments:
-        folder = tmp_path / f"{what}-{last}"
-        child = run_child(program, many.folder, folder, what, last)
-        assert child.wait(timeout=60) == -signal.SIGKILL, child.communicate()
-        child.communicate()
+    moments = [("step", step) for step in random.Random(20).sample(range(2, steps), 3)] + [("file", 40)]
+    folders = [tmp_path / f"{what}-{last}" for what, last in moments]
+    children = [
+        run_child(program, many.folder, folder, *moment)
+        for moment, folder in zip(moments, folders, strict=True)
+    ]
+    for child, folder, moment in zip(children, folders, moments, strict=True):
+        _, err = child.communicate(timeout=60)
+        assert child.returncode == -signal.SIGKILL, err
         library = Library.open(folder)
         assert library.search(view, Query("function_3")).commit is None, "half an index is not shown"
         library.ensure(view, head)
-        assert library.rows() == expected, (what, last)
+        assert library.rows() == expected, moment
         assert library.search(view, Query("function_3")).hits[0].path == b"src/module_3.py"
         assert not list(folder.glob("index-*/segments/*.new")), "what the dead one left is gone"
         library.close()
@@ -135,8 +138,9 @@ def test_two_processes_that_index_the_same_commit_make_one_index(many, open_view
     whole.close()
 
 
+@pytest.mark.parametrize("writing_first", [False, True])
 @pytest.mark.parametrize("harm", ["lose", "cut", "scribble"])
-def test_a_segment_that_is_lost_or_damaged_is_built_again(many, open_view, tmp_path, harm):
+def test_a_segment_that_is_lost_or_damaged_is_built_again(many, open_view, tmp_path, harm, writing_first):
     view = open_view(many.folder)
     library = Library.open(tmp_path / "library")
     library.ensure(view, view.refs.snapshot().head_id)
@@ -150,8 +154,13 @@ def test_a_segment_that_is_lost_or_damaged_is_built_again(many, open_view, tmp_p
         else:
             path.write_bytes(b"scribble" * 100)
     library = Library.open(tmp_path / "library")
-    assert library.search(view, Query("function_3")) == expected[1]
-    assert library.rows() == expected[0]
+    if writing_first:
+        library.ensure(view, ObjectId(many.commit_file("src/late.py", "def much_later(): pass\n")))
+        assert library.search(view, Query("much_later")).hits[0].path == b"src/late.py"
+        assert library.search(view, Query("function_3")).hits[0].path == b"src/module_3.py"
+    else:
+        assert library.search(view, Query("function_3")) == expected[1]
+        assert library.rows() == expected[0]
     library.close()
 
 

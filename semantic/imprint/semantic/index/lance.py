@@ -71,6 +71,7 @@ class LanceIndex:
 
     def add(self, blobs: Sequence[ExtractedBlob]) -> None:
         """Index content; see `Index.add`."""
+        self.segments()  # mends them where need be, before they are merged
         with self._database.writing() as sql:
             self._remove_strays(sql)
             known = find_rows(sql, {blob.key for blob in blobs})
@@ -107,6 +108,7 @@ class LanceIndex:
 
     def forget(self, repository_id: str) -> None:
         """Drop what only this repository holds; see `Index.forget`."""
+        self.segments()  # mends them where need be, before they are merged
         with self._database.writing() as sql:
             for table in ("indexed_commit", "position", "holding"):
                 sql.execute(f"DELETE FROM {table} WHERE repository_id = ?", (repository_id,))  # noqa: S608

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 STEM_COUNT: Final = 2
 """How often the words of a file's stem count in each of its chunks; the last folders' words count once."""
 FOLDERS_COUNTED: Final = 3
+NOT_HERE: Final = "not in this clone"
+"""The reason for files whose content a partial clone lacks."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Listing:
         row_ids: their rows' ids.
         blobs: their contents' ids, as bytes one after the other.
         words: terms of their paths, to file numbers.
-        skipped: files of which nothing was extracted, by reason.
+        skipped: files of which nothing was extracted, by reason; also those that are not in the index.
     """
 
     paths: StringTable
@@ -59,12 +61,14 @@ class Listing:
         words = PostingsBuilder()
         for number, (path, _, _) in enumerate(listed):
             words.add(number, path_terms(path))
+        skipped = Counter(row.skipped for _, _, row in listed if row.skipped)
+        skipped[NOT_HERE] = len(files) - len(listed)
         return cls(
             paths=StringTable.build([path for path, _, _ in listed]),
             row_ids=np.array([row.id for _, _, row in listed], np.int64),
             blobs=np.frombuffer(bytes.fromhex("".join(blob for _, blob, _ in listed)), np.uint8),
             words=words.build(),
-            skipped=dict(sorted(Counter(row.skipped for _, _, row in listed if row.skipped).items())),
+            skipped={reason: count for reason, count in sorted(skipped.items()) if count},
         )
 
     @classmethod
