@@ -34,6 +34,19 @@ CHARS_MAX = 1500
 LINES_MAX = 50
 LINE_CHARS_MAX = 3000
 
+# Kinds of entities that name a chunk only if they fill half of it: many of them stand at the top of a file.
+_ONE_LINERS = frozenset(
+    kind.value
+    for kind in (
+        EntityKind.VARIABLE,
+        EntityKind.CONSTANT,
+        EntityKind.FIELD,
+        EntityKind.TYPE,
+        EntityKind.MACRO,
+        EntityKind.DECLARATION,
+    )
+)
+
 _HEADING = re.compile(rb"#{1,6}\s|=+\s*$|[A-Z][^.]*:\s*$")
 
 
@@ -93,13 +106,20 @@ class _Cutter:
             siblings = self._children.setdefault(parent, [])
             if siblings and self._entities[siblings[-1]].end_line >= entity.start_line:
                 continue
-            start = entity.start_line
             lowest = max(floor, self._entities[parent].start_line + 1 if parent >= 0 else 1)
-            while start - 1 >= lowest and start - 1 in self._comment_lines:
-                start -= 1
-            self._first[index] = start
+            self._first[index] = self._with_comments(entity.start_line, lowest)
             siblings.append(index)
             open_entities.append(index)
+
+    def _with_comments(self, start: int, lowest: int) -> int:
+        """Give the first line of the comments above an entity, over one blank line at most."""
+        above = start - 1
+        if above > lowest and not self._source.line(above).strip():
+            above -= 1
+        while above >= lowest and above in self._comment_lines:
+            start = above
+            above -= 1
+        return start
 
     def _cut(self, first: int, last: int, owner: int) -> Iterator[_Piece]:
         """Cut the lines of an entity, or of the file, at the entities in it; recursion ends where they do."""
@@ -217,6 +237,8 @@ class _Labels:
             around = _common_container(list(weights))
             if around in self._kinds and around:
                 return around, self._kinds[around]
+            if weights[heaviest] * 4 < total or self._kinds[heaviest] in _ONE_LINERS:
+                return "", EntityKind.MODULE.value
         return heaviest, self._kinds[heaviest]
 
 

@@ -123,7 +123,11 @@ class CommentRuns:
     def doc_before(self, offset: int) -> str:
         """Give the documentation that stands right above what begins at `offset`."""
         line = self._source.line_at(offset)
-        if line - 1 not in self._by_last_line or not self._source.begins_line(offset):
+        if line - 1 not in self._by_last_line:
+            if not self._is_formal_doc_over_a_blank_line(line):
+                return ""
+            line -= 1
+        if not self._source.begins_line(offset):
             return ""
         text = self._text(self._run_before(line))
         return "" if _LICENCE.search(text) else paragraph_of_comment(text)
@@ -143,6 +147,11 @@ class CommentRuns:
             run.append(span)
             line = last + 1
         return self._file_doc(run, line, first_entity_line)
+
+    def _is_formal_doc_over_a_blank_line(self, line: int) -> bool:
+        span = self._by_last_line.get(line - 2)
+        blank = line > 1 and not self._source.line(line - 1).strip()
+        return blank and span is not None and self._source.content.startswith(b"/**", span[0])
 
     def _run_before(self, line: int) -> list[Span]:
         run: list[Span] = []

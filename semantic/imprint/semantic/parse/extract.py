@@ -29,6 +29,7 @@ __all__ = [
     "ReferenceKind",
     "extract",
     "extract_as",
+    "extract_text",
 ]
 
 # 1: the first.
@@ -40,14 +41,21 @@ def extract(path: bytes, content: bytes) -> Extraction:
     return extract_as(detect(path, content) or language_named(TEXT), content)
 
 
+def extract_text(language: Language, content: bytes) -> Extraction:
+    """Cut content into windows of text, whatever its language."""
+    return Extraction(
+        language.name, (), (), cut_chunks(Source(decode_content(content)), (), frozenset()), None
+    )
+
+
 def extract_as(language: Language, content: bytes) -> Extraction:
     """Extract from content in a known language."""
     skipped = language.skipped or reason_to_skip(content)
     if skipped is not None:
         return Extraction(language.name, (), (), (), skipped)
-    source = Source(decode_content(content))
     if language.grammar is None:
-        return Extraction(language.name, (), (), cut_chunks(source, (), frozenset()), None)
+        return extract_text(language, content)
+    source = Source(decode_content(content))
     structure = read_structure(compile_grammar(language.grammar), source)
     chunks = cut_chunks(source, structure.entities, structure.comment_lines)
     return Extraction(language.name, structure.entities, structure.references, chunks, None)

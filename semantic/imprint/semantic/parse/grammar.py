@@ -17,6 +17,7 @@ meaning:
     @comment     a comment          @string   a literal whose white space matters
     @docstring   documentation inside of the innermost entity around it
     @prefix      a decorator, attribute or annotation; one that stands before an entity belongs to its span
+    @ignored     a region whose references do not count
     @block       an indented block, where indentation is the syntax
 
 Invariants:

@@ -6,12 +6,13 @@ found spans; one sweep over the spans in order of position nests them and gives 
 Invariants:
 1. Nothing here recurses over the tree, so depth of nesting costs no stack; entities more than `DEPTH_MAX`
    deep are left out, which bounds the work at DEPTH_MAX passes over the file.
-2. Broken source gives what the grammar could recover, never an error.
+2. Broken source gives what the grammar could recover, never an error; of next to nothing, the module.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,6 +37,8 @@ _Event = tuple[int, int, int]
 
 # Real code stays below ten.
 DEPTH_MAX = 32
+# A query over one error of this many tokens takes a tenth of a second, and the square of that for more.
+ERROR_CHILDREN_MAX = 10_000
 SIGNATURE_CHARS_MAX = 300
 NAME_CHARS_MAX = 200
 
@@ -129,6 +132,8 @@ def read_structure(grammar: CompiledGrammar, source: Source) -> Structure:
     """Parse a file and give what it defines and what it mentions."""
     prepared = source.content if grammar.prepare is None else grammar.prepare(source.content)
     root = Parser(grammar.language).parse(prepared).root_node
+    if _is_beyond_recovery(root):
+        root = Parser(grammar.language).parse(b"").root_node
     marks = QueryCursor(grammar.marks).captures(root)
     found = _collect_definitions(grammar, root, source)
     comments = _spans(marks.get("comment", ()))
@@ -151,6 +156,21 @@ def read_structure(grammar: CompiledGrammar, source: Source) -> Structure:
             item.doc = docs.get(id(item), "") or preceding.doc_before(item.start)
             entities.append(_entity(item, item.kind, source, uncommented, shapes))
     return Structure(tuple(entities), tuple(references), preceding.lines)
+
+
+def _is_beyond_recovery(root: Node) -> bool:
+    """Tell whether the parser gave up on a stretch so long that a query over it would take quadratic time."""
+    unread = [root] if root.has_error else []
+    while unread:
+        node = unread.pop()
+        if node.is_error and node.child_count > ERROR_CHILDREN_MAX:
+            return True
+        unread.extend(
+            child
+            for child in node.children
+            if child.has_error and child.end_byte - child.start_byte > ERROR_CHILDREN_MAX
+        )
+    return False
 
 
 def _spans(nodes: Iterable[Node]) -> list[Span]:
@@ -368,18 +388,25 @@ def _around(nested: list[_Found], events: list[_Event]) -> Iterator[_Found | Non
 def _reference_events(nested: list[_Found], marks: dict[str, list[Node]]) -> list[_Event]:
     """Give the places where names are used, each with the index of its strongest kind."""
     taken = {item.name_at for item in nested}
+    ignored = _spans(marks.get("ignored", ()))
     events: list[_Event] = []
     for strength, (capture, kind) in enumerate(_REFERENCES):
         here: set[int] = set()
         for node in marks.get(capture, ()):
             start = node.start_byte
-            if start in taken or start in here:
+            if start in taken or start in here or (ignored and _is_within(start, ignored)):
                 continue
             here.add(start)
             events.append((start, node.end_byte, strength))
         if kind is not ReferenceKind.IMPORT:
             taken |= here
     return events
+
+
+def _is_within(offset: int, spans: list[Span]) -> bool:
+    """Tell whether one of sorted spans that do not nest holds an offset."""
+    index = bisect_right(spans, (offset, sys.maxsize)) - 1
+    return index >= 0 and offset < spans[index][1]
 
 
 def _reference_name(source: Source, start: int, end: int) -> str:

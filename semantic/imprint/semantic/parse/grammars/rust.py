@@ -65,6 +65,7 @@ RUST = Grammar(
 (string_literal) @string
 (raw_string_literal) @string
 (char_literal) @string
-(attribute_item) @prefix
+(attribute_item) @prefix @ignored
+(inner_attribute_item) @ignored
 """,
 )
