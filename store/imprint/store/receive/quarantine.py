@@ -66,7 +66,7 @@ class Unpacked:
     Attributes:
         record: how the catalogue will know it.
         index_path: its index, in the quarantine.
-        self_contained: whether everything its objects refer to is in it.
+        self_contained: whether everything its objects refer to came in it.
         warnings: what is odd about its objects, without being refused.
         kinds: what each of its objects is; empty when they are more than `KINDS_MAX`.
     """
@@ -132,7 +132,9 @@ class Quarantine:
             record = PackRecord(name, len(index), (self.pack_dir / f"{name}.pack").stat().st_size)
         if object_count == 0:
             return None
-        return Unpacked(record, index_path, indexed.self_contained, indexed.warnings, kinds)
+        # A base that was added to complete the pack is in it, but nobody looked at what that base refers to.
+        self_contained = indexed.self_contained and record.object_count == object_count
+        return Unpacked(record, index_path, self_contained, indexed.warnings, kinds)
 
     def _index(self, header: bytes, pack: BinaryIO, bytes_max: int, shallow: Sequence[ObjectId]) -> _Indexed:
         """Feed the pack to index-pack."""
@@ -153,24 +155,24 @@ class Quarantine:
 
     def _read_kinds(self, bytes_max: int) -> dict[ObjectId, ObjectKind]:
         """What each object is, unless they are many; none may be too large once it is inflated."""
-        listed = self.alone.run(
+        kinds: dict[ObjectId, ObjectKind] = {}
+        with self.alone.stream(
             "cat-file",
             "--batch-all-objects",
             "--unordered",
             "--buffer",
             "--batch-check=%(objectsize) %(objecttype) %(objectname)",
-        )
-        lines = listed.splitlines()
-        if max((int(line.split(b" ", 1)[0]) for line in lines), default=0) > bytes_max:
-            raise LimitExceeded(
-                f"an object of the pack is larger than {bytes_max} bytes", limit="object_bytes_max"
-            )
-        if len(lines) > KINDS_MAX:
-            return {}
-        return {
-            ObjectId(name): ObjectKind(kind)
-            for _, kind, name in (line.decode("ascii").split(" ") for line in lines)
-        }
+        ) as listing:
+            for line in listing.stdout:
+                size, kind, name = line.split()
+                if int(size) > bytes_max:
+                    raise LimitExceeded(
+                        f"an object of the pack is larger than {bytes_max} bytes", limit="object_bytes_max"
+                    )
+                if len(kinds) <= KINDS_MAX:
+                    kinds[ObjectId(name.decode("ascii"))] = ObjectKind(kind.decode("ascii"))
+            listing.finish()
+        return kinds if len(kinds) <= KINDS_MAX else {}
 
     def _verify_end(self, index: packs.PackIndex, object_count: int, copied: int, name: str) -> None:
         """Check that the pack ended where the bytes ended.
