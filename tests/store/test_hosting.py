@@ -441,6 +441,23 @@ def test_each_new_prompt_is_a_turn_and_a_repeated_one_is_not(hosting):
     assert [(turn.number, turn.model) for turn in turns] == [(1, "m1"), (2, "m2"), (3, None)]
 
 
+def test_a_claim_names_the_prompt_that_was_given_with_it(hosting, monkeypatch):
+    """Whoever else works in the session at the same moment: their prompt is not this one's."""
+    repository = hosting.create(APP, None)
+    add_turn, rivals = hosting.catalogue.add_turn, ["theirs"]
+
+    def add_two(*arguments):
+        turn = add_turn(*arguments)
+        if rivals:
+            hosting.open_session(repository, "coder", SessionSeed("s1", prompt=rivals.pop()))
+        return turn
+
+    monkeypatch.setattr(hosting.catalogue, "add_turn", add_two)
+    claim = hosting.open_session(repository, "coder", SessionSeed("s1", prompt="mine"))
+    key = transcript_key(repository.record.id, "s1")
+    assert hosting.transcripts.read(key, claim.prompt) == b"mine"
+
+
 def test_a_prompt_may_hold_any_text(hosting):
     repository = hosting.create(APP, None)
     claim = hosting.open_session(repository, "coder", SessionSeed("s1", prompt="é \x00 \ud800 \U0001f600"))

@@ -186,10 +186,12 @@ class Access:
             model=seed.model,
             base=base,
         )
-        self._catalogue.open_session(session)
-        if text is not None:
-            self._add_turn(session, text)
-        return self.session_claim(repository_id, seed.id)
+        kept = self._catalogue.open_session(session)
+        if text is None:
+            return self.session_claim(repository_id, seed.id)
+        # The turn just kept, not the newest: others may add turns to the session at this moment.
+        prompt = self._add_turn(session, text)
+        return SessionClaim(kept.id, kept.agent, kept.model, prompt, kept.base)
 
     def session_claim(self, repository_id: str, session_id: str) -> SessionClaim:
         """What a session says of work that is delivered in it now; `SessionMissing` if never opened."""
@@ -205,14 +207,16 @@ class Access:
             base=session.base,
         )
 
-    def _add_turn(self, session: Session, text: bytes) -> None:
+    def _add_turn(self, session: Session, text: bytes) -> str:
+        """Keep the prompt as the newest turn, if it is not that already; the address of its text."""
         address = self._transcripts.write(transcript_key(session.repository_id, session.id), text)
         turns = self._catalogue.list_turns(session.repository_id, session.id)
         if turns and turns[-1].prompt == address and session.model in {None, turns[-1].model}:
-            return
+            return address
         self._catalogue.add_turn(
             session.repository_id, session.id, address, session.model, session.opened_at_ms
         )
+        return address
 
 
 def _verify_name(what: str, name: str) -> None:
