@@ -36,6 +36,7 @@ def test_a_password_may_hold_a_colon() -> None:
         "Bearer ",
         "Basic",
         "Basic !!!",
+        "Basic é",
         "Basic YWJj",
         basic("user", ""),
         "Digest x=y",

@@ -14,7 +14,6 @@ Invariants:
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -114,7 +113,7 @@ def read_secret(authorization: str | None) -> str:
 def _read_password(credentials: str) -> str:
     try:
         decoded = base64.b64decode(credentials, validate=True).decode("utf-8", "surrogateescape")
-    except binascii.Error:
+    except ValueError:  # no Base64, or not even ASCII
         decoded = ""
     _, _, password = decoded.partition(":")
     if not password:
