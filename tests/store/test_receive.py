@@ -88,7 +88,7 @@ def test_a_ref_that_moves_during_the_push_is_refused_and_the_pack_goes(make_benc
             catalogue = rival.hosting.catalogue
             event = catalogue.list_events(rival.repository.record.id)[-1]
             assert event.changes[0].new == first
-            rival.receiver._hosting.catalogue.admit(admission(event, second))
+            rival.receiver.hosting.catalogue.admit(admission(event, second))
 
     def admission(event, target):
         update = RefUpdate(RefName(MAIN.encode()), ObjectId(target), MustBe(ObjectId(first)))

@@ -164,7 +164,7 @@ class _Work:
         self._repository = repository
         self._principal = principal
         self._receiver = receiver
-        self._hosting = receiver._hosting  # noqa: SLF001 - the receiver's own hosting, not a second one
+        self._hosting = receiver.hosting
         self._objects = repository.view.objects
 
     def verify(self) -> None:

@@ -8,12 +8,12 @@ Invariants:
 from __future__ import annotations
 
 import mmap
-import os
 import re
 import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
+from imprint.store.durable import sync_folder
 from imprint.store.errors import StorageFailed
 
 if TYPE_CHECKING:
@@ -73,15 +73,6 @@ def remove(name: str, folder: Path) -> None:
         sync_folder(folder)
     except OSError as failure:
         raise StorageFailed(f"{name} cannot be removed from {folder}: {failure.strerror}") from failure
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a crash of the machine."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class PackIndex:

@@ -84,6 +84,9 @@ class _Ready:
 class Receiver:
     """Receives pushes. Safe to share between threads.
 
+    Attributes:
+        hosting: whose repositories they go to.
+
     Args:
         hosting: the repositories, their catalogue, time, ids and limits.
         judge: who decides whether a push may be admitted.
@@ -98,8 +101,7 @@ class Receiver:
         on_admitted: Callable[[str], None] = lambda _: None,
         step: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.limits = hosting.limits
-        self._hosting = hosting
+        self.hosting = hosting
         self._judge = judge
         self._on_admitted = on_admitted
         self._step = step
@@ -146,16 +148,16 @@ class Receiver:
     def _quarantine(self, repository: Repository) -> AbstractContextManager[Quarantine]:
         return open_quarantine(
             repository.git_dir,
-            self._hosting.ids.new_id("push"),
+            self.hosting.ids.new_id("push"),
             repository.view.plumbing,
             repository.record.algorithm,
-            self.limits.quarantine_bytes_free_min,
+            self.hosting.limits.quarantine_bytes_free_min,
         )
 
     def _unpack(self, push: Push, quarantine: Quarantine) -> Unpacked | None:
         if push.pack is None:
             return None
-        unpacked = quarantine.unpack(push.pack, self.limits, push.shallow)
+        unpacked = quarantine.unpack(push.pack, self.hosting.limits, push.shallow)
         self._step("unpacked")
         return unpacked
 
@@ -171,7 +173,7 @@ class Receiver:
             frozenset(value.id for value in snapshot.refs.values()),
             docket.olds | {snapshot.head_id} if snapshot.head_id else docket.olds,
             repository.git_dir / "objects" / "pack",
-            lambda: self._hosting.catalogue.list_packs(repository.record.id),
+            lambda: self.hosting.catalogue.list_packs(repository.record.id),
         )
         docket.check_tips(tips, connectivity.find_disconnected(tips))
         self._step("connected")
@@ -186,9 +188,9 @@ class Receiver:
         verdict = self._judge.judge(push, repository)
         if not verdict.allowed:
             raise PushRefused(verdict.text, rule=verdict.rule)
-        if push.principal and (now := self._hosting.catalogue.find_token(push.principal.token.secret_hash)):
+        if push.principal and (now := self.hosting.catalogue.find_token(push.principal.token.secret_hash)):
             ends_at_ms = min(now.expires_at_ms or _NEVER_MS, now.revoked_at_ms or _NEVER_MS)
-            if ends_at_ms <= self._hosting.clock.now_ms():
+            if ends_at_ms <= self.hosting.clock.now_ms():
                 raise PushRefused("the token ended during the push", rule="token-ended")
         self._step("judged")
         return verdict
@@ -236,7 +238,7 @@ class Receiver:
             _log.warning("%s: %s is left to collect: %s", repository.record.id, record.name, failure)
 
     def _is_recorded(self, record: PackRecord, repository: Repository) -> bool:
-        return record.name in self._hosting.catalogue.list_packs(repository.record.id)
+        return record.name in self.hosting.catalogue.list_packs(repository.record.id)
 
     def _admit(
         self, push: Push, docket: Docket, ready: _Ready, record: PackRecord | None, repository: Repository
@@ -245,7 +247,7 @@ class Receiver:
         while docket.standing or push.head:
             admission = self._make_admission(push, ready.verdict, repository)
             try:
-                event = self._hosting.catalogue.admit(
+                event = self.hosting.catalogue.admit(
                     replace(
                         admission,
                         updates=docket.make_updates(ready.tips),
@@ -269,9 +271,9 @@ class Receiver:
             details["push_options"] = json.dumps(push.options)
         return Admission(
             repository_id=repository.record.id,
-            event_id=self._hosting.ids.new_id("evt"),
+            event_id=self.hosting.ids.new_id("evt"),
             kind=push.kind,
-            at_ms=self._hosting.clock.now_ms(),
+            at_ms=self.hosting.clock.now_ms(),
             actor=principal.actor.name if principal else OPERATOR,
             token_id=principal.token.id if principal else None,
             verdict=str(verdict),
@@ -282,4 +284,4 @@ class Receiver:
     def _find_claim(self, push: Push, repository: Repository) -> SessionClaim | None:
         if push.principal is None or push.principal.token.session is None:
             return None
-        return self._hosting.session_claim(repository, push.principal.token.session)
+        return self.hosting.session_claim(repository, push.principal.token.session)

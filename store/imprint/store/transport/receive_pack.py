@@ -139,7 +139,7 @@ def serve_receive(
         ProtocolError, LimitExceeded: at once, before the first byte of the answer: the commands cannot be
             read. Everything that happens later is told in the answer.
     """
-    request = parse_receive(body, receiver.limits, repository.record.algorithm)
+    request = parse_receive(body, receiver.hosting.limits, repository.record.algorithm)
     if request is None:
         return iter(())
     return _Answer(request, repository, principal, receiver).stream(body, keep_alive_seconds)
