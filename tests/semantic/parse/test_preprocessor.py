@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ("a.hpp", 'class LIB_VISIBLE("x") Job final {};\n', "class Job 1-1"),
         ("a.cpp", "LIB_BEGIN_NAMESPACE\nvoid run() {}\nLIB_END_NAMESPACE\n", "function run 2-2"),
         ("a.cpp", "template <class T> LIB_CONSTEXPR auto run(T t) -> T { return t; }\n", "function run 1-1"),
+        ("a.cpp", "LIB_DEFINE_FOR(unsigned char, '0');\nclass Job {};\n", "class Job 2-2"),
         ("a.cpp", "TEST(Job, Runs) {\n  go();\n}\n", "method Job.Runs 1-3"),
         ("a.cpp", "bool run() const LIB_EXCLUDES_LOCK(mutex_) { return true; }\n", "function run 1-1"),
     ],

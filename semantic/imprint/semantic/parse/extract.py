@@ -5,7 +5,9 @@ Invariants:
 2. A function of (language, content): two paths with the same language give the same answer, so that the
    answer may be kept by blob, language and `EXTRACTOR_VERSION`.
 3. Every line of a text that is not skipped is in at least one chunk.
-4. What is kept by an older version is not mixed with this one's: any change of the outcome raises the
+4. Time and memory are those of the grammar, which nonsense can make very large: for what strangers push, ask
+   `imprint.semantic.parse.isolation`.
+5. What is kept by an older version is not mixed with this one's: any change of the outcome raises the
    version.
 """
 

@@ -2,8 +2,8 @@
 
 A grammar is native code, and a few kilobytes of the right nonsense make its error recovery take gigabytes or
 hours (with tree-sitter 0.26, 4,000 bytes of `/*` read as Python take one gigabyte). A worker that takes too
-long is killed, one that takes too much memory dies; either way its file is cut into windows of text, and a new
-worker takes its place.
+long is killed, one that takes too much memory dies; either way its file is cut into windows of text, and a
+new worker takes its place.
 
 Invariants:
 1. `Extractors.extract` is total and gives what `imprint.semantic.parse.extract` gives, unless a bound was

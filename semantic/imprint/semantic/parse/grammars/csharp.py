@@ -20,6 +20,7 @@ _TYPE_NAME = """[
   (identifier) @{0}
   (generic_name (identifier) @{0})
   (qualified_name name: [(identifier) @{0} (generic_name (identifier) @{0})])
+  (alias_qualified_name name: [(identifier) @{0} (generic_name (identifier) @{0})])
 ]"""
 
 CSHARP = Grammar(

@@ -119,6 +119,8 @@ _RULES = (
             ),
             # PRAGMA(something) alone on a line, not before a body
             r"^(<MACRO>\([^()\n]{0,200}\))[ \t]*\r?$(?!\s*[{])",
+            # DEFINE_FOR(unsigned char, '0');
+            r"^(<MACRO>\([^()\n]{0,100}<STARTER>[^()\n]{0,200}\)[ \t]*;)",
             # NAMESPACE_BEGIN or END_DECLS alone on a line
             (
                 r"^(_{0,2}(?:[A-Z0-9]+_){0,8}(?:BEGIN|END|OPEN|CLOSE|DECLS|ENTER|LEAVE)(?:_[A-Z0-9]+){0,8}_?)"

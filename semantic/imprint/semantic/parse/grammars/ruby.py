@@ -8,7 +8,7 @@ RUBY = Grammar(
 (class name: [(constant) (scope_resolution)] @name body: (_)? @body) @class
 (module name: [(constant) (scope_resolution)] @name body: (_)? @body) @namespace
 (method name: (_) @name body: (_)? @body) @method
-(singleton_method object: (constant) @container name: (_) @name body: (_)? @body) @method
+(singleton_method object: [(constant) (identifier)] @container name: (_) @name body: (_)? @body) @method
 (singleton_method object: (self) name: (_) @name body: (_)? @body) @method
 (assignment left: (constant) @name
   right: (call receiver: (constant) @_made method: (identifier) @_new block: (_ body: (_) @body))
