@@ -104,7 +104,8 @@ def _peel(objects: Objects, tip: ObjectId) -> ObjectId | None:
 def list_descendants(view: RepositoryView, base: ObjectId, tips: Iterable[ObjectId]) -> frozenset[ObjectId]:
     """Commits reachable from `tips` of which `base` is a true ancestor."""
     given = "".join(f"{line}\n" for line in (*tips, f"^{base}")).encode()
-    out = view.plumbing.run("rev-list", f"--ancestry-path={base}", "--stdin", stdin=given)
+    # Without a value, which git knows from 2.38 on, the option means what is left out: the base alone.
+    out = view.plumbing.run("rev-list", "--ancestry-path", "--stdin", stdin=given)
     return frozenset(ObjectId(line) for line in out.decode("ascii").split())
 
 
