@@ -513,3 +513,9 @@ def test_the_first_branches_say_what_head_names(bench, work_tree, first, head) -
     assert bench.repository.view.refs.snapshot().head == f"refs/heads/{head}".encode()
     bench.push({"refs/heads/later": (None, commit)}, None)
     assert bench.repository.view.refs.snapshot().head == f"refs/heads/{head}".encode()
+
+
+def test_deleting_a_branch_that_is_not_there_does_not_move_head(bench) -> None:
+    before = bench.repository.view.refs.snapshot().head
+    assert errors(bench.push({"refs/heads/gone": (None, None)}, None)) == {"refs/heads/gone": None}
+    assert bench.repository.view.refs.snapshot().head == before

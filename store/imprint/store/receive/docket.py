@@ -130,7 +130,11 @@ class Docket:
         """
         if any(name.startswith(_BRANCHES) for name in snapshot.refs):
             return None
-        created = {RefName(command.name) for command in self.standing if command.name.startswith(_BRANCHES)}
+        created = {
+            RefName(command.name)
+            for command in self.standing
+            if command.new and command.name.startswith(_BRANCHES)
+        }
         if snapshot.head in created:
             return None
         usual = next((name for name in _USUAL_HEADS if name in created), None)
