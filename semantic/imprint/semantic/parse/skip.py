@@ -31,6 +31,8 @@ _GENERATED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _GENERATED_PROBE_BYTES = 2000
+# The comments and blank lines at the top of a file: below, the words may be a generator's own template.
+_TOP = re.compile(rb"(?:\xef\xbb\xbf)?((?:[ \t]*(?:[/*#;<!-][^\n]*)?\n)*(?:[ \t]*[/*#;<!-][^\n]*)?)")
 
 _VENDORED = re.compile(
     rb"(?:^|/)(?:vendor|vendors|vendored|_vendor|third[_-]?party|3rd[_-]?party|node_modules|bower_components|"
@@ -70,7 +72,8 @@ def is_minified(content: bytes) -> bool:
 
 def is_generated(content: bytes) -> bool:
     """Tell whether the top of the content says that a program wrote it."""
-    return _GENERATED.search(content[:_GENERATED_PROBE_BYTES]) is not None
+    top = _TOP.match(content, 0, _GENERATED_PROBE_BYTES)
+    return top is not None and _GENERATED.search(top.group(1)) is not None
 
 
 def vendored(path: bytes) -> str | None:
