@@ -183,6 +183,14 @@ def test_a_tree_has_the_entries_that_ls_tree_prints(objects, sample):
     assert {entry.name for entry in entries if not entry.is_file} == {b"src", b"link", b"module"}
 
 
+def test_the_empty_tree_is_there_though_nobody_wrote_it(objects, sample):
+    empty = ObjectId.parse(git(sample.folder, "hash-object", "-t", "tree", "--stdin").strip())
+    assert empty not in sample.ids.values()
+    assert objects.find_kind(empty) is ObjectKind.TREE
+    assert objects.read_raw(empty) == (ObjectKind.TREE, b"")
+    assert objects.read_tree(empty) == ()
+
+
 def test_a_commit_has_the_facts_that_git_log_prints(objects, sample):
     commit = objects.read_commit(sample.ids["commit"])
     assert commit.id == sample.ids["commit"]

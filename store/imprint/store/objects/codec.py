@@ -40,6 +40,11 @@ def object_id(kind: ObjectKind, content: bytes, algorithm: HashAlgorithm = HashA
 # -- trees ------------------------------------------------------------------------------------------------
 
 
+def empty_tree(algorithm: HashAlgorithm) -> ObjectId:
+    """The id of the tree without entries, which Git takes to be everywhere (its "cached objects")."""
+    return object_id(ObjectKind.TREE, b"", algorithm)
+
+
 def decode_tree(tree: ObjectId, content: bytes) -> tuple[TreeEntry, ...]:
     """The entries of a tree, in their order, with modes as git understands them.
 

@@ -41,6 +41,7 @@ from imprint.store.objects.codec import (
     decode_commit,
     decode_tag,
     decode_tree,
+    empty_tree,
     encode_commit,
     encode_tag,
     encode_tree,
@@ -115,6 +116,7 @@ class GitObjects:
         alternates: Sequence[Path] = (),
     ) -> None:
         self._algorithm = algorithm
+        self._empty_tree = empty_tree(algorithm)
         folders: dict[Path, _ObjectFolder] = {}
         for path in (object_dir, *alternates):
             _add_with_alternates(path, algorithm, folders, _ALTERNATES_DEPTH_MAX)
@@ -128,10 +130,14 @@ class GitObjects:
 
     def find_kind(self, object_id: ObjectId) -> ObjectKind | None:
         """The kind of an object; None if it is absent."""
+        if object_id == self._empty_tree:
+            return ObjectKind.TREE
         return self._find(object_id, lambda pack, raw_id: pack.find_kind(raw_id), find_loose_kind)
 
     def read_raw(self, object_id: ObjectId) -> tuple[ObjectKind, bytes]:
         """An object's kind and content, without header."""
+        if object_id == self._empty_tree:
+            return ObjectKind.TREE, b""
         found = self._find(object_id, lambda pack, raw_id: pack.find(raw_id), find_loose)
         if found is None:
             raise ObjectMissing(object_id)

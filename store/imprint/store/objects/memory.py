@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from imprint.store.errors import ObjectMissing
-from imprint.store.objects.codec import decode_commit, decode_tag, decode_tree, object_id
+from imprint.store.objects.codec import decode_commit, decode_tag, decode_tree, empty_tree, object_id
 from imprint.store.objects.ports import Commit, ObjectKind, Tag, TreeEntry
 from imprint.store.types import HashAlgorithm, ObjectId
 
@@ -15,7 +15,8 @@ class MemoryObjects:
 
     def __init__(self, algorithm: HashAlgorithm = HashAlgorithm.SHA1) -> None:
         self._algorithm = algorithm
-        self._objects: dict[ObjectId, tuple[ObjectKind, bytes]] = {}
+        empty = (ObjectKind.TREE, b"")
+        self._objects: dict[ObjectId, tuple[ObjectKind, bytes]] = {empty_tree(algorithm): empty}
         self._lock = threading.Lock()
         self._closed = False
 

@@ -88,6 +88,8 @@ class Tag:
 class Objects(Protocol):
     """A set of Git objects. Objects never change. Safe to share between threads.
 
+    The empty tree is in every set, as Git has it: a commit may name it though nobody ever wrote it.
+
     Objects admitted after opening are seen; a reader never sees half an object. Each `read_` method raises
     `ObjectMissing` if the object is absent or of another kind. Every method may raise `ObjectDamaged` and
     `StorageFailed`. Parents are those that a commit names: in a shallow clone some of them are absent.
