@@ -136,6 +136,7 @@ def test_bytes_modes_deletions_and_odd_paths(server, place) -> None:
         ({"files": [{"path": "a", "content": "x", "action": "delete"}]}, 400, "bad_request"),
         ({"files": [{"path": "nothing", "action": "delete"}]}, 404, "path_missing"),
         ({"files": [{"path": "a", "content": "!", "encoding": "base64"}]}, 400, "bad_request"),
+        ({"files": [{"path": "a", "content": "é", "encoding": "base64"}]}, 400, "bad_request"),
         ({"files": [{"path": "a", "content": "x", "mode": "160000"}]}, 422, "bad_request"),
         ({"files": [{"path": "README.md", "content": "# Place\n"}]}, 400, "bad_input"),
         ({"target_branch": "a..b"}, 400, "bad_ref_name"),

@@ -1,7 +1,6 @@
 """Commits made from files, without a clone: the same checks and the same commit point as a push."""
 
 import base64
-import binascii
 from typing import Final
 
 from fastapi import APIRouter
@@ -84,5 +83,5 @@ def _read_content(path: str, content: str, encoding: str) -> bytes:
         return content.encode()
     try:
         return base64.b64decode(content, validate=True)
-    except binascii.Error as damaged:
+    except ValueError as damaged:  # no Base64, or not even ASCII
         raise BadRequest(f"{path}: the content is not base64: {damaged}") from damaged
