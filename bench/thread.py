@@ -144,13 +144,13 @@ class Thread:
         print(f"{step}: {self.rows[-1].ours:.3f} s, peer {self.rows[-1].theirs:.3f} s", flush=True)
 
     def push_everything(self) -> None:
-        """All branches and tags into a new, empty repository."""
+        """The default branch with its whole history into a new, empty repository."""
         rounds = range(self.rounds)
         mine = [self.ours.create(f"bench/r{turn}") for turn in rounds]
         peers = [self.theirs.create(f"r{turn}") for turn in rounds]
-        refs = ["refs/heads/*:refs/heads/*", "refs/tags/*:refs/tags/*"]
+        refs = [f"refs/heads/{self.branch}"]
         self.in_turn(
-            "push everything",
+            "push the whole history",
             lambda turn: git("push", "-q", mine[turn], *refs, cwd=self.source),
             lambda turn: git("push", "-q", peers[turn], *refs, cwd=self.source),
             "all checks on both sides (`receive.fsckObjects`)",

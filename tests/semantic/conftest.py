@@ -3,6 +3,7 @@
 import pytest
 
 from imprint.semantic.library import Library
+from imprint.semantic.parse.extract import extract
 from imprint.store.clone import Clone
 from imprint.store.view import resolve_commit
 
@@ -58,7 +59,7 @@ def open_view():
 
 @pytest.fixture
 def library(tmp_path):
-    opened = Library.open(tmp_path / "library")
+    opened = Library.open(tmp_path / "library", extract)
     yield opened
     opened.close()
 

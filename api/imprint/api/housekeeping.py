@@ -56,3 +56,5 @@ async def _attempt(what: str, work: Callable[[], object]) -> None:
         await to_thread.run_sync(work)
     except StoreError as failed:
         _LOGGER.warning("housekeeping failed at=%s code=%s", what, failed.code)
+    except OSError as failed:
+        _LOGGER.warning("housekeeping failed at=%s errno=%s", what, failed.errno)

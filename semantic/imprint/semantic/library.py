@@ -18,6 +18,7 @@ from imprint.semantic.build import BATCH_BLOBS, Builder
 from imprint.semantic.index.database import SCHEMA_VERSION
 from imprint.semantic.index.lance import LanceIndex
 from imprint.semantic.parse.extract import EXTRACTOR_VERSION, extract
+from imprint.semantic.parse.isolation import Extractors
 from imprint.semantic.parse.source import decode_content
 from imprint.semantic.search.answer import Answer, Hit, IndexStatus
 from imprint.semantic.search.query import read_query
@@ -26,6 +27,7 @@ from imprint.semantic.search.shelf import Shelf
 from imprint.semantic.standing import find_standing
 from imprint.semantic.symbols import find_references, find_symbols
 from imprint.store.errors import ObjectMissing, StorageFailed
+from imprint.store.hosting.followers import never
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +66,7 @@ class Library:
         batch_blobs: int = BATCH_BLOBS,
     ) -> None:
         self._index = index
+        self._workers: Extractors | None = None
         self._builder = Builder(index, extractor, batch_blobs)
         self._shelf = Shelf(index, listings)
 
@@ -71,10 +74,13 @@ class Library:
     def open(
         cls,
         folder: Path,
-        extractor: Callable[[bytes, bytes], Extraction] = extract,
+        extractor: Callable[[bytes, bytes], Extraction] | None = None,
         batch_blobs: int = BATCH_BLOBS,
     ) -> Self:
         """Open the library in a folder; make it where there is none.
+
+        Without an `extractor`, files are parsed in a process of its own, which a hostile one can kill
+        without harm to this one.
 
         Raises:
             StorageFailed: the folder is not writable.
@@ -87,7 +93,10 @@ class Library:
                     shutil.rmtree(other, ignore_errors=True)
         except OSError as failure:
             raise StorageFailed(f"cannot make {own}: {failure.strerror}") from failure
-        return cls(LanceIndex(own), own / "listings", extractor, batch_blobs)
+        workers = Extractors()
+        library = cls(LanceIndex(own), own / "listings", extractor or workers.extract, batch_blobs)
+        library._workers = workers
+        return library
 
     # -- indexing -----------------------------------------------------------------------------------
 
@@ -96,16 +105,20 @@ class Library:
         view: RepositoryView,
         commit: ObjectId,
         progress: Callable[[int, int], None] | None = None,
+        *,
+        stopping: Callable[[], bool] = never,
     ) -> None:
         """Index a commit's tree now, if that has not been done; goes on where an interrupted run stopped.
 
         `progress` is told how many contents are done, and how many there are to do.
+        `stopping` is asked before each content.
 
         Raises:
+            Stopped: `stopping` said so.
             ObjectMissing: the commit or one of its trees is not in the repository.
             StorageFailed: the disk is full or read-only.
         """
-        self._builder.ensure(view, commit, progress)
+        self._builder.ensure(view, commit, progress, stopping)
 
     def position(self, repository_id: str) -> int:
         """Sequence of the last event whose tips are indexed; 0 if there is none."""
@@ -191,6 +204,8 @@ class Library:
 
     def close(self) -> None:
         """Release files; the library is not used again."""
+        if self._workers:
+            self._workers.close()
         self._shelf.clear()
         self._index.close()
 

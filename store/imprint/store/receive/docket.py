@@ -34,7 +34,8 @@ MISSING_OBJECTS: Final = "missing necessary objects"
 SHALLOW_REFUSED: Final = "shallow update not allowed"
 """Said of a tip below which the client's own history ends; git's words."""
 _BRANCHES: Final = b"refs/heads/"
-_USUAL_HEADS: Final = (RefName(b"refs/heads/main"), RefName(b"refs/heads/master"))
+_DEFAULT_HEAD: Final = RefName(b"refs/heads/main")
+_OLD_DEFAULT_HEAD: Final = RefName(b"refs/heads/master")
 
 
 class Docket:
@@ -126,9 +127,10 @@ class Docket:
     def find_first_branch(self, snapshot: RefSnapshot) -> RefName | None:
         """The branch that HEAD shall name when the first branches arrive and its own is not among them.
 
-        That is `main`, else `master`, else the only one; None where HEAD stays as it is.
+        That is `master`, or the only one; None where HEAD stays as it is. A HEAD that was chosen stays: one
+        that is not `main`.
         """
-        if any(name.startswith(_BRANCHES) for name in snapshot.refs):
+        if snapshot.head != _DEFAULT_HEAD or any(name.startswith(_BRANCHES) for name in snapshot.refs):
             return None
         created = {
             RefName(command.name)
@@ -137,8 +139,9 @@ class Docket:
         }
         if snapshot.head in created:
             return None
-        usual = next((name for name in _USUAL_HEADS if name in created), None)
-        return usual or (min(created) if len(created) == 1 else None)
+        if _OLD_DEFAULT_HEAD in created:
+            return _OLD_DEFAULT_HEAD
+        return min(created) if len(created) == 1 else None
 
     def make_updates(self, tips: Mapping[ObjectId, Tip]) -> tuple[RefUpdate, ...]:
         """The standing commands as the commit point wants them."""
