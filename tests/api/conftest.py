@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from imprint.api.app import create_app
-from imprint.api.server import Server, listen
+from imprint.api.server import Ending, Server, listen
 from imprint.api.settings import ApiSettings
 from imprint.semantic.library import Library
 from imprint.store.actors import ActorKind, Verb
@@ -155,7 +155,7 @@ def start(
         addresses.append(address)
         ready.set()
 
-    server = Server(app, settings, on_ready)
+    server = Server(app, settings, Ending(settings.stop_seconds, str), on_ready)
     thread = threading.Thread(target=server.run_on, args=(listen("127.0.0.1", 0),), daemon=True)
     thread.start()
     assert ready.wait(30), "the server did not start"

@@ -20,16 +20,21 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from imprint.api.server import serve
-sys.exit(serve(Path(sys.argv[1]), port=0, on_ready=lambda url: print(url, file=sys.stderr, flush=True)))
+from imprint.api.settings import ApiSettings
+def on_ready(url):
+    print(url, file=sys.stderr, flush=True)
+def on_wait(rest):
+    print(rest.split(" and ")[0], flush=True)
+sys.exit(serve(Path(sys.argv[1]), port=0, settings=eval(sys.argv[2]), on_ready=on_ready, on_wait=on_wait))
 """
 
 
 class Process:
     """A server in a process of its own."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, settings: str = "None") -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(data)],
+            [sys.executable, "-c", PROGRAM, str(data), settings],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -40,8 +45,25 @@ class Process:
     def stop(self, number: int) -> tuple[int, str, str]:
         """Signal it; exit code, and what it printed on both streams after its address."""
         self.process.send_signal(number)
+        return self.end()
+
+    def end(self) -> tuple[int, str, str]:
+        """Wait for the end; exit code, and what it printed on both streams since."""
         out, err = self.process.communicate(timeout=30)
         return self.process.returncode, out, err
+
+
+def connect_halfway(running: Process, folder: Path) -> socket.socket:
+    """A connection with a request that the server has begun to answer, and whose body never ends."""
+    token = (folder / "data" / "admin-token").read_text().strip()
+    host, port = running.url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)))
+    connection.sendall(
+        f"POST /api/repos HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{".encode()
+    )
+    time.sleep(0.3)
+    return connection
 
 
 def test_a_signal_ends_it_cleanly_and_a_second_start_finds_everything(tmp_path: Path) -> None:
@@ -77,7 +99,33 @@ def test_a_request_that_runs_is_finished_before_the_end(tmp_path: Path) -> None:
         time.sleep(0.5)
         connection.sendall(body[5:])
         assert connection.recv(4096).startswith(b"HTTP/1.1 201")
-    assert running.stop(signal.SIGTERM)[0] == 0
+    assert running.end() == (0, "", "")
+
+
+def test_requests_that_do_not_end_are_cut_off_without_a_word(tmp_path: Path) -> None:
+    """The client never sends the rest; what is waited for is told, and the whole end takes its bound."""
+    running = Process(tmp_path / "data", "ApiSettings(drain_seconds=2, stop_seconds=20)")
+    with connect_halfway(running, tmp_path):
+        running.process.send_signal(signal.SIGTERM)
+        assert running.end() == (0, "1 request\n", "")
+
+
+def test_an_end_that_takes_too_long_is_cut_off(tmp_path: Path) -> None:
+    running = Process(tmp_path / "data", "ApiSettings(drain_seconds=60, stop_seconds=1.5)")
+    with connect_halfway(running, tmp_path):
+        begun = time.monotonic()
+        assert running.stop(signal.SIGTERM)[::2] == (0, "")
+        assert time.monotonic() - begun < 15
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_it_at_once(tmp_path: Path, second: signal.Signals) -> None:
+    running = Process(tmp_path / "data", "ApiSettings(drain_seconds=60, stop_seconds=60)")
+    with connect_halfway(running, tmp_path):
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.stdout
+        running.process.stdout.readline()  # it is ending: it has said what it waits for
+        assert running.stop(second) == (128 + second, "", "")
 
 
 def test_a_port_in_use_is_said_before_anything_is_made(tmp_path: Path) -> None:

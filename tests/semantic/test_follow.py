@@ -1,17 +1,19 @@
 """The index follows events: tips of refs become searchable, and a repository that is gone leaves nothing."""
 
 import subprocess
+import threading
 
 import pytest
 
 from imprint.semantic.follow import IndexFollower
 from imprint.semantic.library import Library
+from imprint.semantic.parse.extract import extract
 from imprint.semantic.search.query import Query
 from imprint.store.catalog.memory import MemoryCatalogue
 from imprint.store.clock import CountingIds, ManualClock
 from imprint.store.events import Admission, EventKind
 from imprint.store.hosting.data import DataFolder
-from imprint.store.hosting.followers import FollowerRunner
+from imprint.store.hosting.followers import FollowerRunner, Stopped
 from imprint.store.hosting.repositories import Hosting
 from imprint.store.transcripts.memory import MemoryTranscripts
 from imprint.store.types import Anything, ObjectId, RefName, RefUpdate, RepositoryName
@@ -200,3 +202,41 @@ def test_a_branch_that_moved_meanwhile_goes_before_the_rest_of_an_older_event(sa
     assert library.status(repository.view).behind == 0
     assert found(library, repository, "arrived_meanwhile") == ["src/newer.py"]
     assert follower.position(repository.record.id) == older[-1].sequence
+
+
+def test_a_follower_that_is_stopped_goes_on_at_the_next_start(sample, hosting, tmp_path):
+    """It ends at the next content, is not said to have failed, and what was extracted is not done again."""
+    repository = hosting.create(RepositoryName("acme", "app"), None)
+    admit(hosting, repository, sample, refs__heads__main="main")
+    stopping, extracted = threading.Event(), []
+
+    def extract_two(path, content):
+        extracted.append(content)
+        if len(extracted) == 2:
+            stopping.set()
+        return extract(path, content)
+
+    library = Library.open(tmp_path / "index", extract_two)
+    runner = FollowerRunner(hosting, [IndexFollower(library, stopping.is_set)], stopping=stopping)
+    runner.start()
+    assert stopping.wait(30)
+    assert runner.stop(30)
+    assert [status.error for status in runner.status()] == [None]
+    assert len(extracted) == 2
+    assert library.search(repository.view, Query("retry")).commit is None
+    stopping.clear()
+    again = FollowerRunner(hosting, [IndexFollower(library, stopping.is_set)], stopping=stopping)
+    assert again.catch_up(30)
+    assert len(extracted) == len(set(extracted)) == len(library.rows()["blobs"]) > 2
+    assert library.status(repository.view).behind == 0
+    library.close()
+
+
+def test_no_tip_is_begun_after_a_stop(sample, hosting, library):
+    repository = hosting.create(RepositoryName("acme", "app"), None)
+    admit(hosting, repository, sample, refs__heads__main="main")
+    follower = IndexFollower(library, lambda: True)
+    with pytest.raises(Stopped):
+        follower.follow(repository, hosting.catalogue.list_events(repository.record.id))
+    assert follower.position(repository.record.id) == 0
+    assert library.rows()["commits"] == []

@@ -13,7 +13,7 @@ import pytest
 from imprint.store.catalog.memory import MemoryCatalogue
 from imprint.store.clock import CountingIds, ManualClock
 from imprint.store.hosting.data import DataFolder
-from imprint.store.hosting.followers import EVENTS_PER_STEP, FollowerRunner, FollowerStatus
+from imprint.store.hosting.followers import EVENTS_PER_STEP, FollowerRunner, FollowerStatus, Stopped
 from imprint.store.hosting.repositories import Hosting
 from imprint.store.limits import Limits
 from imprint.store.refs.export import RefExport
@@ -293,6 +293,26 @@ def test_after_stopping_nothing_is_followed(hosting, app, recorder, make_runner)
     runner.wake(app)
     time.sleep(0.1)
     assert recorder.sequences(app) == [1]
+
+
+def test_a_follower_may_leave_its_step_when_told_to_stop(hosting, app, recorder, make_runner, caplog):
+    stopping, begun = threading.Event(), threading.Event()
+
+    def follow(repository, events):
+        begun.set()
+        assert stopping.wait(20)
+        raise Stopped
+
+    recorder.follow = follow
+    runner = make_runner(recorder, stopping=stopping)
+    runner.start()
+    assert begun.wait(20)
+    assert runner.list_working() == ["recorder"]
+    runner.ask_to_stop()
+    assert runner.stop(20)
+    assert runner.list_working() == []
+    assert [status.error for status in runner.status()] == [None]
+    assert caplog.records == []
 
 
 def test_a_runner_that_was_never_started_stops_at_once(make_runner, recorder):

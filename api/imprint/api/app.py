@@ -8,6 +8,7 @@ Invariants:
 from __future__ import annotations
 
 import logging
+import threading
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -86,12 +87,13 @@ def create_app(
 
 
 def _open_services(hosting: Hosting, ledger: Ledger, library: Library, settings: ApiSettings) -> Services:
+    stopping = threading.Event()
     followers: list[Follower] = [
         RefExport(hosting),
-        ProvenanceFollower(ledger, hosting),
-        IndexFollower(library),
+        ProvenanceFollower(ledger, hosting, stopping.is_set),
+        IndexFollower(library, stopping.is_set),
     ]
-    runner = FollowerRunner(hosting, followers, poll_seconds=settings.poll_seconds)
+    runner = FollowerRunner(hosting, followers, settings.poll_seconds, stopping)
     return Services(
         hosting=hosting,
         ledger=ledger,
@@ -115,7 +117,7 @@ async def _follow_while_serving(app: FastAPI) -> AsyncIterator[None]:
             yield
             by_itself.cancel_scope.cancel()
     finally:
-        if not await to_thread.run_sync(services.runner.stop, services.settings.drain_seconds):
+        if not await to_thread.run_sync(services.runner.stop, services.settings.stop_seconds):
             _LOGGER.warning("followers were cut off; they resume where they were")
 
 

@@ -2,23 +2,26 @@
 
 Invariants:
     1. It listens on the loopback address unless told otherwise.
-    2. Nothing is printed: what a person should know is told through `on_ready` or raised.
+    2. Nothing is printed: what a person should know is told through `on_ready` and `on_wait`, or raised.
     3. SIGINT and SIGTERM end it in order: no new connections, running requests finish (up to
-       `ApiSettings.drain_seconds`), followers stop, files are closed. A second SIGINT does not wait.
+       `ApiSettings.drain_seconds`) while followers stop, files are closed. After `ApiSettings.stop_seconds`
+       what still runs is cut off; a second signal cuts it off at once.
 
 A crash at any instant loses nothing that was acknowledged: that is the store's promise, not this module's.
 """
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
+import os
 import signal
 import socket
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import uvicorn
 
@@ -33,12 +36,19 @@ from imprint.store.provenance.ledger import Ledger
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import FrameType
 
     from fastapi import FastAPI
+
+    from imprint.store.hosting.followers import FollowerRunner
 
 _BACKLOG: Final = 1024
 _KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection stays open: longer than clients and proxies usually wait to use it again."""
+_PATIENCE_SECONDS: Final = 1.0
+"""An end that takes longer is spoken of."""
+_SIGNALLED: Final = 128
+"""Added to the number of the second signal, it is the exit code."""
 _LISTEN_HINTS: Final = {
     errno.EADDRINUSE: "another program listens there: stop it, or choose another --port",
     errno.EACCES: "ports below 1024 belong to the administrator: choose another --port",
@@ -46,7 +56,7 @@ _LISTEN_HINTS: Final = {
 }
 
 
-def serve(
+def serve(  # noqa: PLR0913 - the two callbacks belong to the caller, the rest is what it serves and where
     data: Path,
     *,
     host: str = "127.0.0.1",
@@ -54,6 +64,7 @@ def serve(
     key_file: Path | None = None,
     settings: ApiSettings | None = None,
     on_ready: Callable[[str], None] = lambda _: None,
+    on_wait: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Serve a data folder until a signal ends it; the exit code of the process.
 
@@ -64,6 +75,7 @@ def serve(
         key_file: the master key; by default beside the folder.
         settings: what the operator chose; None for the defaults.
         on_ready: called once with the address, when requests are answered; must not block.
+        on_wait: called with what is waited for, in another thread, when the end takes longer than a second.
 
     Raises:
         ListenFailed: the address is in use or not this machine's.
@@ -71,7 +83,7 @@ def serve(
         DataFolderMismatch: the folder is not one that this version can use.
     """
     settings = settings or ApiSettings()
-    with ExitStack() as opened:
+    with ExitStack() as opened, Ending(settings.stop_seconds, on_wait) as ending:
         listener = opened.enter_context(listen(host, port))
         hosting = Hosting.open(DataFolder.create_or_open(data, key_file))
         opened.callback(hosting.close)
@@ -81,7 +93,7 @@ def serve(
         library = Library.open(hosting.folder.index_path)
         opened.callback(library.close)
         app = create_app(hosting, ledger, library, settings)
-        return Server(app, settings, on_ready).run_on(listener)
+        return Server(app, settings, ending, on_ready).run_on(listener)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -107,10 +119,56 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"  # noqa: PLR2004
 
 
+class Ending:
+    """Sees to it that a server that was told to end does: a thread that waits beside it.
+
+    Args:
+        seconds: how long the end may take before the process is left with what still runs in it.
+        on_wait: told what is waited for, once that has taken `_PATIENCE_SECONDS`.
+    """
+
+    def __init__(self, seconds: float, on_wait: Callable[[str], None]) -> None:
+        self._seconds = seconds
+        self._on_wait = on_wait
+        self._begun = threading.Event()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="ending", daemon=True)
+        self.describe: Callable[[], str] = lambda: "files to be closed"
+        """Says what is waited for."""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """All is closed: nothing is to be cut off any more."""
+        self._ended.set()
+        self._begun.set()
+        self._thread.join()
+
+    def begin(self, number: int) -> None:
+        """Take note of a signal: the second ends the process. For a signal's handler."""
+        if self._begun.is_set():
+            os._exit(_SIGNALLED + number)
+        self._begun.set()
+
+    def _watch(self) -> None:
+        self._begun.wait()
+        if self._ended.wait(min(_PATIENCE_SECONDS, self._seconds)):
+            return
+        with suppress(Exception):  # whoever cannot be told must not keep the process
+            self._on_wait(self.describe())
+        if not self._ended.wait(max(0.0, self._seconds - _PATIENCE_SECONDS)):
+            # Threads that hang can only be left. What they did is resumed or undone, as after a crash.
+            os._exit(0)
+
+
 class Server(uvicorn.Server):
     """uvicorn without its voice: no log of its own making, no signal raised again at the end."""
 
-    def __init__(self, app: FastAPI, settings: ApiSettings, on_ready: Callable[[str], None]) -> None:
+    def __init__(
+        self, app: FastAPI, settings: ApiSettings, ending: Ending, on_ready: Callable[[str], None]
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -126,7 +184,11 @@ class Server(uvicorn.Server):
         )
         # An address may hold a token that somebody put there by mistake: no handler ever gets to see it.
         logging.getLogger("uvicorn.access").disabled = True
+        logging.getLogger("uvicorn.error").addFilter(_is_no_cut)
         self._on_ready = on_ready
+        self._runner: FollowerRunner = app.state.services.runner
+        self._ending = ending
+        ending.describe = self._describe_rest
 
     def run_on(self, listener: socket.socket) -> int:
         """Serve until told to stop; 0 when it was, 1 when it could not start."""
@@ -142,6 +204,23 @@ class Server(uvicorn.Server):
         if self.started and sockets:
             self._on_ready(address_of(sockets[0]))
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End in order; at once when asked again."""
+        self._ending.begin(sig)
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let requests finish while followers stop, then end the application."""
+        self._runner.ask_to_stop()
+        await super().shutdown(sockets)
+
+    def _describe_rest(self) -> str:
+        requests = len(self.server_state.tasks)
+        waits = [f"{requests} request{'s' if requests > 1 else ''}"] if requests else []
+        if followers := self._runner.list_working():
+            waits.append(f"the followers that run: {', '.join(followers)}")
+        return " and ".join(waits) or "work that runs in the background"
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """While serving, SIGINT and SIGTERM ask for the end; afterwards they are as before."""
@@ -156,3 +235,9 @@ class Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _is_no_cut(record: logging.LogRecord) -> bool:
+    """A filter that leaves out what uvicorn says of requests that the end of the server cut off."""
+    fault = record.exc_info[1] if record.exc_info else None
+    return not isinstance(fault, asyncio.CancelledError) and not record.getMessage().startswith("Cancel ")

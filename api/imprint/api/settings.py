@@ -22,7 +22,8 @@ class ApiSettings:
         shown_lines_max: nor is one with more lines.
         poll_seconds: how often followers look for events that nobody announced.
         housekeeping_seconds: how often what is due is destroyed, and what crashes left is removed.
-        drain_seconds: how long requests, and then followers, may go on after the server was told to stop.
+        drain_seconds: how long requests may go on after the server was told to stop.
+        stop_seconds: how long the server may take to end in all; what runs then is cut off.
     """
 
     public_url: str = ""
@@ -36,4 +37,5 @@ class ApiSettings:
     shown_lines_max: int = 20_000
     poll_seconds: float = 0.25
     housekeeping_seconds: float = 3600.0
-    drain_seconds: int = 30
+    drain_seconds: int = 7
+    stop_seconds: float = 10.0

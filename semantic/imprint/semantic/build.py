@@ -1,7 +1,8 @@
 """Indexing a commit: what of its content is missing is read, extracted and added, in batches.
 
 Invariants:
-    1. A batch that was added stays: interrupted work goes on where it stopped.
+    1. A batch that was added stays: interrupted work goes on where it stopped. Who is asked to stop adds what
+       was extracted until then.
     2. A commit is marked only when every file of it that can be read is in the index.
 """
 
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from imprint.semantic.index.flavours import canonical_path, flavour
 from imprint.semantic.index.ports import BlobKey, ExtractedBlob, IndexedCommit
 from imprint.store.errors import ObjectMissing, StorageFailed
+from imprint.store.hosting.followers import Stopped, never
 from imprint.store.objects.trees import TreeListing
 from imprint.store.types import ObjectId
 
@@ -50,20 +52,27 @@ class Builder:
         self._listings: OrderedDict[str, tuple[Objects, TreeListing]] = OrderedDict()
 
     def ensure(
-        self, view: RepositoryView, commit: ObjectId, progress: Callable[[int, int], None] | None = None
+        self,
+        view: RepositoryView,
+        commit: ObjectId,
+        progress: Callable[[int, int], None] | None = None,
+        stopping: Callable[[], bool] = never,
     ) -> None:
         """Index a commit's tree if that has not been done; `progress` is told contents done, and in all.
 
         Raises:
+            Stopped: `stopping` said so, before the tree was read or a content of it.
             ObjectMissing: the commit or one of its trees is not in the repository.
             StorageFailed: the index's disk is full or read-only.
         """
         if self._index.find_tree(view.id, commit) is not None:
             return
+        if stopping():
+            raise Stopped
         tree = view.objects.read_commit(commit).tree
         keys = {BlobKey(blob, flavour(path)) for path, blob in self.files(view, tree)}
         for _ in range(_ATTEMPTS):
-            self._add(view, sorted(self._index.find_missing(keys)), progress)
+            self._add(view, sorted(self._index.find_missing(keys)), progress, stopping)
             ids = frozenset(row.id for row in self._index.find_rows(keys).values())
             if self._index.mark(view.id, [IndexedCommit(commit, tree, ids)]):
                 return
@@ -81,19 +90,29 @@ class Builder:
         return [(path, blob) for path, blob, mode in listing.files(tree) if stat.S_ISREG(mode)]
 
     def _add(
-        self, view: RepositoryView, keys: Sequence[BlobKey], progress: Callable[[int, int], None] | None
+        self,
+        view: RepositoryView,
+        keys: Sequence[BlobKey],
+        progress: Callable[[int, int], None] | None,
+        stopping: Callable[[], bool],
     ) -> None:
         done = 0
-        for batch in self._batches(view, keys):
+        for batch in self._batches(view, keys, stopping):
             self._index.add(batch)
             done += len(batch)
             if progress:
                 progress(done, len(keys))
 
-    def _batches(self, view: RepositoryView, keys: Sequence[BlobKey]) -> Iterator[list[ExtractedBlob]]:
+    def _batches(
+        self, view: RepositoryView, keys: Sequence[BlobKey], stopping: Callable[[], bool]
+    ) -> Iterator[list[ExtractedBlob]]:
         batch: list[ExtractedBlob] = []
         size = 0
         for key in keys:
+            if stopping():
+                if batch:
+                    yield batch
+                raise Stopped
             content = _read(view, key)
             if content is not None:
                 batch.append(ExtractedBlob(key, self._extract(canonical_path(key.flavour), content)))

@@ -13,10 +13,11 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import BadRevision, ObjectMissing
+from imprint.store.hosting.followers import Stopped, never
 from imprint.store.view import resolve_commit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from imprint.semantic.library import Library
     from imprint.store.events import Event
@@ -35,15 +36,20 @@ class IndexFollower:
 
     name = "index"
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, stopping: Callable[[], bool] = never) -> None:
         self._library = library
+        self._stopping = stopping
 
     def position(self, repository_id: str) -> int:
         """Sequence of the last event whose tips are indexed."""
         return self._library.position(repository_id)
 
     def follow(self, repository: Repository, events: Sequence[Event]) -> None:
-        """Index the tips that the events leave, HEAD's branch first, then branches, then the rest."""
+        """Index the tips that the events leave, HEAD's branch first, then branches, then the rest.
+
+        Raises:
+            Stopped: `stopping` said so; what is indexed stays, and the rest comes at the next start.
+        """
         if not events:
             return
         tips = {change.name: change.new for event in events for change in event.changes}
@@ -67,9 +73,11 @@ class IndexFollower:
         return max(seen, snapshot.generation)
 
     def _ensure(self, repository: Repository, tip: ObjectId) -> None:
+        if self._stopping():
+            raise Stopped
         commit = self._find_commit(repository, tip)
         if commit is not None:
-            self._library.ensure(repository.view, commit)
+            self._library.ensure(repository.view, commit, stopping=self._stopping)
 
     def _find_commit(self, repository: Repository, tip: ObjectId) -> ObjectId | None:
         try:

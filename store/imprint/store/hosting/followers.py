@@ -7,6 +7,8 @@ Invariants:
     3. A follower that fails is tried again, ever more rarely, and said to fail; it stops nobody else.
     4. At most one process per data folder runs followers. When it ends, however it ends, another takes over
        within `poll_seconds`: the kernel gives the lock `derived/followers.lock` back.
+    5. A follower that is told to stop may leave a step with `Stopped`: that is no failure, and the step is
+       taken again at the next start.
 
 The runner hears of events in two ways: `wake` at once, for pushes that this process received, and by looking
 every `poll_seconds`, for those of other processes.
@@ -42,6 +44,15 @@ RETRY_SECONDS_MAX: Final = 60.0
 _log = logging.getLogger("imprint.store")
 
 
+class Stopped(Exception):
+    """A follower left a step early, because it was asked to stop."""
+
+
+def never() -> bool:
+    """For those whom nobody stops."""
+    return False
+
+
 class Follower(Protocol):
     """Derives something from the events of repositories.
 
@@ -61,6 +72,9 @@ class Follower(Protocol):
         """Take in the next events, which are in order and not empty, and move the position past the last.
 
         Idempotent: after a crash the same events come again. The position moves atomically with the work.
+
+        Raises:
+            Stopped: it was asked to stop, and left the rest for the next start.
         """
         ...
 
@@ -95,16 +109,23 @@ class FollowerRunner:
         hosting: the repositories.
         followers: each gets a thread.
         poll_seconds: how often to look for events that nobody announced, and for the lock.
+        stopping: set when the runner is told to stop; followers may look at it and raise `Stopped`.
     """
 
-    def __init__(self, hosting: Hosting, followers: Iterable[Follower], poll_seconds: float = 0.25) -> None:
+    def __init__(
+        self,
+        hosting: Hosting,
+        followers: Iterable[Follower],
+        poll_seconds: float = 0.25,
+        stopping: threading.Event | None = None,
+    ) -> None:
         self._hosting = hosting
         self._poll_seconds = poll_seconds
         self._workers = [_Worker(hosting, follower) for follower in followers]
         self._lead = _Lead(hosting.folder.root / "derived" / "followers.lock")
         self._followed = _Followed(hosting.folder.root / "derived" / "followed")
         self._looking = threading.Lock()
-        self._stopping = threading.Event()
+        self._stopping = stopping or threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="followers", daemon=True)
 
     def start(self) -> None:
@@ -113,11 +134,19 @@ class FollowerRunner:
             worker.start()
         self._watcher.start()
 
-    def stop(self, timeout_seconds: float | None = None) -> bool:
-        """Let each follower finish the step it is in; True when all have ended within the time."""
+    def ask_to_stop(self) -> None:
+        """Tell every follower to stop, and return at once; events to come wait for the next start."""
         self._stopping.set()
         for worker in self._workers:
             worker.stop()
+
+    def list_working(self) -> list[str]:
+        """Names of the followers whose threads have not ended."""
+        return [worker.name for worker in self._workers if worker.thread.is_alive()]
+
+    def stop(self, timeout_seconds: float | None = None) -> bool:
+        """Let each follower end the step it is in; True when all have ended within the time."""
+        self.ask_to_stop()
         deadline = _deadline(timeout_seconds)
         ended = True
         for thread in (self._watcher, *(worker.thread for worker in self._workers)):
@@ -214,6 +243,7 @@ class _Worker:
         self._errors: dict[str, tuple[int, str]] = {}
         self._forgotten: set[str] = set()
         self._stopping = False
+        self.name = follower.name
         self.failures = 0
         """Steps that failed, ever."""
         self.thread = threading.Thread(target=self._run, name=f"follower {follower.name}", daemon=True)
@@ -301,6 +331,8 @@ class _Worker:
     def _work(self, repository_id: str) -> None:
         try:
             has_more = self._step(repository_id)
+        except Stopped:
+            self.add(repository_id)
         except Exception as fault:  # noqa: BLE001 - whatever a follower does wrong must not stop the others
             self._note_failure(repository_id, fault)
         else:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.store.actors import ActorKind
 from imprint.store.events import EventKind
+from imprint.store.hosting.followers import Stopped, never
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.provenance.claims import Claim, Evidence, merge_claims
 from imprint.store.provenance.gitai import NOTES_REF, note_claims, parse_note, read_authors
@@ -73,18 +74,24 @@ class ProvenanceFollower:
 
     name = "provenance"
 
-    def __init__(self, ledger: Ledger, hosting: Hosting) -> None:
+    def __init__(self, ledger: Ledger, hosting: Hosting, stopping: Callable[[], bool] = never) -> None:
         self._ledger = ledger
         self._catalogue = hosting.catalogue
+        self._stopping = stopping
 
     def position(self, repository_id: str) -> int:
         """Sequence of the last event expanded."""
         return self._ledger.position(repository_id)
 
     def follow(self, repository: Repository, events: Sequence[Event]) -> None:
-        """Expand the events, each in a transaction of its own."""
+        """Expand the events, each in a transaction of its own.
+
+        Raises:
+            Stopped: `stopping` said so; the event at hand is expanded anew at the next start.
+        """
         repository_id = repository.record.id
         for event in events:
+            self._stop_if_asked()
             if event.sequence > self._ledger.position(repository_id):
                 expansion = self._expand(repository.view, repository_id, event)
                 self._ledger.record(repository_id, expansion)
@@ -97,7 +104,10 @@ class ProvenanceFollower:
         tips = [change.new for change in event.changes if change.new and view.objects.find_kind(change.new)]
         new = self._find_new(view, repository_id, event, tips)
         actor = self._catalogue.find_actor(event.actor)
-        claims = list(_iter_event_claims(view, event, actor, new, tips))
+        claims = []
+        for claim in _iter_event_claims(view, event, actor, new, tips):
+            self._stop_if_asked()
+            claims.append(claim)
         notes = None
         set_notes = [change for change in event.changes if change.name == NOTES_REF]
         if set_notes or (new and self._ledger.pending_notes(repository_id).keys() & set(new)):
@@ -106,12 +116,17 @@ class ProvenanceFollower:
         _log.info("provenance: %s event %d: %d new commits", repository_id, event.sequence, len(new))
         return Expansion(event, new, tips, claims, notes)
 
+    def _stop_if_asked(self) -> None:
+        if self._stopping():
+            raise Stopped
+
     def _find_new(
         self, view: RepositoryView, repository_id: str, event: Event, tips: Sequence[ObjectId]
     ) -> Sequence[ObjectId]:
         """Commits that are reachable from the tips and that the ledger does not know."""
 
         def find_known(commits: Iterable[ObjectId]) -> frozenset[ObjectId]:
+            self._stop_if_asked()
             return self._ledger.find_known(repository_id, commits)
 
         walked = walk_commits(view, tips, find_known)
