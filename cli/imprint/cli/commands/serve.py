@@ -36,14 +36,21 @@ def serve(
 ) -> None:
     """Serve the repositories of a data folder: Git over HTTP, REST and pages.
 
-    Ctrl-C ends it once the requests that run are done.
+    Ctrl-C ends it when running requests are done, ten seconds later at most; another one ends it at once.
     """
     from imprint.api.server import serve as serve_api
 
     root = call.surroundings.directory / data
     key_path = None if key_file is None else call.surroundings.directory / key_file
     welcome = _Welcome(call, root, key_path, shown=data, with_sample=sample)
-    code = serve_api(root, host=host, port=port, key_file=key_path, on_ready=welcome.greet)
+    code = serve_api(
+        root,
+        host=host,
+        port=port,
+        key_file=key_path,
+        on_ready=welcome.greet,
+        on_wait=lambda rest: call.output.note(f"waiting for {rest}; Ctrl-C again ends at once"),
+    )
     welcome.finish()
     raise typer.Exit(code)
 
