@@ -96,6 +96,44 @@ def test_changes_that_are_not_committed_are_pointed_out(imprint, clone: Path) ->
     assert "class RetryPolicy" in ended.stdout
 
 
+def test_a_link_is_compared_and_not_followed(imprint, clone: Path, work_tree) -> None:
+    (clone / "lnk").symlink_to("src/app.py")
+    work_tree("add", "lnk")
+    work_tree("commit", "-q", "-m", "Link it")
+    ended = imprint("blame", "lnk", cwd=clone)
+    assert (ended.code, ended.stderr) == (0, "")
+    assert "src/app.py" in ended.stdout
+    (clone / "lnk").unlink()
+    (clone / "lnk").symlink_to("src/gone.py")
+    assert "has changes since HEAD" in imprint("blame", "lnk", cwd=clone).stderr
+
+
+def test_a_server_in_the_environment_that_is_not_the_clones_is_not_asked(
+    imprint, clone: Path, tmp_path: Path, work_tree
+) -> None:
+    work_tree("remote", "add", "origin", "http://127.0.0.1:2/acme/app.git")
+    for arguments in (
+        ["search", "retry"],
+        ["symbol", "RetryPolicy"],
+        ["blame", "app.py"],
+        ["why", "app.py:1"],
+        ["audit"],
+        ["index", "status"],
+    ):
+        assert imprint(*arguments, cwd=clone / "src", server="http://127.0.0.1:1").code == 0
+    theirs = imprint("audit", cwd=clone, server="http://127.0.0.1:2")
+    assert "nothing answers at http://127.0.0.1:2" in theirs.stderr
+    named = imprint("audit", "--server", "http://127.0.0.1:1", cwd=clone)
+    assert (named.code, "say which repository" in named.stderr) == (2, True)
+    outside = imprint("audit", cwd=tmp_path, server="http://127.0.0.1:1")
+    assert (outside.code, "say which repository" in outside.stderr) == (2, True)
+
+
+def test_the_first_indexing_is_announced_where_no_terminal_shows_it(imprint, clone: Path) -> None:
+    assert imprint("search", "retry", cwd=clone).stderr.startswith("indexing 1 file of HEAD, once\n")
+    assert imprint("search", "retry", cwd=clone).stderr == ""
+
+
 def test_audit_counts_what_git_counts(imprint, clone: Path, work_tree) -> None:
     answer = imprint("audit", "--json", cwd=clone).document
     assert answer["commits"]["total"] == int(work_tree("rev-list", "--count", "HEAD"))
@@ -103,6 +141,7 @@ def test_audit_counts_what_git_counts(imprint, clone: Path, work_tree) -> None:
     assert answer["commits"]["declared"] == 1
     shown = imprint("audit", cwd=clone)
     assert "claude-code" in shown.stdout
+    assert "1 commit declares an agent and has no record:" in shown.stdout
 
 
 def test_a_commit_that_no_ref_leads_to_is_explained_too(imprint, clone: Path, work_tree) -> None:
@@ -137,7 +176,7 @@ def test_what_is_not_there_ends_with_1_and_what_cannot_be_with_2(
 ) -> None:
     ended = imprint(*arguments, "--json", cwd=clone)
     assert (ended.code, ended.stdout) == (code, "")
-    assert ended.stderr.startswith("imprint: error: ")
+    assert "imprint: error: " in ended.stderr
 
 
 def test_an_empty_repository_has_nothing_to_say(imprint, work_tree) -> None:

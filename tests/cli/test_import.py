@@ -161,7 +161,7 @@ def test_a_ref_that_collides_is_named_and_the_others_come(imprint, source, tmp_p
     source("branch", "other", "main")
     ended = imprint("import", str(source.folder), "acme/app", "--data", "data", "--json")
     assert ended.code == 1
-    assert "1 refs did not come along: refs/heads/topic/one: " in ended.stderr
+    assert "1 ref did not come along: refs/heads/topic/one: " in ended.stderr
     _, refs = hosted_refs(tmp_path / "data")
     assert "refs/heads/other" in refs
     assert ended.document["refs"] == len(refs_of(source)) - 1

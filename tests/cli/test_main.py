@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from imprint.cli import commands
+from imprint.semantic.search import query
+
 HEAVY = ("dulwich", "numpy", "lancedb", "sqlalchemy", "fastapi", "pyarrow", "tree_sitter", "httpx", "rich")
 """Not pydantic: Typer itself imports it to read the parameters of a command."""
 
@@ -60,6 +63,7 @@ def test_help_is_a_result(imprint) -> None:
         (["repo", "bogus"], "bogus"),
         (["search"], "QUERY"),
         (["search", "x", "--limit", "0"], "limit"),
+        (["search", "x", "--limit", "201"], "less than or equal to 200"),
         (["why", "README.md"], "FILE:LINE"),
         (["why", "README.md:0"], "FILE:LINE"),
         (["why", "README.md:1²"], "FILE:LINE"),
@@ -77,6 +81,10 @@ def test_wrong_usage_ends_with_2_and_says_what(imprint, arguments: list[str], wo
     assert ended.code == 2
     assert ended.stderr.startswith("imprint: error: ")
     assert word.lower() in ended.stderr.lower()
+
+
+def test_the_bound_of_a_search_is_one() -> None:
+    assert commands.search.LIMIT_MAX == query.LIMIT_MAX
 
 
 def test_outside_of_a_clone_reading_commands_say_where_to_go(imprint) -> None:
@@ -106,18 +114,23 @@ def test_an_interrupt_is_quiet_and_ends_with_130(tmp_path: Path) -> None:
     """Ctrl-C while a command waits for a server that never answers."""
     program = (
         "import socket, subprocess, sys, signal, time\n"
+        "signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored in background jobs, and inherited\n"
         "silent = socket.create_server(('127.0.0.1', 0))\n"
+        "silent.settimeout(90)\n"
         "address = 'http://127.0.0.1:%d' % silent.getsockname()[1]\n"
         "command = [sys.executable, '-m', 'imprint.cli.main', 'repo', 'list', '--server', address]\n"
         "process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)\n"
         "connection, _ = silent.accept()\n"
-        "connection.recv(1)\n"
+        "request = b''\n"
+        "while not request.endswith(b'\\r\\n\\r\\n'):\n"
+        "    request += connection.recv(4096)\n"
+        "time.sleep(0.3)  # the request is whole; what follows in the command is waiting\n"
         "process.send_signal(signal.SIGINT)\n"
-        "out, err = process.communicate(timeout=30)\n"
+        "out, err = process.communicate(timeout=90)\n"
         "print(process.returncode, out, err)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, timeout=60, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, timeout=110, check=True
     )
     assert done.stdout == "130 b'' b''\n"
 

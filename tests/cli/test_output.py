@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imprint.cli.output import Output, ReaderGone, render_time, safe, safe_lines
+from imprint.cli.output import Output, ReaderGone, counted, render_time, safe, safe_lines
 
 
 class Terminal(io.StringIO):
@@ -98,3 +98,20 @@ def test_progress_is_silent_where_nobody_looks() -> None:
 def test_times_are_utc() -> None:
     assert render_time(1_767_323_045_000) == "2026-01-02 03:04:05"
     assert render_time(None) is None
+
+
+def test_long_work_is_announced_where_no_meter_shows_it() -> None:
+    for stream, times, said in (
+        (io.StringIO(), (0.0, 1.9), "importing it\n"),
+        (io.StringIO(), (0.0, 7.2), "importing it\ndone after 7 s\n"),
+        (Terminal(), (), ""),
+    ):
+        ticks = ticking(*times)
+        with Output(io.StringIO(), stream, lambda ticks=ticks: next(ticks)).stage("importing it"):
+            pass
+        assert stream.getvalue() == said
+
+
+def test_one_is_singular() -> None:
+    assert [counted(n, "commit") for n in (0, 1, 2)] == ["0 commits", "1 commit", "2 commits"]
+    assert counted(2, "repository", "repositories") == "2 repositories"

@@ -1,5 +1,6 @@
 """The server's beginning and end, and the sample."""
 
+import io
 import os
 import socket
 import stat
@@ -9,6 +10,8 @@ import httpx
 import pytest
 
 from imprint.cli.client import Client
+from imprint.cli.commands.serve import _Starting
+from imprint.cli.output import Output
 from imprint.cli.sample.player import play
 from imprint.cli.sample.story import REPOSITORY, STORY
 
@@ -28,7 +31,18 @@ def test_a_data_folder_that_cannot_be_made_is_said_so(imprint, tmp_path: Path) -
     (tmp_path / "file").write_text("")
     ended = imprint("serve", "--data", "file/data", "--port", "0")
     assert ended.code == 1
-    assert ended.stderr.startswith("imprint: error: ")
+    assert ended.stderr.removeprefix("starting ...\n").startswith("imprint: error: ")
+
+
+def test_a_start_that_takes_long_is_said_and_a_quick_one_is_not() -> None:
+    stderr = io.StringIO()
+    slow = _Starting(Output(io.StringIO(), stderr), quiet_seconds=0.0)
+    slow.wait()
+    assert stderr.getvalue() == "starting ...\n"
+    quick = _Starting(Output(io.StringIO(), stderr), quiet_seconds=600.0)
+    quick.end()
+    quick.wait()
+    assert stderr.getvalue() == "starting ...\n"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -137,7 +137,7 @@ def test_audit_puts_everything_in_one_class(ask) -> None:
     assert {agent["agent"] for agent in answer["agents"]} == {"claude-code", "codex", "cursor"}
     assert [one["subject"] for one in answer["unrecorded"]] == ["Share amounts without losing a cent"]
     shown = ask("audit", *REPO).stdout
-    assert "1 commits declare an agent and have no record" in shown
+    assert "1 commit declares an agent and has no record" in shown
 
 
 def test_the_index_says_how_far_it_is(ask) -> None:
@@ -321,3 +321,19 @@ def test_a_repository_is_administered_over_the_server(start_server, imprint) -> 
     assert [one["name"] for one in admin("repo", "list", "--deleted").document["repos"]] == ["acme/core"]
     assert admin("repo", "restore", "acme/core").code == 0
     assert json.loads(admin("repo", "list").stdout)["repos"][0]["name"] == "acme/core"
+
+
+def test_a_repository_without_a_commit_says_so_as_a_clone_does(start_server, imprint) -> None:
+    server = start_server()
+    imprint("repo", "create", "acme/app", server=server.url, token=server.token)
+    for arguments in (["search", "x"], ["symbol", "x"], ["symbol", "x", "--references"], ["audit"]):
+        ended = imprint(*arguments, "--repo", "acme/app", server=server.url, token=server.token)
+        assert (ended.code, ended.stdout) == (1, "")
+        assert ended.stderr == "imprint: error: HEAD's branch has no commit yet\n"
+
+
+def test_what_the_server_cannot_take_is_named_as_the_option_it_comes_from(ask) -> None:
+    given = ("--actor", "eve", "--kind", "human", "--repo", REPOSITORY)
+    ended = ask("token", "create", *given, "--can", "bogus")
+    assert ended.code == 2
+    assert ended.stderr.startswith("imprint: error: --can: ")

@@ -10,7 +10,8 @@ A command is a function whose first parameter is a `Call`; a decorator gives it 
 
 Where a command works, first match:
     1. `--data DIR` or `--server URL`, never both;
-    2. the server in IMPRINT_SERVER;
+    2. the server in IMPRINT_SERVER; for a reader without `--repo` only if a remote of the clone at hand is a
+       repository of that server;
     3. for a reader without `--repo`: the clone that the current directory is in;
     4. a data folder at hand: the current directory, or `data` in it.
 """
@@ -115,11 +116,12 @@ class Call:
             UsageProblem: no place is named and none is at hand, or the repository is not named.
         """
         server = self.chosen_server()
-        if server is not None:
+        name = self._repository_on(server) if server is not None else None
+        if server is not None and name is not None:
             from imprint.cli.client import ServerReading
 
             with self.client(server) as client:
-                yield ServerReading(client, self.repo or self._repository_of_remote(server))
+                yield ServerReading(client, name)
         elif self.data is not None or self.repo is not None:
             from imprint.cli.hosted import open_reading
 
@@ -199,10 +201,20 @@ class Call:
 
         return Client(server, self.token or self.surroundings.token)
 
-    def _repository_of_remote(self, server: str) -> str:
-        from imprint.cli.cloned import find_remote_repository
+    def _repository_on(self, server: str) -> str | None:
+        """The repository to ask the server about; None where the clone at hand is none of the server's.
 
-        found = find_remote_repository(self.surroundings.directory, server)
+        Raises:
+            UsageProblem: no repository is named, and there is no clone, or `--server` was given.
+        """
+        from imprint.cli.cloned import find_remote_repository, is_in_clone
+
+        if self.repo is not None:
+            return self.repo
+        directory = self.surroundings.directory
+        found = find_remote_repository(directory, server)
+        if found is None and self.server is None and is_in_clone(directory):
+            return None
         return found if found is not None else self._required_repo()
 
 
@@ -238,6 +250,16 @@ _SERVER: Final = _option(
     help="Work on this server. IMPRINT_SERVER stands in for it.",
     show_default=False,
 )
+_ASKED_SERVER: Final = _option(
+    "server",
+    None,
+    str,
+    "--server",
+    metavar="URL",
+    help="Ask this server. IMPRINT_SERVER stands in for it where --repo or a remote of the clone at hand "
+    "names a repository there; any other clone is read itself.",
+    show_default=False,
+)
 _TOKEN: Final = _option(
     "token",
     None,
@@ -253,7 +275,7 @@ _REPO: Final = _option(
     str,
     "--repo",
     metavar="OWNER/NAME",
-    help="The repository there. Without it: the clone at hand.",
+    help="The repository there. Without it: the clone at hand, or what its remote is on the server.",
     show_default=False,
 )
 _REF: Final = _option("ref", "HEAD", str, "--ref", metavar="REV", help="A branch, tag, ref or commit id.")
@@ -267,7 +289,7 @@ def administers(function: Callable[Concatenate[Call, P], None]) -> Callable[...,
 
 def reads(function: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:
     """Give a command that reads a repository the options that say which, and at which commit."""
-    return _with_options(function, (_DATA, _KEY_FILE, _SERVER, _TOKEN, _REPO, _REF, _JSON))
+    return _with_options(function, (_DATA, _KEY_FILE, _ASKED_SERVER, _TOKEN, _REPO, _REF, _JSON))
 
 
 def operates(function: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:

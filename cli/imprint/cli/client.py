@@ -10,12 +10,14 @@ Invariants:
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
 import httpx
 
 from imprint.cli.errors import ServerRefused, ServerUnreachable, UsageProblem
+from imprint.store.errors import RefMissing
 from imprint.store.paths import quote_path
 from imprint.store.types import RepositoryName
 
@@ -32,6 +34,27 @@ _STATUS_ERROR: Final = 400
 _STATUS_REDIRECT: Final = 300
 _STATUS_UNAUTHORIZED: Final = 401
 _SCHEMES: Final = frozenset({"http", "https"})
+
+
+_OPTIONS: Final = {
+    "actor": "--actor",
+    "can": "--can",
+    "default_branch": "--default-branch",
+    "emails": "--email",
+    "expires": "--expires",
+    "grace": "--grace",
+    "kind": "--kind",
+    "language": "--language",
+    "limit": "--limit",
+    "q": "QUERY",
+    "ref": "--ref",
+    "repositories": "--repo",
+    "session.agent": "--agent",
+    "session.id": "--session",
+    "session.model": "--model",
+    "session.prompt": "--prompt",
+}
+"""Which option a member of a request comes from, where it has another name."""
 
 
 class Client:
@@ -137,7 +160,9 @@ class Client:
         hint = str(problem.get("hint") or "")
         if not hint and answer.status_code == _STATUS_UNAUTHORIZED:
             hint = "put a token in IMPRINT_TOKEN; 'imprint token create' makes one"
-        message = str(problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}")
+        message = _render_faults(problem) or str(
+            problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}"
+        )
         return ServerRefused(
             message, code=str(problem.get("code") or ""), status=answer.status_code, hint=hint
         )
@@ -156,6 +181,16 @@ def _read_object(answer: httpx.Response) -> Document | None:
     except ValueError:
         return None
     return document if isinstance(document, dict) else None
+
+
+def _render_faults(problem: Document) -> str:
+    """The first parameter that the server could not take, by its option's name; empty if it names none."""
+    faults = problem.get("errors")
+    fault = faults[0] if isinstance(faults, list) and faults else None
+    if not isinstance(fault, dict) or not fault.get("where"):
+        return ""
+    where = re.sub(r"^(body|query|path)\.|\.\d+(?=\.|$)", "", str(fault["where"]))
+    return f"{_OPTIONS.get(where, where)}: {fault.get('what')}"
 
 
 def _without_none(document: Document) -> Document:
@@ -229,6 +264,17 @@ class ServerAdministration:
         return self._client.pages("/api/actors", "actors")
 
 
+def _of_some_commit(answer: Document) -> Document:
+    """The answer, unless it speaks of no commit and is behind none: then there is none.
+
+    Raises:
+        RefMissing: HEAD's branch has no commit yet; the words are those of `imprint.store.view`.
+    """
+    if answer.get("commit") is None and not answer.get("behind"):
+        raise RefMissing("HEAD's branch has no commit yet")
+    return answer
+
+
 class ServerReading:
     """The `Reading` of one repository on a server."""
 
@@ -238,7 +284,7 @@ class ServerReading:
 
     def search(self, wish: SearchWish, ref: str) -> Document:
         """Search at a ref."""
-        return self._client.get(
+        answer = self._client.get(
             f"{self._path}/search",
             q=wish.text,
             ref=ref,
@@ -246,14 +292,15 @@ class ServerReading:
             path=quote_path(os.fsencode(wish.path)) if wish.path else None,
             language=wish.language,
         )
+        return _of_some_commit(answer)
 
     def symbols(self, name: str, ref: str) -> Document:
         """Definitions of a name."""
-        return self._client.get(f"{self._path}/symbols", name=name, ref=ref)
+        return _of_some_commit(self._client.get(f"{self._path}/symbols", name=name, ref=ref))
 
     def references(self, name: str, ref: str) -> Document:
         """Uses of a name."""
-        return self._client.get(f"{self._path}/references", name=name, ref=ref)
+        return _of_some_commit(self._client.get(f"{self._path}/references", name=name, ref=ref))
 
     def blame(self, path: bytes, ref: str) -> Document:
         """Every line of a file with its origin."""

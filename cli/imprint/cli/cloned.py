@@ -6,10 +6,11 @@ Derived data lives in the clone's Git folder below `imprint/cache` and may be de
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final
+from urllib.parse import SplitResult, urlsplit
 
 from imprint.cli.errors import NothingFound, UsageProblem
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from imprint.store.clone import Clone
     from imprint.store.provenance.ledger import Ledger
     from imprint.store.types import ObjectId
+
+
+_PORTS: Final = {"http": 80, "https": 443}
+"""What an address without a port means."""
 
 
 def discover_clone(directory: Path) -> Clone:
@@ -40,6 +45,18 @@ def discover_clone(directory: Path) -> Clone:
             "this is not inside a Git repository",
             hint="change into a clone, or say where: --server URL or --data DIR, and --repo OWNER/NAME",
         ) from absent
+
+
+def is_in_clone(directory: Path) -> bool:
+    """Whether a directory is in a clone."""
+    from imprint.store.clone import Clone
+    from imprint.store.errors import Missing
+
+    try:
+        Clone.discover(directory).close()
+    except Missing:
+        return False
+    return True
 
 
 @contextmanager
@@ -80,11 +97,12 @@ class _ClonePlaces:
         self._stack.callback(library.close)
         return library
 
-    def indexed(self, commit: ObjectId) -> Library:
+    def indexed(self, ref: str) -> Library:
         """The clone's index, with the commit in it."""
+        from imprint.cli.reading import index_now
+
         library = self.library()
-        with self._output.progress("indexing") as report:
-            library.ensure(self._clone.view, commit, report)
+        index_now(library, self._clone.view, ref, self._output)
         return library
 
     def note_changes(self, path: bytes, commit: ObjectId) -> None:
@@ -94,9 +112,8 @@ class _ClonePlaces:
         view, top = self._clone.view, self._clone.top_level
         if top is None or view.refs.snapshot().head_id != commit:
             return
-        try:
-            content = Path(os.fsdecode(os.fsencode(top) + b"/" + path)).read_bytes()
-        except OSError:
+        content = _read_work_file(os.fsencode(top) + b"/" + path)
+        if content is None:
             return
         committed = read_file(view, commit, path)
         if content.replace(b"\r\n", b"\n") != committed.replace(b"\r\n", b"\n"):
@@ -112,6 +129,17 @@ class _ClonePlaces:
             "a clone records no sessions",
             hint="ask a server: --server URL --repo OWNER/NAME, or a data folder",
         )
+
+
+def _read_work_file(place: bytes) -> bytes | None:
+    """What Git would commit of a file: of a symbolic link, its target; None where there is no file."""
+    try:
+        mode = os.lstat(place).st_mode
+        if stat.S_ISLNK(mode):
+            return os.readlink(place)  # noqa: PTH115 - a Path would tidy the target up
+        return Path(os.fsdecode(place)).read_bytes() if stat.S_ISREG(mode) else None
+    except OSError:
+        return None
 
 
 def path_argument(text: str, directory: Path | None) -> bytes:
@@ -157,7 +185,29 @@ def find_remote_repository(directory: Path, server: str) -> str | None:
     wanted = urlsplit(server)
     for item in listed.split(b"\0"):
         address = urlsplit(os.fsdecode(item.partition(b"\n")[2]))
-        below = address.path.removeprefix(wanted.path.rstrip("/"))
-        if (address.scheme, address.hostname, address.port) == (wanted.scheme, wanted.hostname, wanted.port):
-            return below.strip("/").removesuffix(".git")
+        above, below = wanted.path.rstrip("/") + "/", address.path
+        if _place(address) == _place(wanted) and below.startswith(above):
+            name = below.removeprefix(above).rstrip("/").removesuffix(".git")
+            if _is_repository_name(name):
+                return name
     return None
+
+
+def _place(address: SplitResult) -> tuple[str, str | None, int | None]:
+    """Which server an address leads to; no port where it has none or none that is a number."""
+    try:
+        port = address.port
+    except ValueError:
+        port = None
+    return address.scheme, address.hostname, port or _PORTS.get(address.scheme)
+
+
+def _is_repository_name(text: str) -> bool:
+    from imprint.store.errors import BadRepositoryName
+    from imprint.store.types import RepositoryName
+
+    try:
+        RepositoryName.parse(text)
+    except BadRepositoryName:
+        return False
+    return True

@@ -269,13 +269,16 @@ class _HostedPlaces:
         self._stack.callback(library.close)
         return library
 
-    def indexed(self, commit: ObjectId) -> Library:
+    def indexed(self, ref: str) -> Library:
         """The data folder's index, with the commit in it, or `behind` where a server has not come to it."""
-        library, view = self.library(), self._repository.view
+        from imprint.cli.reading import index_now
+        from imprint.store.view import resolve_commit
+
+        view = self._repository.view
+        commit, library = resolve_commit(view, ref), self.library()
         with _leading(self._hosting.folder) as may_follow:
             if may_follow:
-                with self._output.progress("indexing") as report:
-                    library.ensure(view, commit, report)
+                index_now(library, view, ref, self._output)
             else:
                 _wait_for(lambda: library.status(view, commit).indexed == commit, _INDEX_SECONDS_MAX)
         return library

@@ -28,6 +28,7 @@ _UNSAFE: Final = re.compile(
 )
 _SHOW_PROGRESS_AFTER_S: Final = 1.0
 _PROGRESS_EVERY_S: Final = 0.1
+_SAY_END_AFTER_S: Final = 2.0
 _TAB: Final = "    "
 
 
@@ -53,6 +54,11 @@ def render_time(at_ms: int | None) -> str | None:
         return None
     at = dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC)
     return at.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number with its noun: `1 commit`, `2 commits`; `many` where the plural is not `one` with an s."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 class ReaderGone(Exception):
@@ -152,6 +158,23 @@ class Output:
         with console.capture() as captured:
             console.print(table)
         return captured.get()
+
+    @contextmanager
+    def stage(self, label: str) -> Iterator[None]:
+        """Announce work that may take long where no meter can show it; its end too, if it did take long.
+
+        Args:
+            label: what is done; empty for work that needs no word.
+        """
+        if not label or self._stderr.isatty():
+            yield
+            return
+        self.note(label)
+        begin = self._monotonic()
+        yield
+        took = self._monotonic() - begin
+        if took > _SAY_END_AFTER_S:
+            self.note(f"done after {took:.0f} s")
 
     @contextmanager
     def progress(self, label: str) -> Iterator[Callable[[int, int], None]]:

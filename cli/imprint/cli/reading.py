@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING, Protocol
 
+from imprint.cli.output import counted
 from imprint.store.view import resolve_commit
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ class Places(Protocol):
         """The index, as it is."""
         ...
 
-    def indexed(self, commit: ObjectId) -> Library:
-        """The index, with the commit in it where this place can see to that."""
+    def indexed(self, ref: str) -> Library:
+        """The index, with the ref's commit in it where this place can see to that."""
         ...
 
     def note_changes(self, path: bytes, commit: ObjectId) -> None:
@@ -61,18 +63,19 @@ class LocalReading:
 
     def search(self, wish: SearchWish, ref: str) -> Document:
         """Search at a ref."""
-        from imprint.semantic.search.query import Query
+        from imprint.semantic.search.query import Query, read_query
         from imprint.semantic.search.render import answer_json
 
-        library = self._places.indexed(resolve_commit(self._view, ref))
         query = Query(wish.text, limit=wish.limit, path_prefix=os.fsencode(wish.path), language=wish.language)
+        read_query(query)  # what cannot be asked is refused before the work of indexing
+        library = self._places.indexed(ref)
         return answer_json(library.search(self._view, query, ref=ref))
 
     def symbols(self, name: str, ref: str) -> Document:
         """Definitions of a name."""
         from imprint.semantic.search.render import symbols_json
 
-        library = self._places.indexed(resolve_commit(self._view, ref))
+        library = self._places.indexed(ref)
         found = symbols_json(library.symbols(self._view, name, ref=ref))
         return _standing(library.status(self._view, ref)) | {"symbols": found}
 
@@ -80,7 +83,7 @@ class LocalReading:
         """Uses of a name."""
         from imprint.semantic.search.render import references_json
 
-        library = self._places.indexed(resolve_commit(self._view, ref))
+        library = self._places.indexed(ref)
         found = references_json(library.references(self._view, name, ref=ref))
         return _standing(library.status(self._view, ref)) | {"references": found}
 
@@ -122,6 +125,24 @@ class LocalReading:
     def sessions(self) -> list[Document]:
         """The sessions of the repository."""
         return self._places.sessions()
+
+
+def index_now(library: Library, view: RepositoryView, ref: str, output: Output) -> None:
+    """Bring what a ref names into an index; the first time, which may take long, is announced.
+
+    Raises:
+        RefMissing: nothing has this name, or HEAD's branch has no commit yet.
+    """
+    from imprint.store.objects.trees import iter_files
+
+    commit = resolve_commit(view, ref)
+    label = ""
+    if library.status(view, commit).indexed is None:
+        tree = view.objects.read_commit(commit).tree
+        files = sum(stat.S_ISREG(entry.mode) for _, entry in iter_files(view.objects, tree))
+        label = f"indexing {counted(files, 'file')} of {ref}, once"
+    with output.stage(label), output.progress("indexing") as report:
+        library.ensure(view, commit, report)
 
 
 def _standing(status: IndexStatus) -> Document:

@@ -46,7 +46,8 @@ def imprint(
     """An agent-native, Git-compatible code store that remembers who wrote every line, and why.
 
     Inside any clone, search, symbol, blame, why and audit need no server. With --server URL --repo OWNER/NAME
-    they ask a server, with --data DIR --repo OWNER/NAME a data folder.
+    they ask a server, with --data DIR --repo OWNER/NAME a data folder. IMPRINT_SERVER stands in for --server;
+    without --repo, a clone is then asked about there only if one of its remotes is that server's.
 
     Exit codes: 0 done, 1 refused or nothing found, 2 wrong usage.
     """

@@ -6,6 +6,7 @@ import typer
 
 from imprint.cli.call import Call, administers
 from imprint.cli.errors import ImportRefused
+from imprint.cli.output import counted
 from imprint.cli.ports import Document
 
 if TYPE_CHECKING:
@@ -27,13 +28,16 @@ def import_(
 
     Refs of the same name are overwritten, others stay. Exit code 1 when a ref did not come along.
     """
-    from imprint.cli.importer import describe_left, open_source
+    from imprint.cli.importer import describe_left, open_source, without_credentials
     from imprint.store.types import RepositoryName
 
     parsed = RepositoryName.parse(name)
     surroundings = call.surroundings
     server = call.chosen_server()
-    with open_source(source, surroundings.directory, surroundings.environment) as found:
+    with (
+        call.output.stage(f"importing {without_credentials(source)} into {parsed}"),
+        open_source(source, surroundings.directory, surroundings.environment) as found,
+    ):
         if server is None:
             document, refused = _into_folder(call, found, parsed)
         else:
@@ -43,7 +47,7 @@ def import_(
     _show(call, document)
     if left:
         raise ImportRefused(
-            f"{len(left)} refs did not come along: {describe_left(left)}", hint="all others did"
+            f"{counted(len(left), 'ref')} did not come along: {describe_left(left)}", hint="all others did"
         )
 
 
@@ -70,5 +74,5 @@ def _show(call: Call, document: Document) -> None:
     if call.as_json:
         call.output.document(document)
     else:
-        call.output.line(f"imported {document['refs']} refs into {document['name']}")
+        call.output.line(f"imported {counted(document['refs'], 'ref')} into {document['name']}")
         call.output.line(f"clone it from {document['git_url']} with a token as password")

@@ -6,7 +6,7 @@ import typer
 
 from imprint.cli.call import Call, reads
 from imprint.cli.errors import UsageProblem
-from imprint.cli.output import Output, render_time
+from imprint.cli.output import Output, counted, render_time
 from imprint.cli.ports import Document
 
 CLASSES: Final = ("bound", "observed", "declared", "inferred", "unknown")
@@ -121,7 +121,7 @@ def audit(call: Call) -> None:
         rows = [[one["month"], *_counts(one["commits"])] for one in months[-_SHOWN_MONTHS:]]
         output.table(["commits of", "total", *CLASSES], rows, numbers=_COUNT_COLUMNS)
         if len(months) > _SHOWN_MONTHS:
-            output.line(f"and {len(months) - _SHOWN_MONTHS} months before; --json has them all")
+            output.line(f"and {counted(len(months) - _SHOWN_MONTHS, 'month')} before; --json has all")
     _show_unrecorded(output, answer["unrecorded"])
     for problem in answer["problems"]:
         output.note(str(problem))
@@ -140,7 +140,8 @@ def _show_unrecorded(output: Output, commits: list[Document]) -> None:
     if not commits:
         return
     output.line()
-    output.line(f"{len(commits)} commits declare an agent and have no record:")
+    verbs = ("declares", "has") if len(commits) == 1 else ("declare", "have")
+    output.line(f"{counted(len(commits), 'commit')} {verbs[0]} an agent and {verbs[1]} no record:")
     rows = [[one["commit"][:_SHORT_ID], one["agent"], one["subject"]] for one in commits[:_SHOWN_COMMITS]]
     output.table(["commit", "agent", "subject"], rows)
     if len(commits) > _SHOWN_COMMITS:

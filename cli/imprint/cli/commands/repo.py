@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imprint.cli.call import Call, administers, operates
+from imprint.cli.output import counted
 
 if TYPE_CHECKING:
     from imprint.cli.ports import Document
@@ -145,7 +146,10 @@ def collect(call: Call) -> None:
         return
     quarantines = sum(one["quarantines"] for one in documents)
     packs = sum(len(one["packs"]) for one in documents)
-    call.output.line(f"purged {purged} repositories, removed {quarantines} quarantines and {packs} packs")
+    call.output.line(
+        f"purged {counted(purged, 'repository', 'repositories')}, "
+        f"removed {counted(quarantines, 'quarantine')} and {counted(packs, 'pack')}"
+    )
     for one in documents:
         for pack in one["suspicious"]:
             call.output.note(f"{one['name']}: {pack} was never admitted, and a ref needs it: it was kept")

@@ -6,9 +6,11 @@ import typer
 
 from imprint.cli.call import Call, reads
 from imprint.cli.errors import NothingFound
-from imprint.cli.output import Output
+from imprint.cli.output import Output, counted
 from imprint.cli.ports import Document, SearchWish
 
+LIMIT_MAX = 200
+"""As `imprint.semantic.search.query` has it, which help does not wait for."""
 _SHOWN_LINES = 6
 """Lines of a hit that people see; the whole chunk is in the JSON."""
 
@@ -20,7 +22,7 @@ def search(
         str, typer.Argument(metavar="QUERY", help="Words or identifiers, such as 'retry policy'.")
     ],
     *,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Hits at most.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, max=LIMIT_MAX, help="Hits at most.")] = 10,
     path: Annotated[
         str, typer.Option(metavar="PREFIX", help="Only below this path.", show_default=False)
     ] = "",
@@ -53,7 +55,7 @@ def _show_hit(output: Output, hit: Document) -> None:
     for line in lines[:_SHOWN_LINES]:
         output.line(f"    {line}")
     if len(lines) > _SHOWN_LINES:
-        output.line(f"    ... {len(lines) - _SHOWN_LINES} more lines")
+        output.line(f"    ... {counted(len(lines) - _SHOWN_LINES, 'more line')}")
     output.line()
 
 
@@ -61,7 +63,7 @@ def note_behind(output: Output, answer: Document) -> None:
     """Say beside an answer that the index has not seen everything yet."""
     behind = answer.get("behind") or 0
     if behind:
-        output.note(f"the index is {behind} commits behind; the answer may miss what they changed")
+        output.note(f"the index is {counted(behind, 'commit')} behind; the answer may miss what they changed")
 
 
 @reads

@@ -3,16 +3,18 @@
 import shlex
 import threading
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 import typer
 
 from imprint.cli.call import DEFAULT_DATA, KEY_FILE_HELP, Call, plain
 from imprint.cli.errors import describe
-from imprint.cli.output import ReaderGone
+from imprint.cli.output import Output, ReaderGone
 
 DEFAULT_PORT: Final = 8470
+_QUIET_START_SECONDS: Final = 1.0
 _LOOPBACK: Final = "127.0.0.1"
+_DAILY_COMMAND: Final = "token create --actor NAME --kind human --can read,write"
 _WELCOME_SECONDS_MAX: Final = 10.0
 _END_SECONDS_MAX: Final = 2.0
 """Between the moment when a server stops to answer and the moment when it has ended."""
@@ -38,21 +40,60 @@ def serve(
 
     Ctrl-C ends it when running requests are done, ten seconds later at most; another one ends it at once.
     """
-    from imprint.api.server import serve as serve_api
-
     root = call.surroundings.directory / data
     key_path = None if key_file is None else call.surroundings.directory / key_file
-    welcome = _Welcome(call, root, key_path, shown=data, with_sample=sample)
-    code = serve_api(
-        root,
-        host=host,
-        port=port,
-        key_file=key_path,
-        on_ready=welcome.greet,
-        on_wait=lambda rest: call.output.note(f"waiting for {rest}; Ctrl-C again ends at once"),
-    )
+    with _Starting(call.output) as starting:
+        from imprint.api.server import serve as serve_api
+
+        welcome = _Welcome(call, root, key_path, shown=data, with_sample=sample)
+
+        def greet(address: str) -> None:
+            starting.end()
+            welcome.greet(address)
+
+        code = serve_api(
+            root,
+            host=host,
+            port=port,
+            key_file=key_path,
+            on_ready=greet,
+            on_wait=lambda rest: call.output.note(f"waiting for {rest}; Ctrl-C again ends at once"),
+        )
     welcome.finish()
     raise typer.Exit(code)
+
+
+class _Starting:
+    """Says that a server is starting, unless it has started or failed within a second."""
+
+    def __init__(self, output: Output, quiet_seconds: float = _QUIET_START_SECONDS) -> None:
+        self._output = output
+        self._lock = threading.Lock()
+        self._is_over = False
+        self._timer = threading.Timer(quiet_seconds, self._say)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """From here on it is not said."""
+        self._timer.cancel()
+        with self._lock:
+            self._is_over = True
+
+    def wait(self) -> None:
+        """Until it is said, or will not be."""
+        self._timer.join()
+
+    def _say(self) -> None:
+        with self._lock:
+            if not self._is_over:
+                self._output.note("starting ...")
 
 
 class _Welcome:
@@ -137,6 +178,7 @@ class _Welcome:
             authority = address.partition("://")[2]
             lines += [
                 f"git clone http://me:$IMPRINT_TOKEN@{authority}/{REPOSITORY}.git",
+                f"# it keeps that token; for daily use: {program} {_DAILY_COMMAND} --repo {REPOSITORY}",
                 *(f"{program} {example} --repo {REPOSITORY}" for example in EXAMPLES),
             ]
         else:
