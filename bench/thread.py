@@ -45,7 +45,13 @@ GIT_ENVIRONMENT = {
 def git(*arguments: str, cwd: Path | None = None) -> str:
     """A stock client; failure ends the bench with what git said."""
     done = subprocess.run(
-        ["git", *arguments], cwd=cwd, env=GIT_ENVIRONMENT, capture_output=True, text=True, check=False
+        ["git", *arguments],
+        cwd=cwd,
+        env=GIT_ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"git {' '.join(arguments)}: {done.stderr}")

@@ -137,4 +137,4 @@ def _pass_on(source: int, target: TextIO) -> str:
 
 
 def _no_git() -> CommandError:
-    return CommandError("there is no git on the PATH", hint="install git 2.31 or newer")
+    return CommandError("there is no git on the PATH", hint="install git 2.36 or newer")

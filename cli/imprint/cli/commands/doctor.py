@@ -10,7 +10,7 @@ import typer
 from imprint.cli.call import Call, prints
 from imprint.cli.ports import Document
 
-GIT_VERSION_MIN: Final = (2, 31)
+GIT_VERSION_MIN: Final = (2, 36)
 """The first git that takes configuration from GIT_CONFIG_COUNT: credentials stay off command lines."""
 _EXTRAS: Final = {
     "server": ("fastapi", "jinja2", "uvicorn"),
