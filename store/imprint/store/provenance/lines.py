@@ -88,7 +88,8 @@ def line_origin(view: RepositoryView, commit: ObjectId, path: bytes, line: int) 
     count = count_lines(content)
     if not 1 <= line <= count:
         raise PathMissing(
-            f"{quote_path(path)} has no line {line} in {commit}", hint=f"it has {count} lines, counted from 1"
+            f"{quote_path(path)} has no line {line} in {commit}",
+            hint=f"it has {count} {'line' if count == 1 else 'lines'}, counted from 1",
         )
     with isolated(view) as plumbing:
         return next(_iter_origins(_run_blame(plumbing, commit, path, f"-L{line},{line}")))
