@@ -180,3 +180,11 @@ def test_the_address_is_one_that_a_client_can_use(host: str, beginning: str) -> 
         pytest.skip(f"this machine has no {host}")
     with listener:
         assert address_of(listener).startswith(beginning)
+
+
+def test_connections_send_small_answers_at_once() -> None:
+    """Nagle's algorithm would hold the last piece of an answer back for 40 ms."""
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
