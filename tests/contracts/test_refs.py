@@ -1,4 +1,4 @@
-"""What refs promise to readers, wherever they live: rows of a catalogue here, files of a clone."""
+"""What refs promise to readers, wherever they live: rows of a catalogue, or files of a clone."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,10 @@ from imprint.store.catalog.ports import Catalogue, RepositoryRecord
 from imprint.store.catalog.sql import SqlCatalogue
 from imprint.store.errors import RepositoryMissing
 from imprint.store.events import Admission, EventKind
+from imprint.store.objects.git import GitObjects
+from imprint.store.plumbing import Plumbing
 from imprint.store.refs.catalogued import CataloguedRefs
+from imprint.store.refs.clone import CloneRefs
 from imprint.store.refs.ports import Refs
 from imprint.store.types import (
     Anything,
@@ -88,9 +91,42 @@ def catalogue(request, tmp_path, template) -> Iterator[Catalogue]:
     opened.close()
 
 
-@pytest.fixture
-def case(catalogue) -> Case:
-    return catalogued(catalogue)
+def cloned(work_tree) -> Case:
+    """A clone's own refs, changed by stock git."""
+    one, two = (work_tree.commit_file("a", str(number)) for number in (1, 2))
+    work_tree("tag", "-a", "-m", "one", "made", one)
+    tag = ObjectId.parse(work_tree("rev-parse", "made"))
+    work_tree("tag", "-d", "made")
+    work_tree("update-ref", "-d", "refs/heads/main")
+
+    def put(name: str | bytes, target: ObjectId | None, peeled: ObjectId | None = None) -> None:
+        del peeled  # git finds it by itself
+        text = name.decode() if isinstance(name, bytes) else name
+        work_tree("update-ref", *([text, target] if target else ["-d", text]))
+
+    git_dir = work_tree.folder / ".git"
+    return Case(
+        CloneRefs(Plumbing(git_dir), GitObjects(git_dir / "objects")),
+        put,
+        lambda name: work_tree("symbolic-ref", "HEAD", name) and None,
+        (ObjectId.parse(one), ObjectId.parse(two), tag, ObjectId.parse(one)),
+    )
+
+
+@pytest.fixture(params=["memory", "sqlite", "clone"])
+def case(request) -> Iterator[Case]:
+    if request.param == "clone":
+        opened = cloned(request.getfixturevalue("work_tree"))
+        yield opened
+        opened.refs._objects.close()
+        return
+    catalogue: Catalogue = MemoryCatalogue()
+    if request.param == "sqlite":
+        path = request.getfixturevalue("tmp_path") / "catalogue.db"
+        path.write_bytes(request.getfixturevalue("template"))
+        catalogue = SqlCatalogue.open_sqlite(path)
+    yield catalogued(catalogue)
+    catalogue.close()
 
 
 def test_an_empty_repository_has_an_unborn_head(case):
