@@ -180,7 +180,7 @@ class Thread:
             )
             self.theirs.repack(f"r{turn}")
         self.rows.append(
-            Row("index of HEAD, still waited for after the pushes", self.ours.wait_for_index("bench/r0"), None)
+            Row("index of HEAD, waited for after the pushes", self.ours.wait_for_index("bench/r0"), None)
         )
         for turn in rounds:
             self.ours.wait_for_index(f"bench/r{turn}")
