@@ -30,7 +30,7 @@ contracts: .venv/.dev
 unit: .venv/.dev
 	$(BIN)/pytest -n 2 -m 'not slow'
 
-compat: .venv/.dev  ## The slow suites: races, crashes and long state machines with stock git clients
+compat: .venv/.dev  ## The slow suite: a longer run of the store's state machine
 	$(BIN)/pytest -n 2 -m slow --timeout 1200
 
 bench: .venv/.dev  ## Measure transport and blame beside git's own (needs nginx and fcgiwrap)
