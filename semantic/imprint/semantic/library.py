@@ -56,6 +56,7 @@ class Library:
         listings: where commits made ready are kept; None for memory only.
         extractor: gives the extraction of a content under a path.
         batch_blobs: contents that are extracted before they are written.
+        workers: processes behind the extractor, which end with the library.
     """
 
     def __init__(
@@ -64,9 +65,10 @@ class Library:
         listings: Path | None = None,
         extractor: Callable[[bytes, bytes], Extraction] = extract,
         batch_blobs: int = BATCH_BLOBS,
+        workers: Extractors | None = None,
     ) -> None:
         self._index = index
-        self._workers: Extractors | None = None
+        self._workers = workers
         self._builder = Builder(index, extractor, batch_blobs)
         self._shelf = Shelf(index, listings)
 
@@ -94,9 +96,7 @@ class Library:
         except OSError as failure:
             raise StorageFailed(f"cannot make {own}: {failure.strerror}") from failure
         workers = Extractors()
-        library = cls(LanceIndex(own), own / "listings", extractor or workers.extract, batch_blobs)
-        library._workers = workers
-        return library
+        return cls(LanceIndex(own), own / "listings", extractor or workers.extract, batch_blobs, workers)
 
     # -- indexing -----------------------------------------------------------------------------------
 

@@ -11,13 +11,12 @@ and the follower's position is lost with what it counted.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from imprint.store.catalog.lock import FileLock
 from imprint.store.errors import StorageFailed
 
 if TYPE_CHECKING:
@@ -63,10 +62,9 @@ class Database:
 
     def __init__(self, path: Path, lock_path: Path) -> None:
         self._path = path
-        self._lock_path = lock_path
+        self._writers = FileLock(lock_path)
         self._idle: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
-        self._writers = threading.Lock()
         self._prepare()
 
     def _prepare(self) -> None:
@@ -119,7 +117,7 @@ class Database:
         Raises:
             StorageFailed: the disk is full or read-only; nothing was changed.
         """
-        with self._writers, self._locked():
+        with self._writers.hold():
             try:
                 connection = self._connect()
                 try:
@@ -130,18 +128,6 @@ class Database:
                     connection.close()
             except sqlite3.Error as failure:
                 raise StorageFailed(f"{self._path}: {failure}") from failure
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as failure:
-            raise StorageFailed(f"cannot write {self._lock_path}: {failure.strerror}") from failure
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
     def close(self) -> None:
         """Close every connection that is not in use."""

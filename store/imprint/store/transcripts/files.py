@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from imprint.store.durable import sync_folder
 from imprint.store.errors import LimitExceeded, StorageFailed, TranscriptErased, TranscriptMissing
 from imprint.store.transcripts.ports import TRANSCRIPT_BYTES_MAX, Transcripts
 
@@ -79,13 +80,13 @@ class FileTranscripts(Transcripts):
             folder = self._texts / self._hashed(session_key_id)
             if not folder.exists():
                 folder.mkdir(mode=0o700, exist_ok=True)
-                _sync(self._texts)
+                sync_folder(self._texts)
             path = folder / address
             if not path.exists():
                 nonce = secrets.token_bytes(_NONCE_BYTES)
                 sealed = AESGCM(_derive(key, b"text")).encrypt(nonce, zlib.compress(text), address.encode())
                 _write(path, _TEXT_MARK + nonce + sealed)
-            _sync(folder)  # also when somebody else wrote it a moment ago, and is not done
+            sync_folder(folder)  # also when somebody else wrote it a moment ago, and is not done
         return address
 
     def read(self, session_key_id: str, address: str) -> bytes:
@@ -104,7 +105,7 @@ class FileTranscripts(Transcripts):
         with _failures_named(), self._locked(fcntl.LOCK_EX):
             with _kept_open(path) as wrapped:
                 _write(path, _ERASED_MARK)
-                _sync(self._keys)
+                sync_folder(self._keys)
                 if wrapped is not None:
                     _overwrite(wrapped)
             shutil.rmtree(self._texts / path.name, ignore_errors=True)
@@ -148,7 +149,7 @@ class FileTranscripts(Transcripts):
                 os.link(partial, path)  # unlike a rename, never replaces one that is there
         finally:
             partial.unlink(missing_ok=True)
-        _sync(self._keys)
+        sync_folder(self._keys)
         made = self._read_key(session_key_id)
         assert made is not None  # noqa: S101 - linked above, and erasures wait for our lock
         return made
@@ -221,14 +222,6 @@ def _write(path: Path, content: bytes) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
