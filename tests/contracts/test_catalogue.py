@@ -26,7 +26,7 @@ from imprint.store.errors import (
     StaleUpdate,
     TokenMissing,
 )
-from imprint.store.events import Admission, Event, EventKind, PackRecord, SessionClaim
+from imprint.store.events import Admission, Event, EventKind, PackRecord, PackReplacement, SessionClaim
 from imprint.store.types import (
     Anything,
     HashAlgorithm,
@@ -765,3 +765,101 @@ def test_racing_turns_are_numbered_without_gaps(catalogue):
     catalogue.open_session(Session("s", "repo_1", "ada", NOW_MS))
     race(6, lambda number: [catalogue.add_turn("repo_1", "s", f"{number}", None, 1) for _ in range(4)])
     assert [turn.number for turn in catalogue.list_turns("repo_1", "s")] == list(range(1, 25))
+
+
+# -- packs that take the place of others ----------------------------------------------------------------
+
+
+@pytest.fixture
+def packed(catalogue) -> Catalogue:
+    """A repository with three live packs."""
+    create(catalogue)
+    for number in (1, 2, 3):
+        catalogue.admit(replace(admission(), pack=PackRecord(f"pack-{number}", number, 10)))
+    return catalogue
+
+
+def test_packs_are_replaced_without_an_event(packed):
+    events = all_events(packed)
+    packed.replace_packs(
+        "repo_1", PackReplacement((PackRecord("pack-12", 3, 20),), frozenset({"pack-1", "pack-2"})), 77
+    )
+    assert packed.list_packs("repo_1") == {"pack-12", "pack-3"}
+    assert packed.list_retired_packs("repo_1") == {"pack-1": 77, "pack-2": 77}
+    assert all_events(packed) == events
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        PackReplacement((PackRecord("pack-9", 1, 1),), frozenset({"pack-1", "pack-8"})),
+        PackReplacement((PackRecord("pack-1", 1, 1),), frozenset({"pack-1"})),
+    ],
+)
+def test_only_live_packs_are_replaced_and_never_by_themselves(packed, wrong):
+    with pytest.raises(Conflict):
+        packed.replace_packs("repo_1", wrong, 77)
+    with pytest.raises(Conflict):
+        packed.admit(replace(admission(put(MAIN)), replacement=wrong))
+    assert packed.list_packs("repo_1") == {"pack-1", "pack-2", "pack-3"}
+    assert packed.list_retired_packs("repo_1") == {}
+    assert packed.read_refs("repo_1").refs == {}
+
+
+def test_a_retired_pack_is_live_again_when_it_comes_again(packed):
+    packed.replace_packs("repo_1", PackReplacement((), frozenset({"pack-1", "pack-2"})), 77)
+    packed.admit(replace(admission(), pack=PackRecord("pack-1", 1, 10)))
+    packed.replace_packs("repo_1", PackReplacement((PackRecord("pack-2", 2, 10),)), 78)
+    assert packed.list_packs("repo_1") == {"pack-1", "pack-2", "pack-3"}
+    assert packed.list_retired_packs("repo_1") == {}
+
+
+def test_only_retired_packs_are_forgotten(packed):
+    packed.replace_packs("repo_1", PackReplacement((), frozenset({"pack-1"})), 77)
+    assert packed.forget_packs("repo_1", ["pack-1", "pack-2", "pack-9"]) == {"pack-1"}
+    assert packed.forget_packs("repo_1", ["pack-1"]) == frozenset()
+    assert packed.list_packs("repo_1") == {"pack-2", "pack-3"}
+    assert packed.list_retired_packs("repo_1") == {}
+
+
+def test_an_event_may_replace_packs(packed):
+    replacement = PackReplacement((PackRecord("pack-4", 1, 1),), frozenset({"pack-1"}))
+    event = packed.admit(replace(admission(kind=EventKind.PRUNED), replacement=replacement))
+    assert event.kind is EventKind.PRUNED
+    assert packed.list_packs("repo_1") == {"pack-2", "pack-3", "pack-4"}
+    assert packed.list_retired_packs("repo_1") == {"pack-1": event.at_ms}
+
+
+def test_replacing_packs_of_no_repository_is_refused(catalogue):
+    with pytest.raises(RepositoryMissing):
+        catalogue.replace_packs("repo_x", PackReplacement(), 1)
+    assert catalogue.list_retired_packs("repo_x") == {}
+    assert catalogue.forget_packs("repo_x", ["pack-1"]) == frozenset()
+
+
+# -- settings ---------------------------------------------------------------------------------------------
+
+
+def test_settings_change_with_their_event(catalogue):
+    create(catalogue)
+    assert catalogue.get_repository("repo_1").settings == {}
+    chosen = {"receive.denyDeletes": "true", "receive.fsck.missingEmail": "ignore"}
+    catalogue.admit(replace(admission(kind=EventKind.SETTINGS), settings=chosen, details=chosen))
+    assert catalogue.get_repository("repo_1").settings == chosen
+    other = {"receive.denyDeletes": None, "receive.fsck.missingEmail": "warn"}
+    catalogue.admit(replace(admission(kind=EventKind.SETTINGS), settings=other))
+    for record in (
+        catalogue.find_repository(RepositoryName.parse("acme/app")),
+        *catalogue.list_repositories(),
+    ):
+        assert record.settings == {"receive.fsck.missingEmail": "warn"}
+
+
+def test_settings_of_a_refused_admission_stay_as_they_were(catalogue):
+    create(catalogue)
+    refused = replace(
+        admission(RefUpdate(MAIN, TWO, MustBe(ONE)), kind=EventKind.SETTINGS), settings={"a.b": "c"}
+    )
+    with pytest.raises(StaleUpdate):
+        catalogue.admit(refused)
+    assert catalogue.get_repository("repo_1").settings == {}

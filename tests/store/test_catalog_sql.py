@@ -90,6 +90,24 @@ def test_upgrading_what_is_current_changes_nothing(path):
     assert path.read_bytes() == before
 
 
+def test_packs_of_the_first_revision_are_live_after_the_upgrade(tmp_path):
+    path = tmp_path / "catalogue.db"
+    upgrade(path, "0001")
+    assert not is_current(path)
+    database = sqlite3.connect(path)
+    database.execute(
+        "INSERT INTO repository VALUES ('repo_1','a/b','a/b','sha1',X'726566732f68656164732f61',1,1,NULL)"
+    )
+    database.execute("INSERT INTO pack VALUES ('repo_1', 'pack-1', 3, 100, 1)")
+    database.commit()
+    database.close()
+    upgrade(path)
+    catalogue = SqlCatalogue.open_sqlite(path)
+    assert catalogue.list_packs("repo_1") == {"pack-1"}
+    assert catalogue.get_repository("repo_1").settings == {}
+    catalogue.close()
+
+
 def test_a_catalogue_that_was_never_made_is_not_opened(tmp_path):
     assert not is_current(tmp_path / "none.db")
     with pytest.raises(StorageFailed):

@@ -17,7 +17,7 @@ from imprint.store.catalog.migrate import upgrade
 from imprint.store.catalog.ports import Catalogue, RepositoryRecord
 from imprint.store.catalog.sql import SqlCatalogue
 from imprint.store.errors import StoreError
-from imprint.store.events import Admission, EventKind, PackRecord, SessionClaim
+from imprint.store.events import Admission, EventKind, PackRecord, PackReplacement, SessionClaim
 from imprint.store.types import (
     Anything,
     HashAlgorithm,
@@ -55,6 +55,7 @@ UPDATES = st.lists(
 PEOPLE = st.sampled_from(["ada", "Ada", "bob"])
 KINDS = st.sampled_from(ActorKind)
 TEXTS = st.none() | st.sampled_from(["one", "two"])
+PACKS = st.sampled_from(["one", "two"])
 TIMES = st.integers(1, 5)
 
 
@@ -141,6 +142,23 @@ def test_both_catalogues_give_the_same_answers(template):
             self.both(lambda catalogue: catalogue.admit(admission))
             self.both(lambda catalogue: catalogue.read_refs(repository_id, since=since))
 
+        @rule(repository_id=REPOSITORIES, added=st.sets(PACKS), retired=st.sets(PACKS), time=TIMES)
+        def replace_packs(self, repository_id, added, retired, time):
+            packs = tuple(PackRecord(name, 1, 2) for name in sorted(added))
+            replacement = PackReplacement(packs, frozenset(retired))
+            self.both(lambda catalogue: catalogue.replace_packs(repository_id, replacement, time))
+            admission = self.admission(repository_id, replacement=replacement)
+            self.both(lambda catalogue: catalogue.admit(admission))
+
+        @rule(repository_id=REPOSITORIES, names=st.sets(PACKS))
+        def forget_packs(self, repository_id, names):
+            self.both(lambda catalogue: catalogue.forget_packs(repository_id, names))
+
+        @rule(repository_id=REPOSITORIES, key=PACKS, value=TEXTS)
+        def change_settings(self, repository_id, key, value):
+            admission = self.admission(repository_id, settings={key: value})
+            self.both(lambda catalogue: catalogue.admit(admission))
+
         @rule(name=PEOPLE, kind=KINDS, emails=st.lists(st.sampled_from(["A@x.org", "a@x.org", "b@x.org"])))
         def ensure_actor(self, name, kind, emails):
             self.both(lambda catalogue: catalogue.ensure_actor(name, kind, emails))
@@ -183,7 +201,7 @@ def test_both_catalogues_give_the_same_answers(template):
             self.both(lambda catalogue: catalogue.list_actors())
             self.both(lambda catalogue: catalogue.list_tokens())
             for repository_id in ("repo_1", "repo_2", "repo_3"):
-                for read in ("read_refs", "list_events", "list_packs", "list_sessions"):
+                for read in ("read_refs", "list_events", "list_packs", "list_retired_packs", "list_sessions"):
                     self.both(lambda catalogue, r=read, i=repository_id: getattr(catalogue, r)(i))
 
         def is_known(self, repository_id: str) -> bool:

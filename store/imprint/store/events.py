@@ -30,6 +30,8 @@ class EventKind(enum.Enum):
     RENAMED = "renamed"
     DELETED = "deleted"
     RESTORED = "restored"
+    SETTINGS = "settings"
+    PRUNED = "pruned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,20 @@ class PackRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PackReplacement:
+    """Packs that take the place of others.
+
+    Attributes:
+        added: what came; each is live from now on.
+        retired: names of live packs that `added` makes superfluous. Their files stay until readers that began
+            before are gone; see `Catalogue.list_retired_packs`.
+    """
+
+    added: tuple[PackRecord, ...] = ()
+    retired: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """What the commit point is asked to make true, whole or not at all.
 
@@ -83,6 +99,8 @@ class Admission:
         verdict: what the judge said, such as `allowed: token scope`.
         claim: what the session says; None without a session.
         details: facts of the kind, such as the old name of a rename.
+        settings: settings of the repository that change; None takes one away. They are among the details too.
+        replacement: packs that the event replaces: when objects are dropped, which is never silent.
     """
 
     repository_id: str
@@ -97,6 +115,8 @@ class Admission:
     pack: PackRecord | None = None
     claim: SessionClaim | None = None
     details: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str | None] = field(default_factory=dict)
+    replacement: PackReplacement | None = None
 
 
 @dataclass(frozen=True, slots=True)

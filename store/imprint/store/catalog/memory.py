@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from imprint.store.actors import ALL_REPOSITORIES, Actor, Turn
 from imprint.store.catalog.ports import Catalogue, RefSnapshot
-from imprint.store.catalog.rules import make_event, plan_changes, verify_names
+from imprint.store.catalog.rules import make_event, plan_changes, verify_names, verify_replacement
 from imprint.store.errors import (
     ActorConflict,
     Conflict,
@@ -29,11 +29,11 @@ from imprint.store.errors import (
 from imprint.store.types import RefValue
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from imprint.store.actors import ActorKind, Session, Token
     from imprint.store.catalog.ports import RepositoryRecord
-    from imprint.store.events import Admission, Event
+    from imprint.store.events import Admission, Event, PackReplacement
     from imprint.store.types import RefChange, RefName, RepositoryName
 
 
@@ -43,6 +43,7 @@ class _Repository:
     refs: dict[RefName, RefValue] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     packs: set[str] = field(default_factory=set)
+    retired: dict[str, int] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     turns: dict[str, list[Turn]] = field(default_factory=dict)
 
@@ -158,6 +159,29 @@ class MemoryCatalogue(Catalogue):
         with self._lock:
             repository = self._repositories.get(repository_id)
             return frozenset(repository.packs) if repository else frozenset()
+
+    def replace_packs(self, repository_id: str, replacement: PackReplacement, at_ms: int) -> None:
+        """See `Catalogue.replace_packs`."""
+        with self._lock:
+            verify_replacement(replacement)
+            repository = self._get(repository_id)
+            _verify_live(repository, replacement)
+            _replace_packs(repository, replacement, at_ms)
+
+    def list_retired_packs(self, repository_id: str) -> dict[str, int]:
+        """See `Catalogue.list_retired_packs`."""
+        with self._lock:
+            repository = self._repositories.get(repository_id)
+            return dict(repository.retired) if repository else {}
+
+    def forget_packs(self, repository_id: str, names: Collection[str]) -> frozenset[str]:
+        """See `Catalogue.forget_packs`."""
+        with self._lock:
+            repository = self._repositories.get(repository_id)
+            known = frozenset(names) & repository.retired.keys() if repository else frozenset()
+            for name in known:
+                del self._repositories[repository_id].retired[name]
+            return known
 
     # -- actors, tokens, sessions ---------------------------------------------------------------------
 
@@ -288,13 +312,20 @@ class MemoryCatalogue(Catalogue):
         verify_names(created, [name for name in repository.refs if name not in gone])
         if admission.event_id in self._event_ids:
             raise Conflict(f"event {admission.event_id} is not new")
+        if admission.replacement:
+            verify_replacement(admission.replacement)
+            _verify_live(repository, admission.replacement)
 
         self._write_refs(repository, admission, changes)
-        if admission.pack:
-            repository.packs.add(admission.pack.name)
+        _write_packs(repository, admission)
+        kept = {**repository.record.settings, **admission.settings}
+        settings = {key: value for key, value in kept.items() if value is not None}
         sequence = repository.record.generation + 1
         repository.record = replace(
-            repository.record, generation=sequence, head=admission.head or repository.record.head
+            repository.record,
+            generation=sequence,
+            head=admission.head or repository.record.head,
+            settings=settings,
         )
         repository.events.append(make_event(admission, sequence, changes))
         self._event_ids.add(admission.event_id)
@@ -320,3 +351,28 @@ class MemoryCatalogue(Catalogue):
         keys = sorted(self._repositories[each].record.name.key for each in kept.repository_ids)
         everywhere = (ALL_REPOSITORIES,) if ALL_REPOSITORIES in kept.token.repositories else ()
         return replace(kept.token, repositories=(*everywhere, *keys))
+
+
+def _verify_live(repository: _Repository, replacement: PackReplacement) -> None:
+    for name in sorted(replacement.retired - repository.packs):
+        raise Conflict(f"pack {name} is not live")
+
+
+def _write_packs(repository: _Repository, admission: Admission) -> None:
+    if admission.pack:
+        _revive(repository, admission.pack.name)
+    if admission.replacement:
+        _replace_packs(repository, admission.replacement, admission.at_ms)
+
+
+def _replace_packs(repository: _Repository, replacement: PackReplacement, at_ms: int) -> None:
+    for name in replacement.retired:
+        repository.packs.remove(name)
+        repository.retired[name] = at_ms
+    for pack in replacement.added:
+        _revive(repository, pack.name)
+
+
+def _revive(repository: _Repository, name: str) -> None:
+    repository.retired.pop(name, None)
+    repository.packs.add(name)

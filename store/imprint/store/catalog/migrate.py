@@ -48,8 +48,12 @@ def is_current(path: Path) -> bool:
         database.close()
 
 
-def upgrade(path: Path) -> None:
-    """Make the catalogue at `path` if there is none, and bring its tables to the newest revision.
+def upgrade(path: Path, revision: str = REVISION) -> None:
+    """Make the catalogue at `path` if there is none, and bring its tables to a revision.
+
+    Args:
+        path: the SQLite file.
+        revision: the newest one, except for tests of upgrades.
 
     Raises:
         DataFolderMismatch: its revision is newer than this program.
@@ -61,13 +65,13 @@ def upgrade(path: Path) -> None:
         raise StorageFailed(f"{path}: {failure.strerror}") from failure
     database = Database(path)
     try:
-        if read_revision(database) != REVISION:
-            _run_migrations(database)
+        if read_revision(database) != revision:
+            _run_migrations(database, revision)
     finally:
         database.close()
 
 
-def _run_migrations(database: Database) -> None:
+def _run_migrations(database: Database, target: str) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -85,4 +89,4 @@ def _run_migrations(database: Database) -> None:
         )
     with database.writing() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, target)

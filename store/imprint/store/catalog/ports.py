@@ -5,14 +5,14 @@ Every promise below is tested on every implementation by `tests/contracts/test_c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from imprint.store.actors import Actor, ActorKind, Session, Token, Turn
-    from imprint.store.events import Admission, Event
+    from imprint.store.events import Admission, Event, PackReplacement
     from imprint.store.types import HashAlgorithm, ObjectId, RefName, RefValue, RepositoryName
 
 
@@ -28,6 +28,7 @@ class RepositoryRecord:
         generation: sequence of the newest event.
         created_at_ms: when it was created.
         purge_after_ms: set while deleted: from then on its data may be destroyed.
+        settings: what was chosen for it, by the names that git-config(1) has for it.
     """
 
     id: str
@@ -37,6 +38,7 @@ class RepositoryRecord:
     generation: int
     created_at_ms: int
     purge_after_ms: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +141,20 @@ class Catalogue(Protocol):
 
         In one transaction: the generation grows by one; every update's expectation is checked against the
         ref as it is now and the ref is written; no ref may be a folder of another (`a` beside `a/b`); names
-        that differ in letter case are different, as in Git; the pack is recorded; HEAD is moved; the event
-        is added.
+        that differ in letter case are different, as in Git; the pack is recorded; packs are replaced; HEAD
+        is moved; settings are changed; the event is added.
         Concurrent calls for one repository are ordered; each sees what the ones before it did. A change
         that leaves a ref as it was is allowed and recorded.
 
         Expectations are about the refs before the admission, names about the refs after it: one admission
-        may delete `a` and create `a/b`. A pack that is known already stays as it was recorded first.
+        may delete `a` and create `a/b`. A pack that is known already stays as it was recorded first; one
+        that was retired is live again.
 
         Raises:
             BadInput: a ref is named twice.
             StaleUpdate: an expectation does not hold, for the first update in order that fails.
-            Conflict: a ref would be the folder of another or fold to it, or the event id was used before.
+            Conflict: a ref would be the folder of another or fold to it, the event id was used before, or a
+                pack to be retired is not live.
             RepositoryMissing: no live repository of this id.
         """
         ...
@@ -160,7 +164,26 @@ class Catalogue(Protocol):
         ...
 
     def list_packs(self, repository_id: str) -> frozenset[str]:
-        """Names of every pack admitted."""
+        """Names of the live packs: every one admitted or added, less those that were retired since."""
+        ...
+
+    def replace_packs(self, repository_id: str, replacement: PackReplacement, at_ms: int) -> None:
+        """Let packs take the place of others that hold the same objects: in one transaction, without event.
+
+        An added pack that was retired is live again; one that is live stays as it is.
+
+        Raises:
+            Conflict: a pack to be retired is not live, or is added too.
+            RepositoryMissing: no repository of this id.
+        """
+        ...
+
+    def list_retired_packs(self, repository_id: str) -> dict[str, int]:
+        """The retired packs, whose files may go once nobody reads them: when each was retired, by name."""
+        ...
+
+    def forget_packs(self, repository_id: str, names: Collection[str]) -> frozenset[str]:
+        """Forget retired packs; the names of those that are forgotten now: a live one is left as it is."""
         ...
 
     # -- actors, tokens, sessions ---------------------------------------------------------------------

@@ -18,7 +18,7 @@ from imprint.store.types import Anything, MustBe, MustNotExist, ObjectId, RefCha
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from imprint.store.events import Admission
+    from imprint.store.events import Admission, PackReplacement
     from imprint.store.types import Expectation, RefUpdate
 
 
@@ -112,3 +112,14 @@ def make_event(admission: Admission, sequence: int, changes: tuple[RefChange, ..
         claim=admission.claim,
         details=dict(admission.details),
     )
+
+
+def verify_replacement(replacement: PackReplacement) -> None:
+    """Check that no pack is to come and to go at once.
+
+    Raises:
+        Conflict: one is.
+    """
+    for pack in replacement.added:
+        if pack.name in replacement.retired:
+            raise Conflict(f"pack {pack.name} cannot take its own place")

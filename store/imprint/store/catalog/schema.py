@@ -27,8 +27,8 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION: Final = "0001"
-"""The revision of the tables below. History: 0001, the first."""
+REVISION: Final = "0002"
+"""The revision of the tables below. History: 0001, the first; 0002, retired packs and settings."""
 
 metadata: Final = MetaData()
 
@@ -101,6 +101,16 @@ pack: Final = Table(
     Column("object_count", BigInteger, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("sequence", BigInteger, nullable=False),
+    Column("retired_at_ms", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+repository_setting: Final = Table(
+    "repository_setting",
+    metadata,
+    Column("repository_id", Text, ForeignKey("repository.id"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -171,5 +181,5 @@ turn: Final = Table(
     sqlite_with_rowid=False,
 )
 
-OF_REPOSITORY: Final = (turn, session, token_repository, pack, ref_change, event, ref)
+OF_REPOSITORY: Final = (turn, session, token_repository, repository_setting, pack, ref_change, event, ref)
 """Tables with rows of one repository, each before those it refers to."""

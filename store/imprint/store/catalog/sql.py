@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
 from imprint.store.actors import Turn
-from imprint.store.catalog import schema, sql_journal, sql_people
+from imprint.store.catalog import schema, sql_journal, sql_packs, sql_people
 from imprint.store.catalog.database import Database
 from imprint.store.catalog.migrate import read_revision
 from imprint.store.catalog.ports import Catalogue, RefSnapshot, RepositoryRecord
@@ -23,13 +23,13 @@ from imprint.store.errors import Conflict, DataFolderMismatch, RepositoryExists,
 from imprint.store.types import HashAlgorithm, RefName, RepositoryName
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection, Row
 
     from imprint.store.actors import Actor, ActorKind, Session, Token
-    from imprint.store.events import Admission, Event
+    from imprint.store.events import Admission, Event, PackReplacement
 
 # Every request asks for a repository: these statements are built once.
 _WANTED: Final[BindParameter[str]] = bindparam("wanted")
@@ -79,15 +79,15 @@ class SqlCatalogue(Catalogue):
         """See `Catalogue.find_repository`."""
         with self._database.reading() as connection:
             row = connection.execute(_REPOSITORY_BY_KEY, {"wanted": name.key}).first()
-        return _record(row) if row else None
+            return _record(row, sql_packs.read_settings(connection, row.id)) if row else None
 
     def get_repository(self, repository_id: str) -> RepositoryRecord:
         """See `Catalogue.get_repository`."""
         with self._database.reading() as connection:
             row = connection.execute(_REPOSITORY, {"wanted": repository_id}).first()
-        if row is None:
-            raise RepositoryMissing(repository_id)
-        return _record(row)
+            if row is None:
+                raise RepositoryMissing(repository_id)
+            return _record(row, sql_packs.read_settings(connection, repository_id))
 
     def list_repositories(self, *, deleted: bool = False) -> list[RepositoryRecord]:
         """See `Catalogue.list_repositories`."""
@@ -96,7 +96,8 @@ class SqlCatalogue(Catalogue):
             purge_after_ms.is_not(None) if deleted else purge_after_ms.is_(None)
         )
         with self._database.reading() as connection:
-            records = [_record(row) for row in connection.execute(found)]
+            settings = sql_packs.read_all_settings(connection)
+            records = [_record(row, settings.get(row.id, {})) for row in connection.execute(found)]
         return sorted(records, key=lambda record: record.name.key)
 
     def rename_repository(self, name: RepositoryName, admission: Admission) -> Event:
@@ -153,7 +154,24 @@ class SqlCatalogue(Catalogue):
     def list_packs(self, repository_id: str) -> frozenset[str]:
         """See `Catalogue.list_packs`."""
         with self._database.reading() as connection:
-            return sql_journal.read_packs(connection, repository_id)
+            return sql_packs.read_packs(connection, repository_id)
+
+    def replace_packs(self, repository_id: str, replacement: PackReplacement, at_ms: int) -> None:
+        """See `Catalogue.replace_packs`."""
+        self._database.write(
+            lambda connection: sql_packs.replace_packs(connection, repository_id, replacement, at_ms)
+        )
+
+    def list_retired_packs(self, repository_id: str) -> dict[str, int]:
+        """See `Catalogue.list_retired_packs`."""
+        with self._database.reading() as connection:
+            return sql_packs.read_retired_packs(connection, repository_id)
+
+    def forget_packs(self, repository_id: str, names: Collection[str]) -> frozenset[str]:
+        """See `Catalogue.forget_packs`."""
+        return self._database.write(
+            lambda connection: sql_packs.forget_packs(connection, repository_id, names)
+        )
 
     # -- actors, tokens, sessions ---------------------------------------------------------------------
 
@@ -224,7 +242,7 @@ class SqlCatalogue(Catalogue):
         self._database.close()
 
 
-def _record(row: Row[Any]) -> RepositoryRecord:
+def _record(row: Row[Any], settings: Mapping[str, str]) -> RepositoryRecord:
     return RepositoryRecord(
         id=row.id,
         name=RepositoryName(*row.name.split("/", 1)),
@@ -233,6 +251,7 @@ def _record(row: Row[Any]) -> RepositoryRecord:
         generation=row.generation,
         created_at_ms=row.created_at_ms,
         purge_after_ms=row.purge_after_ms,
+        settings=settings,
     )
 
 

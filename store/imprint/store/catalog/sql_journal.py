@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from imprint.store.catalog import schema
+from imprint.store.catalog import schema, sql_packs
 from imprint.store.catalog.ports import RefSnapshot
 from imprint.store.catalog.rules import below, iter_folders, make_event, plan_changes, verify_names
 from imprint.store.errors import Conflict, RepositoryMissing
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-    from imprint.store.events import Admission, PackRecord
+    from imprint.store.events import Admission
 
 LOOKUPS_MAX: Final = 1000
 """Up to this many refs are looked up; above it, all refs of the repository are read. With 1,000 new names
@@ -65,15 +65,11 @@ _MOVE_REF: Final = update(schema.ref).where(_THIS_REF)
 _ADD_REF: Final = insert(schema.ref)
 _ADD_EVENT: Final = insert(schema.event)
 _ADD_CHANGE: Final = insert(schema.ref_change)
-_ADD_PACK: Final = insert(schema.pack)
 _change: Final = schema.ref_change.c
 _CHANGES_AFTER: Final = (
     select(_change.name, _change.new, _change.peeled)
     .where(_change.repository_id == _OF, _change.sequence > bindparam("after"))
     .order_by(_change.sequence, _change.position)
-)
-_PACK_NAMED: Final = select(schema.pack.c.sequence).where(
-    schema.pack.c.repository_id == _OF, schema.pack.c.name == bindparam("named")
 )
 
 
@@ -92,7 +88,10 @@ def admit(connection: Connection, admission: Admission, *, deleted: bool = False
     _write_changes(connection, admission, sequence, changes)
     _write_refs(connection, admission, changes)
     if admission.pack:
-        _write_pack(connection, admission.repository_id, sequence, admission.pack)
+        sql_packs.write_pack(connection, admission.repository_id, sequence, admission.pack)
+    if admission.replacement:
+        sql_packs.replace_packs(connection, admission.repository_id, admission.replacement, admission.at_ms)
+    sql_packs.write_settings(connection, admission.repository_id, admission.settings)
     return event
 
 
@@ -220,22 +219,6 @@ def _write_refs(connection: Connection, admission: Admission, changes: Sequence[
         connection.execute(_ADD_REF, rows)
 
 
-def _write_pack(connection: Connection, repository_id: str, sequence: int, pack: PackRecord) -> None:
-    key = {"of": repository_id, "named": pack.name}
-    if connection.execute(_PACK_NAMED, key).first():
-        return
-    connection.execute(
-        _ADD_PACK,
-        {
-            "repository_id": repository_id,
-            "name": pack.name,
-            "object_count": pack.object_count,
-            "size_bytes": pack.size_bytes,
-            "sequence": sequence,
-        },
-    )
-
-
 # -- reading --------------------------------------------------------------------------------------------
 
 
@@ -321,9 +304,3 @@ def _event(row: Row[Any], changes: tuple[RefChange, ...]) -> Event:
         claim=claim,
         details=json.loads(row.details),
     )
-
-
-def read_packs(connection: Connection, repository_id: str) -> frozenset[str]:
-    """Names of every pack admitted."""
-    names = select(schema.pack.c.name).where(schema.pack.c.repository_id == repository_id)
-    return frozenset(connection.execute(names).scalars())

@@ -1,7 +1,8 @@
 """Removing what crashes left behind: dead quarantines, and packs that were never admitted.
 
 Invariants:
-    1. Nothing that the catalogue has a row for is touched, and nothing of a push that still runs.
+    1. Nothing that the catalogue has a row for is touched, retired packs included, and nothing of a push that
+       still runs.
     2. A pack without a row that alone holds an object a ref points at is kept and reported: rows may be
        missing because an older catalogue was restored.
     3. Unreachable objects that were once admitted stay.
@@ -58,7 +59,8 @@ def collect(repository: Repository, hosting: Hosting) -> CollectReport:
     pack_dir = repository.git_dir / "objects" / "pack"
     with promotion_lock(repository.git_dir).hold():
         recorded = hosting.catalogue.list_packs(repository.record.id)
-        leftovers = packs.list_packs(pack_dir) - recorded
+        retired = hosting.catalogue.list_retired_packs(repository.record.id)
+        leftovers = packs.list_packs(pack_dir) - recorded - retired.keys()
         needed = _find_needed(repository, pack_dir, leftovers, recorded) if leftovers else frozenset()
         for name in sorted(leftovers - needed):
             packs.remove(name, pack_dir)
