@@ -27,8 +27,9 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION: Final = "0002"
-"""The revision of the tables below. History: 0001, the first; 0002, retired packs and settings."""
+REVISION: Final = "0003"
+"""The revision of the tables below. History: 0001, the first; 0002, retired packs and settings; 0003, large
+objects and locks."""
 
 metadata: Final = MetaData()
 
@@ -181,5 +182,40 @@ turn: Final = Table(
     sqlite_with_rowid=False,
 )
 
-OF_REPOSITORY: Final = (turn, session, token_repository, repository_setting, pack, ref_change, event, ref)
+lfs_object: Final = Table(
+    "lfs_object",
+    metadata,
+    Column("repository_id", Text, ForeignKey("repository.id"), primary_key=True),
+    Column("oid", Text, primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+lfs_lock: Final = Table(
+    "lfs_lock",
+    metadata,
+    Column("repository_id", Text, ForeignKey("repository.id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("locked_at_ms", BigInteger, nullable=False),
+    Column("ref", Text),
+    Index("lfs_lock_path", "repository_id", "path", unique=True),
+    sqlite_with_rowid=False,
+)
+
+OF_REPOSITORY: Final = (
+    lfs_lock,
+    lfs_object,
+    turn,
+    session,
+    token_repository,
+    repository_setting,
+    pack,
+    ref_change,
+    event,
+    ref,
+)
 """Tables with rows of one repository, each before those it refers to."""
