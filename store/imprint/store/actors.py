@@ -1,7 +1,8 @@
 """Who acts, and what a token lets them do.
 
 Invariants:
-    1. A token's secret is shown once, when made; the store keeps only its SHA-256.
+    1. A token's secret is shown once, when made; the store keeps only its SHA-256. A token whose
+       credential is an SSH key has no secret.
     2. A token names exactly one actor; whoever presents it acts as that actor.
     3. A token with a session binds what it delivers to that session; the client cannot name another.
 """
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 TOKEN_PREFIX: Final = "imprint_"  # noqa: S105 - a prefix for secret scanners, not a secret
 """Begins every secret, so that scanners find leaked ones."""
+
+KEY_PREFIX: Final = "ssh:"
+"""Begins what is kept of an SSH key in the place of a secret's hash, which is hexadecimal."""
 
 ALL_REPOSITORIES: Final = "*"
 """In `Token.repositories`: every repository, present and future."""
@@ -71,7 +75,7 @@ class Token:
 
     Attributes:
         id: how people refer to it; no secret.
-        secret_hash: SHA-256 of the secret, hexadecimal.
+        secret_hash: SHA-256 of the secret, hexadecimal; of an SSH key, see `imprint.store.hosting.keys`.
         actor: the name of the actor.
         repositories: `owner/name` keys, or `*` for all.
         verbs: what it may be used for.
@@ -88,6 +92,13 @@ class Token:
     session: str | None = None
     expires_at_ms: int | None = None
     revoked_at_ms: int | None = None
+
+    @property
+    def ssh_fingerprint(self) -> str | None:
+        """The fingerprint of the SSH key that is the credential; None where it is a secret."""
+        if not self.secret_hash.startswith(KEY_PREFIX):
+            return None
+        return self.secret_hash.removeprefix(KEY_PREFIX).partition("#")[0]
 
     def may(self, verb: Verb, repository: RepositoryName | None) -> bool:
         """Whether the scope allows the verb; with no repository, on the store as a whole."""

@@ -2,14 +2,15 @@
 
 Invariants:
     1. A secret is in the answer to whoever asked for the token, and kept only as its SHA-256.
-    2. Names that people gave are printable: they are shown in terminals and pages.
-    3. A prompt is among the transcripts before the catalogue has its turn.
+    2. At most one token of an SSH key is good at any time: the one that the key was given last.
+    3. Names that people gave are printable: they are shown in terminals and pages.
+    4. A prompt is among the transcripts before the catalogue has its turn.
 """
 
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.actors import (
@@ -25,6 +26,7 @@ from imprint.store.actors import (
 from imprint.store.errors import (
     BadExpiry,
     BadInput,
+    Conflict,
     LimitExceeded,
     SessionMissing,
     TokenExpired,
@@ -32,6 +34,7 @@ from imprint.store.errors import (
     Unauthenticated,
 )
 from imprint.store.events import SessionClaim
+from imprint.store.hosting.keys import SshKey, fingerprint_of, hash_key
 
 if TYPE_CHECKING:
     from imprint.store.catalog.ports import Catalogue
@@ -131,11 +134,30 @@ class Access:
         self._ids = ids
         self._limits = limits
 
-    def issue(self, grant: Grant, session_id: str | None) -> tuple[Token, str]:
-        """Keep a new token; it and its secret. The actor exists, and the session is open."""
+    def issue(self, grant: Grant, session_id: str | None, ssh_key: SshKey | None) -> tuple[Token, str]:
+        """Keep a new token; it and its secret. The actor exists, and the session is open.
+
+        With a key, the secret is empty: the key is the credential.
+        """
         token, secret = self.make_token(grant, session_id)
+        if ssh_key is not None:
+            token, secret = replace(token, secret_hash=self.next_key_hash(ssh_key)), ""
         self._catalogue.add_token(token)
         return token, secret
+
+    def next_key_hash(self, ssh_key: SshKey) -> str:
+        """What is to be kept of a key that gets a token now.
+
+        Raises:
+            Conflict: the key has a token that is good.
+        """
+        count, newest = self._newest_token(ssh_key.fingerprint)
+        if newest is not None and newest.revoked_at_ms is None and not self._has_expired(newest):
+            raise Conflict(
+                f"the key {ssh_key.fingerprint} is that of token {newest.id} of {newest.actor}",
+                hint=f"use another key, or 'imprint token revoke {newest.id}' first",
+            )
+        return hash_key(ssh_key.fingerprint, count + 1)
 
     def make_token(self, grant: Grant, session_id: str | None) -> tuple[Token, str]:
         """A token and its secret, not kept yet."""
@@ -160,14 +182,49 @@ class Access:
         """
         secret_hash = hash_secret(secret[:_SECRET_LENGTH_MAX])
         token = self._catalogue.find_token(secret_hash)
-        actor = self._catalogue.find_actor(token.actor) if token else None
-        if token is None or actor is None or not hmac.compare_digest(token.secret_hash, secret_hash):
+        if token is None or not hmac.compare_digest(token.secret_hash, secret_hash):
+            raise Unauthenticated("no such token", hint="'imprint token create' makes one")
+        return self._admit(token)
+
+    def authenticate_key(self, blob: bytes) -> Principal:
+        """Whoever holds the private part of this key; errors as in `Hosting.authenticate_key`."""
+        fingerprint = fingerprint_of(blob)
+        _, token = self._newest_token(fingerprint)
+        if token is None:
+            raise Unauthenticated(
+                f"nobody's key is {fingerprint}", hint="'imprint token create --ssh-key' registers one"
+            )
+        return self._admit(token)
+
+    def _admit(self, token: Token) -> Principal:
+        """Whoever came with the token's credential."""
+        actor = self._catalogue.find_actor(token.actor)
+        if actor is None:
             raise Unauthenticated("no such token", hint="'imprint token create' makes one")
         if token.revoked_at_ms is not None:
             raise TokenRevoked(f"token {token.id} was revoked", hint="ask for a new one")
-        if token.expires_at_ms is not None and token.expires_at_ms <= self._clock.now_ms():
+        if self._has_expired(token):
             raise TokenExpired(f"token {token.id} has expired", hint="ask for a new one")
         return Principal(actor, token)
+
+    def _has_expired(self, token: Token) -> bool:
+        return token.expires_at_ms is not None and token.expires_at_ms <= self._clock.now_ms()
+
+    def _newest_token(self, fingerprint: str) -> tuple[int, Token | None]:
+        """How many tokens a key was given one after the other, and the newest of them.
+
+        Their numbers have no gaps: steps double up to a number that is not there, then halve.
+        """
+        count, step, is_growing = 0, 1, True
+        newest: Token | None = None
+        while step:
+            found = self._catalogue.find_token(hash_key(fingerprint, count + step))
+            if found is None:
+                is_growing = False
+            else:
+                count, newest = count + step, found
+            step = step * 2 if is_growing else step // 2
+        return count, newest
 
     def open_session(
         self, repository_id: str, actor: str, seed: SessionSeed, base: str | None

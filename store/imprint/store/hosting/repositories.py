@@ -37,6 +37,7 @@ from imprint.store.errors import (
 from imprint.store.events import Admission, EventKind, SessionClaim
 from imprint.store.hosting.access import Access, Grant, SessionSeed, transcript_key, verify_grant
 from imprint.store.hosting.bare import RepositoryFolders
+from imprint.store.hosting.keys import SshKey
 from imprint.store.limits import Limits
 from imprint.store.objects.git import GitObjects
 from imprint.store.plumbing import Plumbing
@@ -326,6 +327,7 @@ class Hosting:
         session: SessionSeed | None = None,
         expires_in_ms: int | None = None,
         emails: Sequence[str] = (),
+        ssh_key: str | None = None,
     ) -> tuple[Token, str]:
         """Make a token and return it with its secret, which is kept nowhere.
 
@@ -337,20 +339,26 @@ class Hosting:
             session: opened in the one repository named; what is delivered with the token belongs to it.
             expires_in_ms: from now; None for never.
             emails: addresses by which the actor's commits are known.
+            ssh_key: the line of a public key that is to be the credential; the secret is empty then.
 
         Raises:
             RepositoryMissing: a named repository is not there.
             ActorConflict, SessionConflict: the actor is of another kind, the session of another actor.
-            BadInput: a name is unusable, no verb or repository is named, or a session has not exactly one.
+            Conflict: the key has a token that is good.
+            BadInput: a name is unusable, no verb or repository is named, a session has not exactly one, or
+                the key is not one that is taken.
             BadExpiry: it would expire at once.
         """
         keys = [self._scope_key(text) for text in repositories]
         grant = Grant(actor, kind, tuple(keys), verbs, expires_in_ms, tuple(emails))
         verify_grant(grant, session)
+        key = SshKey.parse(ssh_key) if ssh_key is not None else None
+        if key is not None:
+            self._access.next_key_hash(key)
         kept = self.catalogue.ensure_actor(actor, kind, emails)
         if session:
             self.open_session(self.get(RepositoryName.parse(repositories[0])), kept.name, session)
-        return self._access.issue(grant, session.id if session else None)
+        return self._access.issue(grant, session.id if session else None, key)
 
     def authenticate(self, secret: str) -> Principal:
         """Whoever holds this secret.
@@ -360,6 +368,15 @@ class Hosting:
             TokenExpired, TokenRevoked: it was one's.
         """
         return self._access.authenticate(secret)
+
+    def authenticate_key(self, blob: bytes) -> Principal:
+        """Whose an SSH key is, given as SSH sends it. That the caller holds its private part is not checked.
+
+        Raises:
+            Unauthenticated: it is no token's.
+            TokenExpired, TokenRevoked: it was one's.
+        """
+        return self._access.authenticate_key(blob)
 
     def ensure_admin_token(self) -> Path | None:
         """At the first start, make the administrator and a token for everything, and leave it in a file.
