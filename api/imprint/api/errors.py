@@ -58,6 +58,30 @@ class ListenFailed(store.StoreFailure):
     code = "listen_failed"
 
 
+class TlsFailed(store.StoreFailure):
+    """The certificate or its key cannot be used."""
+
+    code = "tls_failed"
+
+
+class WorkerFailed(store.StoreFailure):
+    """A server process did not start."""
+
+    code = "worker_failed"
+
+
+class Busy(store.StoreFailure):
+    """The server has as much to do as it may; try again in a moment."""
+
+    code = "busy"
+
+    def __init__(self, retry_seconds: float) -> None:
+        super().__init__(
+            "too many requests wait for git already", hint=f"try again in {retry_seconds:.0f} seconds"
+        )
+        self.retry_seconds = retry_seconds
+
+
 STATUSES: Final[Mapping[type[store.StoreError], int]] = {
     store.StoreError: 500,
     store.BadInput: 400,
@@ -67,6 +91,7 @@ STATUSES: Final[Mapping[type[store.StoreError], int]] = {
     store.BadPath: 400,
     store.BadRevision: 400,
     store.BadExpiry: 400,
+    store.BadLargeObject: 422,
     store.ProtocolError: 400,
     BadRequest: 400,
     TokenInUrl: 400,
@@ -79,6 +104,8 @@ STATUSES: Final[Mapping[type[store.StoreError], int]] = {
     store.SessionMissing: 404,
     store.TokenMissing: 404,
     store.TranscriptMissing: 404,
+    store.LargeObjectMissing: 404,
+    store.LockMissing: 404,
     store.TranscriptErased: 410,
     store.Conflict: 409,
     store.RepositoryExists: 409,
@@ -98,6 +125,9 @@ STATUSES: Final[Mapping[type[store.StoreError], int]] = {
     store.ObjectDamaged: 500,
     store.DataFolderMismatch: 503,
     ListenFailed: 500,
+    TlsFailed: 500,
+    WorkerFailed: 500,
+    Busy: 503,
 }
 
 

@@ -3,10 +3,11 @@
     StoreError
     ├── BadInput                what was asked is malformed
     │   ├── BadObjectId, BadRefName, BadRepositoryName, BadPath, BadRevision, BadExpiry
+    │   ├── BadLargeObject      an object's content is not what was said of it
     │   └── ProtocolError       a client spoke Git's protocol wrongly
     ├── Missing                 what was asked for is not there
     │   ├── RepositoryMissing, RefMissing, ObjectMissing, PathMissing, SessionMissing
-    │   ├── TokenMissing, TranscriptMissing
+    │   ├── TokenMissing, TranscriptMissing, LargeObjectMissing, LockMissing
     │   └── TranscriptErased    it was there, and was erased on purpose
     ├── Conflict                it would contradict what is there
     │   ├── RepositoryExists, ActorConflict, SessionConflict
@@ -108,6 +109,12 @@ class BadExpiry(BadInput):
         super().__init__(f"{text[:40]!r} is not a duration", hint="write 30m, 24h, 7d or 'never'")
 
 
+class BadLargeObject(BadInput):
+    """A large object's id is malformed, or its content is not what was said of it."""
+
+    code = "bad_large_object"
+
+
 class ProtocolError(BadInput):
     """A client spoke Git's protocol wrongly."""
 
@@ -167,6 +174,25 @@ class TranscriptMissing(Missing):
     """No transcript blob at this address."""
 
     code = "transcript_missing"
+
+
+class LargeObjectMissing(Missing):
+    """The repository does not have this large object."""
+
+    code = "large_object_missing"
+
+    def __init__(self, oid: str) -> None:
+        super().__init__(
+            f"no large object {oid} in this repository",
+            hint="whoever has it delivers it with 'git lfs push --all'",
+        )
+        self.oid = oid
+
+
+class LockMissing(Missing):
+    """No lock of this id in the repository."""
+
+    code = "lock_missing"
 
 
 class TranscriptErased(Missing):
