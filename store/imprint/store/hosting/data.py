@@ -6,6 +6,7 @@
     DATA/ground/catalogue.db    SQLite, with -wal, -shm and .lock beside it
     DATA/ground/repositories/   one bare Git repository per repository, named by its id
     DATA/ground/transcripts/    encrypted texts
+    DATA/ground/lfs/            large objects, one folder per repository, made with the first
     DATA/derived/               may be deleted while nothing has the folder open; is rebuilt
     DATA.key                    the master key of transcripts: 64 hexadecimal digits, in no backup of DATA
 
@@ -107,6 +108,11 @@ class DataFolder:
     def transcripts_path(self) -> Path:
         """The folder of encrypted texts."""
         return self.root / "ground" / "transcripts"
+
+    @property
+    def lfs_path(self) -> Path:
+        """The folder of large objects."""
+        return self.root / "ground" / "lfs"
 
     @property
     def derived_path(self) -> Path:
