@@ -262,16 +262,17 @@ def test_a_client_that_goes_away_in_the_middle_leaves_nothing(server) -> None:
 
 
 def threading_is_back(server) -> bool:
-    """No git request holds a thread any more."""
+    """No git request holds a slot or a thread any more."""
+    services = server.app.state.services
     deadline = time.monotonic() + 10
-    while server.app.state.services.git_limiter.borrowed_tokens and time.monotonic() < deadline:
+    while (services.git_limiter.borrowed_tokens or services.git_queue.held) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return server.app.state.services.git_limiter.borrowed_tokens == 0
+    return services.git_limiter.borrowed_tokens == services.git_queue.held == 0
 
 
 def test_slow_clones_do_not_keep_others_waiting(serve_at, tmp_path) -> None:
-    """Twice as many clients as git has threads ask for megabytes and read nothing; others are served."""
-    server = serve_at(tmp_path, ApiSettings(git_threads=3))
+    """One actor fills all the slots it may have with clients that read nothing; others are served."""
+    server = serve_at(tmp_path, ApiSettings(git_requests_max=8, git_share_max=0.75))
     noise = random.Random(1).randbytes(8_000_000)
     name, git = server.pushed({"noise.bin": noise})
     token = server.token(name)
@@ -295,7 +296,7 @@ def test_slow_clones_do_not_keep_others_waiting(serve_at, tmp_path) -> None:
         begun = time.monotonic()
         assert server.client(token).get("/healthz").status_code == 200
         other = server.work_tree()
-        other("clone", "-q", "--depth=1", server.git_url(name, token), "whole")
+        other("clone", "-q", "--depth=1", server.git_url(name, server.token(name, actor="bob")), "whole")
         assert time.monotonic() - begun < 20
     finally:
         working = git_processes()

@@ -24,6 +24,7 @@ from imprint.api.housekeeping import keep_house
 from imprint.api.refusal import refuse, refuse_invalid, refuse_plainly
 from imprint.api.rest import commits, files, health, provenance, repos, search, tokens
 from imprint.api.rest.access import CREDENTIALS, REFUSALS, UNCACHED
+from imprint.api.running.fair import FairQueue
 from imprint.api.services import Services
 from imprint.api.settings import ApiSettings
 from imprint.api.web import manual, views
@@ -101,7 +102,13 @@ def _open_services(hosting: Hosting, ledger: Ledger, library: Library, settings:
         receiver=Receiver(hosting, ScopeJudge(), runner.wake),
         runner=runner,
         settings=settings,
-        git_limiter=CapacityLimiter(settings.git_threads),
+        git_queue=FairQueue(
+            settings.git_requests_max,
+            max(1, int(settings.git_requests_max * settings.git_share_max)),
+            settings.git_waiting_max,
+            settings.git_wait_seconds_max,
+        ),
+        git_limiter=CapacityLimiter(settings.git_requests_max),
         gate_limiter=CapacityLimiter(settings.rest_threads),
     )
 

@@ -6,8 +6,8 @@ Invariants:
        page.
     3. An answer that fails before its first byte has the error's status; one that fails later is cut off, so
        that no client takes it for whole.
-    4. A slow client holds a thread only while the server works or waits for its upload, never while it
-       downloads.
+    4. A request has a slot of `imprint.api.running.fair` from its first byte to the end of its work; a slow
+       client holds a thread besides only while the server works or waits for its upload.
 """
 
 import logging
@@ -22,11 +22,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from imprint.api.body import BodyFeed, Chunks, open_body
-from imprint.api.errors import BadRequest, WrongMediaType
+from imprint.api.errors import BadRequest, Busy, WrongMediaType
 from imprint.api.refusal import refuse
-from imprint.api.services import Services, get_services, open_access
+from imprint.api.services import Services, get_principal, get_services, open_access
 from imprint.store.actors import Verb
 from imprint.store.errors import StoreError
+from imprint.store.plumbing import CHILD_NICENESS
 from imprint.store.transport.receive_pack import advertise_receive, serve_receive
 from imprint.store.transport.recent import find_recent_tips
 from imprint.store.transport.upload_pack import advertise_upload, serve_upload
@@ -47,10 +48,17 @@ Serve = Callable[[BinaryIO], Iterator[bytes]]
 
 
 @router.get("/{owner}/{repo}/info/refs", summary="Advertise refs or capabilities to git")
-def info_refs(
+async def info_refs(
     request: Request, owner: str, repo: str, service: Annotated[str, Query(max_length=40)] = ""
 ) -> Response:
     """The first request of every clone, fetch and push."""
+    services = get_services(request)
+    async with services.git_queue.slot(get_principal(request).actor.name):
+        advertise = partial(_advertise, request, owner, repo, service)
+        return await to_thread.run_sync(advertise, limiter=services.git_limiter)
+
+
+def _advertise(request: Request, owner: str, repo: str, service: str) -> Response:
     verb = Verb.WRITE if service == "git-receive-pack" else Verb.READ
     access = open_access(request, owner, repo, verb)
     match service:
@@ -144,12 +152,20 @@ class GitAnswer(Response):
                 group.cancel_scope.cancel()
 
     async def _answer(self, feed: BodyFeed, send: Send) -> None:
+        """Serve in a slot, which is held until the work has ended, whatever became of the client."""
+        queue, actor = self._services.git_queue, get_principal(self._request).actor.name
         chunks = Chunks(lambda: self._serve(self._open(feed)))
         try:
-            await self._stream(chunks, send)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._in_thread(chunks.close)
+            async with queue.slot(actor):
+                CHILD_NICENESS.set(queue.find_niceness(actor))
+                try:
+                    await self._stream(chunks, send)
+                finally:
+                    feed.close()
+                    with anyio.CancelScope(shield=True):
+                        await self._in_thread(chunks.close)
+        except Busy as busy:
+            await self._refuse(busy, send)
 
     def _open(self, feed: BodyFeed) -> BinaryIO:
         encoding = self._request.headers.get("content-encoding", "")
@@ -159,8 +175,7 @@ class GitAnswer(Response):
         try:
             chunk = await self._in_thread(chunks.gather)
         except StoreError as refused:
-            response = await to_thread.run_sync(refuse, self._request, refused)
-            await response(self._request.scope, self._request.receive, send)
+            await self._refuse(refused, send)
             return
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         while chunk:
@@ -172,6 +187,10 @@ class GitAnswer(Response):
                 _LOGGER.warning("answer cut off service=%s code=%s", self._service, failed.code)
                 return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _refuse(self, error: StoreError, send: Send) -> None:
+        response = await to_thread.run_sync(refuse, self._request, error)
+        await response(self._request.scope, self._request.receive, send)
 
     async def _in_thread(self, work: Callable[[], Made]) -> Made:
         return await to_thread.run_sync(work, limiter=self._services.git_limiter)

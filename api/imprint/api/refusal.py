@@ -9,13 +9,14 @@ Invariants:
 from __future__ import annotations
 
 import logging
+import math
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from imprint.api.errors import PROBLEM_MEDIA_TYPE, BadRequest, is_machine_at_fault, render_problem
+from imprint.api.errors import PROBLEM_MEDIA_TYPE, BadRequest, Busy, is_machine_at_fault, render_problem
 from imprint.api.web.pages import render_page
 from imprint.store.errors import StoreError, Unauthenticated
 
@@ -38,6 +39,8 @@ def refuse(request: Request, error: StoreError) -> Response:
     response = _render(request, render_problem(error))
     if isinstance(error, Unauthenticated):
         response.headers["WWW-Authenticate"] = CHALLENGE
+    if isinstance(error, Busy):
+        response.headers["Retry-After"] = str(math.ceil(error.retry_seconds))
     return response
 
 

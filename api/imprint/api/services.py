@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from anyio import CapacityLimiter
     from starlette.requests import HTTPConnection
 
+    from imprint.api.running.fair import FairQueue
     from imprint.api.settings import ApiSettings
     from imprint.semantic.library import Library
     from imprint.store.hosting.followers import FollowerRunner
@@ -38,7 +39,8 @@ class Services:
         receiver: takes in pushes and commits.
         runner: keeps the followers going.
         settings: what the operator chose.
-        git_limiter: bounds the threads of git requests, apart from those of REST.
+        git_queue: who may begin git work, in turn; HTTP and SSH share it.
+        git_limiter: the threads of git work that may run, apart from those of REST; enough for every slot.
         gate_limiter: bounds the threads that check tokens, so that nobody waits outside for others' work.
     """
 
@@ -48,6 +50,7 @@ class Services:
     receiver: Receiver
     runner: FollowerRunner
     settings: ApiSettings
+    git_queue: FairQueue
     git_limiter: CapacityLimiter
     gate_limiter: CapacityLimiter
 

@@ -11,7 +11,11 @@ class ApiSettings:
 
     Attributes:
         public_url: how clients reach the server, without a slash at the end; empty: as the request says.
-        git_threads: git requests that run at the same time; a slow client keeps one only while it uploads.
+        git_requests_max: git requests that are worked on at the same time; also the bound on their threads. A
+            slow client keeps its place until it is done or stalls.
+        git_share_max: the part of them that one actor may have, so that others find a free place.
+        git_waiting_max: git requests that wait for their turn; further ones are told to come again.
+        git_wait_seconds_max: how long each of them waits before it is told to come again.
         rest_threads: REST and page requests that run at the same time.
         stall_seconds_max: how long a client may send nothing in the middle of a request, or take nothing of
             an answer.
@@ -27,7 +31,10 @@ class ApiSettings:
     """
 
     public_url: str = ""
-    git_threads: int = 128
+    git_requests_max: int = 128
+    git_share_max: float = 0.75
+    git_waiting_max: int = 512
+    git_wait_seconds_max: float = 30.0
     rest_threads: int = 64
     stall_seconds_max: float = 300.0
     json_bytes_max: int = 4 * 1024**2

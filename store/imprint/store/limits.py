@@ -21,6 +21,7 @@ class Limits:
         commit_bytes_max: content of one commit by API.
         prompt_bytes_max: one prompt.
         plumbing_seconds_max: one run of git that answers a request.
+        plumbing_memory_bytes_max: memory of one git process, mapped parts of files not counted; 0 for no bound.
         quarantine_bytes_free_min: free disk below which a push is refused before it begins.
     """
 
@@ -35,4 +36,5 @@ class Limits:
     commit_bytes_max: int = 256 * 1024**2
     prompt_bytes_max: int = 1024**2
     plumbing_seconds_max: int = 3600
+    plumbing_memory_bytes_max: int = 2 * 1024**3
     quarantine_bytes_free_min: int = 64 * 1024**2

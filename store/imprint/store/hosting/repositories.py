@@ -40,7 +40,7 @@ from imprint.store.hosting.bare import RepositoryFolders
 from imprint.store.hosting.keys import SshKey
 from imprint.store.limits import Limits
 from imprint.store.objects.git import GitObjects
-from imprint.store.plumbing import Plumbing
+from imprint.store.plumbing import ChildBounds, Children, Plumbing
 from imprint.store.refs.catalogued import CataloguedRefs
 from imprint.store.transcripts.files import FileTranscripts
 from imprint.store.types import HashAlgorithm, RefName, RepositoryName
@@ -95,6 +95,7 @@ class Hosting:
 
     Attributes:
         folder, catalogue, transcripts, clock, ids, limits: what it works with.
+        children: what the git processes on its repositories took.
     """
 
     def __init__(
@@ -112,6 +113,10 @@ class Hosting:
         self.clock = clock
         self.ids = ids
         self.limits = limits or Limits()
+        self.children = Children()
+        self._child_bounds = ChildBounds(
+            self.limits.plumbing_seconds_max, self.limits.plumbing_memory_bytes_max
+        )
         self._folders = RepositoryFolders(folder.repositories_path, self._is_known, self._erase_texts)
         self._access = Access(catalogue, transcripts, clock, ids, self.limits)
         self._views: dict[str, RepositoryView] = {}
@@ -298,7 +303,7 @@ class Hosting:
             name=str(record.name),
             objects=GitObjects(git_dir / "objects", record.algorithm),
             refs=CataloguedRefs(self.catalogue, record.id),
-            plumbing=Plumbing(git_dir, seconds_max=self.limits.plumbing_seconds_max),
+            plumbing=Plumbing(git_dir, bounds=self._child_bounds, children=self.children),
         )
 
     def _admission(

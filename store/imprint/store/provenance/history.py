@@ -21,13 +21,13 @@ from imprint.store.errors import ObjectDamaged, ObjectMissing
 from imprint.store.objects.codec import decode_commit
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.paths import unquote_path
-from imprint.store.plumbing import Plumbing
 from imprint.store.types import HashAlgorithm, ObjectId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from imprint.store.objects.ports import Commit, Objects
+    from imprint.store.plumbing import Plumbing
     from imprint.store.view import RepositoryView
 
 EMPTY_TREES: Final = {
@@ -171,7 +171,7 @@ def isolated(view: RepositoryView) -> Iterator[Plumbing]:
         (folder / "objects/info/alternates").write_bytes(f'"{quoted}"\n'.encode("utf-8", "surrogateescape"))
         if shallow.exists():
             shutil.copyfile(shallow, folder / "shallow")
-        yield Plumbing(folder, search_path=view.plumbing.search_path, seconds_max=view.plumbing.seconds_max)
+        yield view.plumbing.at(folder)
 
 
 _CONFIGS: Final = {

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from imprint.store.errors import LimitExceeded, PlumbingFailed, ProtocolError, PushRefused, StorageFailed
 from imprint.store.events import PackRecord
 from imprint.store.objects.ports import ObjectKind
-from imprint.store.plumbing import Plumbing
 from imprint.store.receive import packs
 from imprint.store.types import HashAlgorithm, ObjectId
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imprint.store.limits import Limits
-    from imprint.store.plumbing import GitProcess
+    from imprint.store.plumbing import GitProcess, Plumbing
 
 COPY_BYTES: Final = 1024 * 1024
 """How much of a pack is in memory at a time."""
@@ -57,6 +56,8 @@ _MACHINE_AT_FAULT: Final = (
     "Too many open files",
 )
 """Words of errno(3) in git's last lines that tell a failing machine from a bad pack."""
+_OUT_OF_MEMORY: Final = ("Out of memory", "out of memory", "Cannot allocate memory", "mmap failed")
+"""What git says when the kernel gives it no more (wrapper.c, zlib.c)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Quarantine:
         self.folder = folder
         self.algorithm = algorithm
         self.pack_dir = folder / "objects" / "pack"
-        self.alone = Plumbing(folder, search_path=plumbing.search_path, seconds_max=plumbing.seconds_max)
+        self.alone = plumbing.at(folder)
         """Git on what is in the quarantine and nothing else."""
         self.beside = plumbing.in_quarantine(folder / "objects")
         """Git on the repository and the quarantine together."""
@@ -340,6 +341,10 @@ def _raise_refusal(status: int, stderr: str) -> None:
         raise StorageFailed(
             "the pack cannot be stored: " + (_last_line(stderr) or "a file would be too large"),
             hint="free disk space on the server, then push again",
+        )
+    if any(words in stderr for words in _OUT_OF_MEMORY):
+        raise LimitExceeded(
+            "checking the pack takes more memory than git may have here", limit="plumbing_memory_bytes_max"
         )
     if status < 0:
         raise PlumbingFailed("index-pack", status, stderr)

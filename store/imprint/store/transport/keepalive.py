@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ SECONDS: Final = 5.0
 class SlowWork(Generic[_T]):
     """One piece of work on a thread of its own, with signs of life while it lasts.
 
-    Iterate to the end, then ask for the `outcome`. If nobody iterates to the end, the work goes on by itself:
-    a client that hangs up does not undo a push.
+    Iterate to the end, then ask for the `outcome`. If nobody iterates to the end, the work goes on all the
+    same: a client that hangs up does not undo a push. Closing the iteration waits until the work has ended,
+    so that whoever counts what runs counts it too.
     """
 
     def __init__(self, work: Callable[[], _T], seconds: float = SECONDS) -> None:
@@ -30,7 +32,11 @@ class SlowWork(Generic[_T]):
         self._seconds = seconds
         self._done: queue.SimpleQueue[tuple[_T | None, BaseException | None]] = queue.SimpleQueue()
         self._ended: tuple[_T | None, BaseException | None] | None = None
-        threading.Thread(target=self._run, name="imprint-push", daemon=True).start()
+        context = copy_context()
+        self._thread = threading.Thread(
+            target=context.run, args=(self._run,), name="imprint-push", daemon=True
+        )
+        self._thread.start()
 
     def __iter__(self) -> Iterator[float]:
         """Gives the seconds waited so far, each time that another `seconds` have passed in silence."""
@@ -40,7 +46,11 @@ class SlowWork(Generic[_T]):
                 self._ended = self._done.get(timeout=self._seconds)
             except queue.Empty:
                 waited += self._seconds
-                yield waited
+                try:
+                    yield waited
+                except GeneratorExit:
+                    self._thread.join()
+                    raise
 
     def outcome(self) -> _T:
         """What the work returned; what it raised is raised here."""

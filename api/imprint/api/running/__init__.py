@@ -1,0 +1,1 @@
+"""What keeps a server going under load: who is served next, certificates, proxies, processes, numbers."""
