@@ -22,7 +22,7 @@ from imprint.api import git_http
 from imprint.api.auth import Gate
 from imprint.api.housekeeping import keep_house
 from imprint.api.refusal import refuse, refuse_invalid, refuse_plainly
-from imprint.api.rest import commits, files, health, provenance, repos, search, tokens
+from imprint.api.rest import branches, commits, files, health, provenance, repos, search, tokens
 from imprint.api.rest.access import CREDENTIALS, REFUSALS, UNCACHED
 from imprint.api.running.fair import FairQueue
 from imprint.api.services import Services
@@ -131,7 +131,7 @@ async def _follow_while_serving(app: FastAPI) -> AsyncIterator[None]:
 def _add_routes(app: FastAPI) -> None:
     app.include_router(health.router)
     app.include_router(manual.router)
-    for rest in (repos, commits, tokens, search, provenance, files):
+    for rest in (repos, branches, commits, tokens, search, provenance, files):
         app.include_router(rest.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
     app.include_router(git_http.router, dependencies=CREDENTIALS)
     app.include_router(views.router)

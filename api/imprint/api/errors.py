@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imprint.store import errors as store
+from imprint.store.paths import quote_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,6 +112,7 @@ STATUSES: Final[Mapping[type[store.StoreError], int]] = {
     store.RepositoryExists: 409,
     store.ActorConflict: 409,
     store.SessionConflict: 409,
+    store.MergeConflict: 409,
     store.StaleUpdate: 409,
     store.Denied: 403,
     store.Unauthenticated: 401,
@@ -169,6 +171,8 @@ def _facts_of(error: store.StoreError) -> dict[str, object]:
         case store.StaleUpdate():
             name = error.name.decode("utf-8", "backslashreplace")
             return {"ref": name, "expected": error.expected, "actual": error.actual}
+        case store.MergeConflict():
+            return {"conflict_paths": [quote_path(path) for path in error.paths]}
         case store.PushRefused():
             return {"rule": error.rule}
         case store.LimitExceeded():

@@ -11,6 +11,7 @@
     │   └── TranscriptErased    it was there, and was erased on purpose
     ├── Conflict                it would contradict what is there
     │   ├── RepositoryExists, ActorConflict, SessionConflict
+    │   ├── MergeConflict       two histories changed the same lines
     │   └── StaleUpdate         a ref moved since the client looked
     ├── Denied                  the caller may not do this
     │   ├── Unauthenticated, TokenExpired, TokenRevoked
@@ -225,6 +226,25 @@ class SessionConflict(Conflict):
     code = "session_conflict"
 
 
+class MergeConflict(Conflict):
+    """Both sides changed the same places; nothing was merged.
+
+    Attributes:
+        paths: the files in which they did.
+    """
+
+    code = "merge_conflict"
+
+    def __init__(self, paths: tuple[bytes, ...]) -> None:
+        shown = ", ".join(path.decode("utf-8", "backslashreplace") for path in paths[:5])
+        more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""  # noqa: PLR2004 - as many as are shown
+        super().__init__(
+            f"both sides changed {shown}{more}",
+            hint="merge in a clone, settle the conflicts there, and push the result",
+        )
+        self.paths = paths
+
+
 class StaleUpdate(Conflict):
     """A ref moved since the client looked.
 
@@ -309,9 +329,15 @@ class PlumbingFailed(StoreFailure):
 
 
 class StorageFailed(StoreFailure):
-    """The disk is full, read-only, or the folder is not writable."""
+    """The disk is full, read-only, or the folder is not writable; or the database cannot be reached."""
 
     code = "storage_failed"
+
+
+class OutcomeUnknown(StorageFailed):
+    """The database broke off during a commit: what was asked may have happened, or not."""
+
+    code = "outcome_unknown"
 
 
 class ObjectDamaged(StoreFailure):
@@ -332,5 +358,5 @@ class DataFolderMismatch(StoreFailure):
 
     code = "data_folder_mismatch"
 
-    def __init__(self, path: Path, message: str, *, hint: str) -> None:
-        super().__init__(f"{path}: {message}", hint=hint)
+    def __init__(self, place: Path | str, message: str, *, hint: str) -> None:
+        super().__init__(f"{place}: {message}", hint=hint)

@@ -11,12 +11,17 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imprint.store.types import RefChange, RefName, RefUpdate
+
+
+MERGED_BY_US: Final = "merge_commit"
+"""Among the details of a merge: the commit that the store made to join two histories. There is none for a
+fast-forward, which makes no commit, and for a squash, whose lines are others' work."""
 
 
 class EventKind(enum.Enum):
@@ -25,6 +30,7 @@ class EventKind(enum.Enum):
     CREATED = "created"
     PUSH = "push"
     COMMIT = "commit"
+    MERGE = "merge"
     IMPORT = "import"
     HEAD = "head"
     RENAMED = "renamed"

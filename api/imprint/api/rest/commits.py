@@ -7,6 +7,7 @@ from fastapi import APIRouter
 
 from imprint.api.errors import BadRequest
 from imprint.api.rest.access import Writer
+from imprint.api.rest.shapes import NewMerge
 from imprint.api.services import Access
 from imprint.api.wire import CommitAnswer, EventAnswer, FileAction, FileEdit, NewCommit
 from imprint.store.hosting.access import SessionSeed
@@ -34,17 +35,18 @@ def create_commit(access: Writer, wish: NewCommit) -> CommitAnswer:
 def _read(wish: NewCommit, access: Access) -> CommitRequest:
     author = wish.author
     return CommitRequest(
-        branch=_read_branch(wish.target_branch),
+        branch=read_branch(wish.target_branch),
         message=wish.commit_message,
         files=tuple(_read_file(edit) for edit in wish.files),
         author_name=author.name if author else None,
         author_email=author.email if author else None,
         expected_head=_read_expected(wish),
-        session=_read_session(wish, access),
+        session=read_session(wish, access),
     )
 
 
-def _read_branch(text: str) -> RefName:
+def read_branch(text: str) -> RefName:
+    """A branch by its short name, or any ref by its full one."""
     return RefName.parse(text if text.startswith("refs/") else f"refs/heads/{text}")
 
 
@@ -54,7 +56,7 @@ def _read_expected(wish: NewCommit) -> ObjectId | Anything | None:
     return ObjectId.parse(wish.expected_head_sha) if wish.expected_head_sha is not None else None
 
 
-def _read_session(wish: NewCommit, access: Access) -> SessionSeed | None:
+def read_session(wish: NewCommit | NewMerge, access: Access) -> SessionSeed | None:
     """The session that is named; the token's; or, for a prompt or agent without one, a new session."""
     if wish.session is None and wish.agent is None and wish.model is None and wish.prompt is None:
         return None

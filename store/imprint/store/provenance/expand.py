@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.actors import ActorKind
-from imprint.store.events import EventKind
+from imprint.store.events import MERGED_BY_US, EventKind
 from imprint.store.hosting.followers import Stopped, never
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.provenance.claims import Claim, Evidence, merge_claims
@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("imprint.store")
 
+_METHODS: Final = {EventKind.COMMIT: "commit api", EventKind.MERGE: "merge api"}
+"""How the store itself made commits for an actor."""
 _EXCLUDED_HEADS_MAX: Final = 500
 """Tips that git is told to stop at. More would cost time; fewer only make it read commits twice."""
 _NOTES_AT_ONCE: Final = 500
@@ -155,6 +157,8 @@ def _find_bindable(
     """The new commits that the event can bind, before asking who committed them."""
     if event.kind is EventKind.COMMIT:
         return frozenset(new)
+    if event.kind is EventKind.MERGE:
+        return frozenset(new) & {event.details.get(MERGED_BY_US)}
     if event.kind is not EventKind.PUSH or event.claim is None or not new:
         return frozenset()
     if event.claim.base is None:
@@ -167,7 +171,7 @@ def _find_bindable(
 
 def _is_own(event: Event, actor: Actor | None, commit: Commit) -> bool:
     """Whether the actor made the commit: the store itself made it for them, or they are its committer."""
-    if event.kind is EventKind.COMMIT:
+    if event.kind in _METHODS:
         return True
     return actor is not None and actor.is_identity(commit.committer.name, commit.committer.email)
 
@@ -183,7 +187,7 @@ def _bound_claim(event: Event, actor: Actor | None, commit: ObjectId) -> Claim:
         model=said.model if said else None,
         session=said.session if said else None,
         prompt=said.prompt if said else None,
-        method="commit api" if event.kind is EventKind.COMMIT else "session push",
+        method=_METHODS.get(event.kind, "session push"),
     )
 
 

@@ -40,6 +40,8 @@ from imprint.store.receive.push import Push, RefCommand
 from imprint.store.types import Anything, ObjectId
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imprint.store.actors import Actor, Principal
     from imprint.store.events import Event, SessionClaim
     from imprint.store.hosting.access import SessionSeed
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS_MAX: Final = 16
 """How often a commit without an expected head is built anew because the branch moved."""
+STEPS: Final = ("built", "session opened")
+"""Where a commit is before it goes the way of a push."""
 _MODES: Final = (FILE_MODE, EXECUTABLE_MODE, SYMLINK_MODE)
 _EMAIL_DOMAIN: Final = "imprint.invalid"
 """Domain of committers whose actor has no address; nobody can ever own it (RFC 2606)."""
@@ -124,9 +128,20 @@ class _Built:
 
 
 def commit(
-    request: CommitRequest, repository: Repository, principal: Principal, receiver: Receiver
+    request: CommitRequest,
+    repository: Repository,
+    principal: Principal,
+    receiver: Receiver,
+    step: Callable[[str], None] = lambda _: None,
 ) -> CommitReceipt:
     """Write a commit on a branch, and return when it is durable.
+
+    Args:
+        request: what is wished.
+        repository: where.
+        principal: who commits.
+        receiver: takes the commit in.
+        step: told each of `STEPS` as it is reached; for tests that stop the world there.
 
     Raises:
         BadInput, BadPath, BadRefName: the request is malformed, changes nothing, or writes where it must not.
@@ -142,7 +157,9 @@ def commit(
     first = old = work.find_head()
     work.verify_expected(old)
     built = work.build(old)
+    step("built")
     claim = work.open_session()
+    step("session opened")
     for _ in range(ATTEMPTS_MAX):
         event = work.deliver(built, old, claim)
         if event:
@@ -182,13 +199,7 @@ class _Work:
             if change.path in seen:
                 raise BadPath(f"{quote_path(change.path)} is named twice", hint="name each file once")
             seen.add(change.path)
-        session, bound = request.session, self._principal.token.session
-        if session and bound and session.id != bound:
-            raise SessionConflict(
-                f"the token belongs to session {bound!r}", hint="leave the session out, or use another token"
-            )
-        if not self._principal.may(Verb.WRITE, self._repository.record.name):
-            raise Denied(f"the token does not allow writing to {self._repository.record.name}")
+        verify_caller(self._principal, self._repository, request.session)
 
     def find_head(self) -> ObjectId | None:
         """Where the branch is now."""
@@ -217,7 +228,10 @@ class _Work:
             raise BadInput(
                 "the commit would change nothing", hint="every file is already as it should be on the branch"
             )
-        author, committer = self._identities()
+        request = self._request
+        author, committer = make_identities(
+            self._principal.actor, request.author_name, request.author_email, self._hosting.clock.now_ms()
+        )
         content = encode_commit(tree, (old,) if old else (), author, committer, self._request.message)
         objects.append((ObjectKind.COMMIT, content))
         pack = io.BytesIO()
@@ -248,17 +262,35 @@ class _Work:
             raise PushRefused(receipt.results[0].error or "refused", rule="ref-check")
         return receipt.event
 
-    def _identities(self) -> tuple[Identity, Identity]:
-        """Author and committer."""
-        request, now_s = self._request, self._hosting.clock.now_ms() // 1000
-        name, email = _identify(self._principal.actor)
-        author = Identity(
-            name if request.author_name is None else request.author_name,
-            email if request.author_email is None else request.author_email,
-            now_s,
-            0,
+
+def verify_caller(principal: Principal, repository: Repository, session: SessionSeed | None) -> None:
+    """Check that a token may write here, in that session.
+
+    Raises:
+        SessionConflict: the token belongs to another session.
+        Denied: it may not write.
+    """
+    bound = principal.token.session
+    if session and bound and session.id != bound:
+        raise SessionConflict(
+            f"the token belongs to session {bound!r}", hint="leave the session out, or use another token"
         )
-        return author, Identity(name, email, now_s, 0)
+    if not principal.may(Verb.WRITE, repository.record.name):
+        raise Denied(f"the token does not allow writing to {repository.record.name}")
+
+
+def make_identities(
+    actor: Actor, author_name: str | None, author_email: str | None, now_ms: int
+) -> tuple[Identity, Identity]:
+    """Author and committer of a commit that the store makes: the actor, unless another author is named."""
+    name, email = _identify(actor)
+    author = Identity(
+        name if author_name is None else author_name,
+        email if author_email is None else author_email,
+        now_ms // 1000,
+        0,
+    )
+    return author, Identity(name, email, now_ms // 1000, 0)
 
 
 def _verify_size(request: CommitRequest, limits: Limits) -> None:
