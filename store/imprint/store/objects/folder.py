@@ -141,9 +141,8 @@ class PackFolder:
                 self._forget(name)
             if gone:
                 self._small = _without(self._small, gone)
-            for name in sorted(names - self._known):
-                self._take_in(name)
-            self._known = names
+            came = {name for name in sorted(names - self._known) if self._take_in(name)}
+            self._known = self._known & names | came
             self.version += 1
             self._close_retired()
 
@@ -167,7 +166,8 @@ class PackFolder:
         stems = (name.removesuffix(".idx") for name in files if name.endswith(".idx"))
         return frozenset(stem for stem in stems if f"{stem}.pack" in files)
 
-    def _take_in(self, name: str) -> None:
+    def _take_in(self, name: str) -> bool:
+        """Make a pack known; False if it has just gone, in which case it may come again."""
         stem = self._path / name
         try:
             ids = self._reader.list_ids(stem, SMALL_PACK_OBJECTS_MAX)
@@ -176,9 +176,10 @@ class PackFolder:
             else:
                 self._take_in_small(name, ids)
         except FileNotFoundError:
-            return
+            return False
         except PackDamaged as damage:
             _log.warning("pack ignored: %s does not read (%s)", stem, damage)
+        return True
 
     def _take_in_small(self, name: str, ids: Sequence[bytes]) -> None:
         """Note which objects are in a small pack; one object may be in many, thin packs being completed."""

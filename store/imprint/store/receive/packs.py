@@ -3,6 +3,8 @@
 Invariants:
     1. Readers find a pack by its `.idx`, so that file is the last to come and the first to go.
     2. A pack's name is a hash of its content: files of one name are equal.
+    3. Each pack has an empty `.keep` beside it, which comes first and goes last: git commands that somebody
+       runs by hand leave such packs alone (git-repack(1), git-multi-pack-index(1)).
 """
 
 from __future__ import annotations
@@ -15,16 +17,22 @@ from typing import TYPE_CHECKING, Final, Self
 
 from imprint.store.durable import sync_folder
 from imprint.store.errors import StorageFailed
+from imprint.store.events import PackRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from imprint.store.types import HashAlgorithm
 
 SUFFIXES: Final = (".pack", ".rev", ".idx")
 """The files of one pack, in the order in which they are put in place."""
-_PACK_FILE: Final = re.compile(r"(pack-(?:[0-9a-f]{40}|[0-9a-f]{64}))\.(?:pack|idx|rev)\Z")
+KEEP: Final = ".keep"
+_ALL_SUFFIXES: Final = (".idx", ".rev", ".bitmap", ".mtimes", ".promisor", ".pack", KEEP)
+"""All that git puts beside a pack (gitformat-pack(5)), in the order in which it goes."""
+_PACK_FILE: Final = re.compile(
+    r"(pack-(?:[0-9a-f]{40}|[0-9a-f]{64}))\.(?:pack|idx|rev|bitmap|mtimes|promisor|keep)\Z"
+)
 _INDEX_HEADER: Final = struct.pack(">4sL", b"\xfftOc", 2)
 _FANOUT_END: Final = 8 + 256 * 4
 _CHECKSUM_BYTES: Final = 4
@@ -53,12 +61,36 @@ def place(name: str, source: Path, target: Path, step: Callable[[str], None]) ->
         StorageFailed: the file system refuses; what was moved stays moved.
     """
     try:
+        protect(name, target)
         for suffix in SUFFIXES:
             (source / f"{name}{suffix}").rename(target / f"{name}{suffix}")
             step(f"placed {suffix}")
         sync_folder(target)
     except OSError as failure:
         raise StorageFailed(f"{name} cannot be put into {target}: {failure.strerror}") from failure
+
+
+def protect(name: str, folder: Path) -> None:
+    """Put a pack's `.keep` there, unless it is. May raise `OSError`."""
+    (folder / f"{name}{KEEP}").touch(mode=0o600)
+
+
+def is_whole(name: str, folder: Path) -> bool:
+    """Whether a pack can be read from: its data and its index are there."""
+    return (folder / f"{name}.pack").exists() and (folder / f"{name}.idx").exists()
+
+
+def read_record(name: str, folder: Path, algorithm: HashAlgorithm) -> PackRecord:
+    """What the catalogue keeps of a pack.
+
+    Raises:
+        StorageFailed: the pack is not there, or has no good index.
+    """
+    with PackIndex(folder / f"{name}.idx", algorithm) as index:
+        try:
+            return PackRecord(name, len(index), (folder / f"{name}.pack").stat().st_size)
+        except OSError as failure:
+            raise StorageFailed(f"{folder / name}.pack: {failure.strerror}") from failure
 
 
 def remove(name: str, folder: Path) -> None:
@@ -68,7 +100,7 @@ def remove(name: str, folder: Path) -> None:
         StorageFailed: the file system refuses.
     """
     try:
-        for suffix in reversed(SUFFIXES):
+        for suffix in _ALL_SUFFIXES:
             (folder / f"{name}{suffix}").unlink(missing_ok=True)
         sync_folder(folder)
     except OSError as failure:
@@ -122,6 +154,13 @@ class PackIndex:
             else:
                 high = middle
         return False
+
+    def ids_beginning(self, first_byte: int) -> Iterator[bytes]:
+        """The raw ids whose first byte is this, ascending."""
+        first = self._fanout[first_byte - 1] if first_byte else 0
+        begin, end = (_FANOUT_END + count * self._id_bytes for count in (first, self._fanout[first_byte]))
+        content = self._map[begin:end]
+        return (content[at : at + self._id_bytes] for at in range(0, len(content), self._id_bytes))
 
     def offsets(self) -> list[int]:
         """Where each object begins in the `.pack` file, ascending."""
