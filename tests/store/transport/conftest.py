@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import socketserver
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 from imprint.store.errors import BadInput, LimitExceeded
+from imprint.store.transport.connection import serve_receive_connection, serve_upload_connection
+from imprint.store.transport.pktline import FrameReader
 from imprint.store.transport.receive_pack import advertise_receive, serve_receive
 from imprint.store.transport.upload_pack import advertise_upload, serve_upload
 
@@ -126,6 +129,64 @@ def serve() -> Iterator[Callable[[Any], Site]]:
         site = Site(bench, "")
         server = QuietServer(("127.0.0.1", 0), make_handler(site))
         site.url = f"http://127.0.0.1:{server.server_address[1]}/acme/app.git"
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        servers.append((server, site))
+        return site
+
+    yield start
+    for server, site in servers:
+        server.shutdown()
+        server.server_close()
+        assert site.failures == []
+
+
+class Conversation(socketserver.StreamRequestHandler):
+    """One connection of Git's own protocol (gitprotocol-pack(5)); it stays open both ways."""
+
+    timeout = 30
+
+    def handle(self) -> None:
+        site = self.server.site  # type: ignore[attr-defined]
+        bench = site.bench
+        line = FrameReader(self.rfile, bytes_max=10**5, limit="").read()
+        assert isinstance(line, bytes)
+        service, *words = line.replace(b"\0", b" ").split()
+        protocol = next((int(word[-1:]) for word in words if word.startswith(b"version=")), 0)
+        site.requests.append(f"{service.decode()} {protocol}")
+        try:
+            if service == b"git-upload-pack":
+                serve_upload_connection(
+                    bench.repository, protocol, self.rfile, self.wfile.write, bench.hosting.limits
+                )
+            else:
+                serve_receive_connection(
+                    bench.repository, bench.principal, protocol, self.rfile, self.wfile.write, bench.receiver
+                )
+        except (BadInput, LimitExceeded, ConnectionError) as refusal:
+            site.requests.append(f"{type(refusal).__name__}: {refusal}")
+        except Exception:
+            site.failures.append(traceback.format_exc())
+            raise
+
+
+class QuietDaemon(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    allow_reuse_address = True
+
+    def handle_error(self, *_: object) -> None:
+        """Failures are kept in `Site.failures`."""
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[Any], Site]]:
+    """Serves a bench on connections that stay open; the servers stop with the test."""
+    servers: list[tuple[QuietDaemon, Site]] = []
+
+    def start(bench: Any) -> Site:
+        server = QuietDaemon(("127.0.0.1", 0), Conversation)
+        site = Site(bench, f"git://127.0.0.1:{server.server_address[1]}/acme/app.git")
+        server.site = site  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         servers.append((server, site))
         return site

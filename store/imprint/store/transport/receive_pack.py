@@ -1,4 +1,4 @@
-"""The receiving side of push: `git-receive-pack` over stateless HTTP.
+"""The receiving side of push: `git-receive-pack`, versions 0 and 1.
 
 Source: gitprotocol-pack(5), gitprotocol-http(5), gitprotocol-capabilities(5). A request is read to the end
 of its commands before anything is answered; the pack behind them is streamed.
@@ -70,8 +70,17 @@ class ReceiveRequest:
         return any(command.new for command in self.commands)
 
 
-def advertise_receive(repository: Repository, limits: Limits) -> bytes:
-    """The whole answer to `GET info/refs?service=git-receive-pack`."""
+def advertise_receive(
+    repository: Repository, limits: Limits, protocol: int = 0, *, over_http: bool = True
+) -> bytes:
+    """What the server says first: the refs, and what it can do.
+
+    Args:
+        repository: whose.
+        limits: what a push may have.
+        protocol: the version that the client asks for; receive-pack has 0 and 1.
+        over_http: as the whole answer to `GET info/refs?service=git-receive-pack`.
+    """
     algorithm = repository.record.algorithm
     options = ("push-options",) if limits.push_options_max else ()
     capabilities = " ".join((*_CAPABILITIES, *options, f"object-format={algorithm.value}", AGENT)).encode()
@@ -81,9 +90,12 @@ def advertise_receive(repository: Repository, limits: Limits) -> bytes:
         if not is_hidden(name)
     ]
     first, *others = lines or [algorithm.zero.encode() + b" capabilities^{}"]
-    frames = [render_frame(first + b"\0" + capabilities + b"\n")]
+    frames = [SERVICE] if over_http else []
+    if protocol == 1:
+        frames.append(render_frame("version 1\n"))
+    frames.append(render_frame(first + b"\0" + capabilities + b"\n"))
     frames += [render_frame(line + b"\n") for line in others]
-    return SERVICE + b"".join(frames) + Mark.FLUSH.value
+    return b"".join(frames) + Mark.FLUSH.value
 
 
 def parse_receive(body: BinaryIO, limits: Limits, algorithm: HashAlgorithm) -> ReceiveRequest | None:
@@ -142,7 +154,28 @@ def serve_receive(
     request = parse_receive(body, receiver.hosting.limits, repository.record.algorithm)
     if request is None:
         return iter(())
-    return _Answer(request, repository, principal, receiver).stream(body, keep_alive_seconds)
+    return answer_push(request, repository, principal, receiver, body, keep_alive_seconds)
+
+
+def answer_push(
+    request: ReceiveRequest,
+    repository: Repository,
+    principal: Principal,
+    receiver: Receiver,
+    pack: BinaryIO | None,
+    keep_alive_seconds: float = SECONDS,
+) -> Iterator[bytes]:
+    """The answer to a push whose commands were read.
+
+    Args:
+        request: the commands.
+        repository: where to.
+        principal: who pushes.
+        receiver: what receives.
+        pack: what follows the commands, to its end; it is read on another thread. None where nothing may.
+        keep_alive_seconds: after how much silence a sign of life is sent.
+    """
+    return _Answer(request, repository, principal, receiver).stream(pack, keep_alive_seconds)
 
 
 class _Answer:
@@ -158,16 +191,16 @@ class _Answer:
         self._side_band = b"side-band-64k" in request.capabilities
         self._quiet = b"quiet" in request.capabilities
 
-    def stream(self, body: BinaryIO, keep_alive_seconds: float) -> Iterator[bytes]:
+    def stream(self, body: BinaryIO | None, keep_alive_seconds: float) -> Iterator[bytes]:
         work = SlowWork(lambda: self._receive(body), keep_alive_seconds)
         for waited in work:
             if self._side_band:
                 yield KEEP_ALIVE if self._quiet else self._say(f"still checking the push, {waited:.0f} s")
         yield from self._render(work.outcome())
 
-    def _receive(self, body: BinaryIO) -> Receipt:
+    def _receive(self, body: BinaryIO | None) -> Receipt:
         """Receive; refusals of the whole push become a receipt, because only the report can tell them."""
-        if not self._request.has_pack and body.read(1):
+        if body and not self._request.has_pack and body.read(1):
             return self._refuse_all("unexpected bytes after the commands", is_pack_at_fault=True)
         push = Push(
             self._principal,

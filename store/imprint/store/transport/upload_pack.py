@@ -86,10 +86,25 @@ def serve_upload(
         ProtocolError, LimitExceeded: at once, before the first byte of the answer: the request cannot be
             read. What is asked for and cannot be given is told in the answer.
     """
-    reader = FrameReader(body, bytes_max=_REQUEST_BYTES_MAX, limit="haves_max")
+    answer = serve_upload_command(repository, body, limits, recent_tips)
+    return iter(()) if answer is None else answer
+
+
+def serve_upload_command(
+    repository: Repository,
+    stream: BinaryIO,
+    limits: Limits,
+    recent_tips: Callable[[], frozenset[ObjectId]] = frozenset,
+) -> Iterator[bytes] | None:
+    """Read one command and answer it; None where a flush packet or the end comes instead.
+
+    Raises:
+        ProtocolError, LimitExceeded: at once: the command cannot be read.
+    """
+    reader = FrameReader(stream, bytes_max=_REQUEST_BYTES_MAX, limit="haves_max")
     command, has_arguments = _parse_command(reader, repository)
     if not command:
-        return iter(())
+        return None
     if command == b"ls-refs":
         return render_refs(repository, _parse_ls_refs(reader if has_arguments else None))
     if command == b"fetch" and has_arguments:
