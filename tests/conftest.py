@@ -1,7 +1,16 @@
-"""What every test shares: real git, shut off from the machine's configuration, and a Hypothesis profile."""
+"""What every test shares: real git, shut off from the machine's configuration, a real PostgreSQL, and a
+Hypothesis profile."""
 
+import itertools
 import os
+import pwd
+import shutil
+import signal
+import socket
 import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -84,3 +93,109 @@ def work_tree(tmp_path: Path) -> Git:
     git = Git(folder)
     git("init", "-q", "-b", "main")
     return git
+
+
+# -- PostgreSQL -----------------------------------------------------------------------------------------
+
+_PG_USER = "imprint"
+_PG_OPTIONS = (
+    "-c", "fsync=off",
+    "-c", "max_connections=60",
+    "-c", "shared_buffers=16MB",
+    "-c", "listen_addresses=127.0.0.1",
+)  # fmt: skip
+
+
+def _find_programs() -> Path | None:
+    """The folder of `initdb` and `postgres`; None where PostgreSQL is not installed."""
+    if found := shutil.which("initdb"):
+        return Path(found).resolve().parent
+    return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+
+
+class PostgresServer:
+    """A real server in a folder of its own, on a free loopback port, that can be stopped and started."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._folder = Path(tempfile.mkdtemp(prefix="imprint-postgres-"))
+        self._user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
+        if self._user:
+            os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self._numbers = itertools.count(1)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._run("initdb", "--auth=trust", f"--username={_PG_USER}", "--no-sync", "--encoding=UTF8", "data")
+
+    def start(self) -> None:
+        command = [
+            str(self._programs / "postgres"),
+            "-D",
+            "data",
+            "-p",
+            str(self._port),
+            "-k",
+            str(self._folder),
+            *_PG_OPTIONS,
+        ]
+        self._process = subprocess.Popen(command, **self._how())
+        ends_at = time.monotonic() + 20
+        while self._run("pg_isready", "-h", "127.0.0.1", "-p", str(self._port), check=False):
+            assert time.monotonic() < ends_at, "PostgreSQL does not start"
+            time.sleep(0.05)
+
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """End it: SIGINT breaks connections off, SIGQUIT does so without a checkpoint, as a crash."""
+        if self._process:
+            self._process.send_signal(number)
+            self._process.wait(20)
+            self._process = None
+
+    def close(self) -> None:
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self._folder)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{_PG_USER}@127.0.0.1:{self._port}/{database}"
+
+    def make(self, template: str = "template0") -> str:
+        """A new database's name."""
+        name = f"t{next(self._numbers)}"
+        self.ask("postgres", f'CREATE DATABASE {name} TEMPLATE "{template}"')
+        return name
+
+    def ask(self, database: str, statement: str) -> None:
+        self._run(
+            "psql", "-q", "-h", "127.0.0.1", "-p", str(self._port), "-U", _PG_USER, "-c", statement, database
+        )
+
+    def _run(self, program: str, *arguments: str, check: bool = True) -> int:
+        command = [str(self._programs / program), *arguments]
+        return subprocess.run(command, check=check, **self._how()).returncode
+
+    def _how(self) -> dict[str, object]:
+        how: dict[str, object] = {
+            "cwd": self._folder,
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+            "env": {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+        }
+        if self._user:
+            how |= {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+        return how
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A running PostgreSQL server; tests that want one are skipped where it is not installed."""
+    programs = _find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    server = PostgresServer(programs)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()

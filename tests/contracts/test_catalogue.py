@@ -11,8 +11,9 @@ import pytest
 
 from imprint.store.actors import ALL_REPOSITORIES, ActorKind, Session, Token, Verb
 from imprint.store.catalog.memory import MemoryCatalogue
-from imprint.store.catalog.migrate import upgrade
+from imprint.store.catalog.migrate import upgrade, upgrade_database
 from imprint.store.catalog.ports import Catalogue, RefSnapshot, RepositoryRecord
+from imprint.store.catalog.postgres import PostgresDatabase
 from imprint.store.catalog.sql import SqlCatalogue
 from imprint.store.errors import (
     ActorConflict,
@@ -54,12 +55,26 @@ def template(tmp_path_factory) -> bytes:
     return path.read_bytes()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="module")
+def postgres_template(postgres) -> str:
+    """The same in PostgreSQL: the name of a database."""
+    name = postgres.make()
+    database = PostgresDatabase(postgres.url(name))
+    upgrade_database(database)
+    database.close()
+    return name
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def catalogue(request, tmp_path, template) -> Iterator[Catalogue]:
     opened: Catalogue = MemoryCatalogue()
     if request.param == "sqlite":
         (tmp_path / "catalogue.db").write_bytes(template)
         opened = SqlCatalogue.open_sqlite(tmp_path / "catalogue.db")
+    elif request.param == "postgres":
+        server = request.getfixturevalue("postgres")
+        name = server.make(request.getfixturevalue("postgres_template"))
+        opened = SqlCatalogue.open(PostgresDatabase(server.url(name)))
     yield opened
     opened.close()
 

@@ -20,7 +20,7 @@ from collections import deque
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL
@@ -32,6 +32,7 @@ from imprint.store.errors import BadInput, StorageFailed, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlalchemy import Connection, Engine
@@ -67,11 +68,48 @@ class _Job:
     outcome: Future[Any] = field(default_factory=Future)
 
 
-class Database:
+class SqlDatabase(Protocol):
+    """What the statements of the catalogue need of a database; see `Database` and `postgres`."""
+
+    @property
+    def place(self) -> str:
+        """Which database it is, for messages."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A transaction that sees one state."""
+        ...
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A transaction of its own that alone may write; durable when the block has ended."""
+        ...
+
+    def write(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        alone: bool = True,
+        find: Callable[[Connection], T | None] | None = None,
+    ) -> T:
+        """Do a piece of work that changes rows; it is durable on return.
+
+        Args:
+            work: given the connection; may be called again when its transaction was undone.
+            alone: whether no other such work may run beside it.
+            find: gives the result of the work if it was done, where a broken commit leaves that open.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release files and connections."""
+        ...
+
+
+class Database(SqlDatabase):
     """A SQLite file and its writers' queue. Not to be carried across a fork."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self._path = path
         self._lock = FileLock(path.with_name(f"{path.name}.lock"))
         self._engine = _make_engine(path)
         self._waiting: deque[_Job] = deque()
@@ -87,17 +125,31 @@ class Database:
         with self._failures_named(), self._engine.connect() as connection, connection.begin():
             yield connection
 
-    def write(self, work: Callable[[Connection], T]) -> T:
+    @property
+    def place(self) -> str:
+        """The file."""
+        return str(self._path)
+
+    def write(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        alone: bool = True,
+        find: Callable[[Connection], T | None] | None = None,
+    ) -> T:
         """Do a piece of work that changes rows; it is durable on return.
 
         Args:
             work: given the connection; may be called again when others, or the disk, undid its transaction.
+            alone: without effect: all writers queue here.
+            find: without effect: a commit to a file has succeeded or failed.
 
         Raises:
             StorageFailed: it could not be written, or not be made durable; nothing of it happened.
             BadInput: a text is no valid Unicode.
             StoreError: what the work raised; nothing of it happened.
         """
+        del alone, find
         job = _Job(work)
         self._waiting.append(job)
         with self._committer:
@@ -179,7 +231,7 @@ class Database:
         try:
             yield
         except DBAPIError as failure:
-            raise _storage_failed(self.path, failure) from failure
+            raise _storage_failed(self._path, failure) from failure
         except UnicodeEncodeError as failure:
             raise BadInput("a text holds half a surrogate pair, which is no Unicode") from failure
 

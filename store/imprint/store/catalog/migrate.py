@@ -14,14 +14,14 @@ from typing import Final
 
 from sqlalchemy import inspect, text
 
-from imprint.store.catalog.database import Database
+from imprint.store.catalog.database import Database, SqlDatabase
 from imprint.store.catalog.schema import REVISION
 from imprint.store.errors import DataFolderMismatch, StorageFailed
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
-def read_revision(database: Database) -> str | None:
+def read_revision(database: SqlDatabase) -> str | None:
     """The revision of the tables; None where there are none yet.
 
     Raises:
@@ -65,13 +65,23 @@ def upgrade(path: Path, revision: str = REVISION) -> None:
         raise StorageFailed(f"{path}: {failure.strerror}") from failure
     database = Database(path)
     try:
-        if read_revision(database) != revision:
-            _run_migrations(database, revision)
+        upgrade_database(database, revision)
     finally:
         database.close()
 
 
-def _run_migrations(database: Database, target: str) -> None:
+def upgrade_database(database: SqlDatabase, revision: str = REVISION) -> None:
+    """Bring the tables of a database to a revision; an empty one gets them all.
+
+    Raises:
+        DataFolderMismatch: its revision is newer than this program.
+        StorageFailed: it cannot be written.
+    """
+    if read_revision(database) != revision:
+        _run_migrations(database, revision)
+
+
+def _run_migrations(database: SqlDatabase, target: str) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -83,7 +93,7 @@ def _run_migrations(database: Database, target: str) -> None:
     revision = read_revision(database)
     if revision is not None and revision not in known:
         raise DataFolderMismatch(
-            database.path,
+            database.place,
             f"the catalogue has revision {revision}, this version of Imprint knows {REVISION}",
             hint="it was written by a newer Imprint: use that version or a later one",
         )

@@ -1,4 +1,4 @@
-"""The catalogue in SQL: today one SQLite file, with statements that PostgreSQL understands as well.
+"""The catalogue in SQL: in one SQLite file, or in PostgreSQL; the statements are the same.
 
 Invariants:
     1. Every method is one transaction: readers see one state, writers change all or nothing.
@@ -16,7 +16,7 @@ from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
 from imprint.store.actors import Turn
 from imprint.store.catalog import schema, sql_journal, sql_packs, sql_people
-from imprint.store.catalog.database import Database
+from imprint.store.catalog.database import Database, SqlDatabase
 from imprint.store.catalog.migrate import read_revision
 from imprint.store.catalog.ports import Catalogue, RefSnapshot, RepositoryRecord
 from imprint.store.errors import Conflict, DataFolderMismatch, RepositoryExists, RepositoryMissing
@@ -42,7 +42,7 @@ _REPOSITORY_BY_KEY: Final = select(schema.repository).where(
 class SqlCatalogue(Catalogue):
     """A `Catalogue` in a database. Threads and processes share it; it is not carried across a fork."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqlDatabase) -> None:
         self._database = database
 
     @classmethod
@@ -53,12 +53,21 @@ class SqlCatalogue(Catalogue):
             DataFolderMismatch: its tables are of another revision.
             StorageFailed: the file is missing or cannot be opened.
         """
-        database = Database(path)
+        return cls.open(Database(path))
+
+    @classmethod
+    def open(cls, database: SqlDatabase) -> Self:
+        """The catalogue in a database, which is closed with it.
+
+        Raises:
+            DataFolderMismatch: its tables are of another revision.
+            StorageFailed: it cannot be read.
+        """
         revision = read_revision(database)
         if revision != schema.REVISION:
             database.close()
             raise DataFolderMismatch(
-                path,
+                database.place,
                 f"the catalogue has revision {revision or 'none'}, this Imprint reads {schema.REVISION}",
                 hint="open its data folder with 'imprint serve', which upgrades an older one",
             )
@@ -144,7 +153,11 @@ class SqlCatalogue(Catalogue):
 
     def admit(self, admission: Admission) -> Event:
         """See `Catalogue.admit`."""
-        return self._database.write(lambda connection: sql_journal.admit(connection, admission))
+        return self._database.write(
+            lambda connection: sql_journal.admit(connection, admission),
+            alone=False,
+            find=lambda connection: sql_journal.find_event(connection, admission),
+        )
 
     def list_events(self, repository_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
         """See `Catalogue.list_events`."""

@@ -95,6 +95,17 @@ def admit(connection: Connection, admission: Admission, *, deleted: bool = False
     return event
 
 
+def find_event(connection: Connection, admission: Admission) -> Event | None:
+    """The event that an admission has become, if it has; no admission to its repository is under way then."""
+    repository = select(_repository.id).where(_repository.id == admission.repository_id).with_for_update()
+    connection.execute(repository)
+    found = connection.execute(select(schema.event).where(schema.event.c.id == admission.event_id)).first()
+    if found is None:
+        return None
+    changes = _read_changes(connection, admission.repository_id, found.sequence, found.sequence)
+    return _event(found, tuple(changes.get(found.sequence, ())))
+
+
 def _next_generation(connection: Connection, admission: Admission, *, deleted: bool) -> int:
     of_repository = {"of": admission.repository_id}
     sequence = connection.execute(_GROW_DELETED if deleted else _GROW_LIVE, of_repository).scalar()

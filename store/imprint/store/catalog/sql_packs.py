@@ -39,7 +39,9 @@ _LIVE: Final = select(_pack.name).where(_pack.repository_id == _OF, _pack.retire
 _RETIRED: Final = select(_pack.name, _pack.retired_at_ms).where(
     _pack.repository_id == _OF, _pack.retired_at_ms.is_not(None)
 )
-_GENERATION: Final = select(schema.repository.c.generation).where(schema.repository.c.id == _OF)
+_GENERATION: Final = (
+    select(schema.repository.c.generation).where(schema.repository.c.id == _OF).with_for_update()
+)
 _SETTINGS: Final = select(_setting.key, _setting.value).where(_setting.repository_id == _OF)
 _ALL_SETTINGS: Final = select(_setting.repository_id, _setting.key, _setting.value)
 _UNSET: Final = delete(schema.repository_setting).where(

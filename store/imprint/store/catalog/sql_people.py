@@ -1,4 +1,7 @@
-"""Statements about actors, tokens and sessions, each on a transaction that the caller has begun."""
+"""Statements about actors, tokens and sessions, each on a transaction that the caller has begun.
+
+Texts are put in order here, by code point: each database has its own idea of the alphabet.
+"""
 
 from __future__ import annotations
 
@@ -28,21 +31,17 @@ if TYPE_CHECKING:
 
 # Every request authenticates: its statements are built once.
 _KEY: Final[BindParameter[str]] = bindparam("wanted")
-_ACTORS: Final = select(schema.actor).order_by(schema.actor.c.key)
+_ACTORS: Final = select(schema.actor)
 _ACTOR: Final = _ACTORS.where(schema.actor.c.key == _KEY)
-_EMAILS: Final = select(schema.actor_email).order_by(schema.actor_email.c.email)
+_EMAILS: Final = select(schema.actor_email)
 _EMAILS_OF: Final = _EMAILS.where(schema.actor_email.c.actor_key == _KEY)
-_TOKENS: Final = (
-    select(schema.token, schema.actor.c.name.label("actor"))
-    .join(schema.actor, schema.actor.c.key == schema.token.c.actor_key)
-    .order_by(schema.token.c.created_at_ms, schema.token.c.id)
+_TOKENS: Final = select(schema.token, schema.actor.c.name.label("actor")).join(
+    schema.actor, schema.actor.c.key == schema.token.c.actor_key
 )
 _TOKEN: Final = _TOKENS.where(schema.token.c.id == _KEY)
 _TOKEN_BY_HASH: Final = _TOKENS.where(schema.token.c.secret_hash == _KEY)
-_SCOPES: Final = (
-    select(schema.token_repository.c.token_id, schema.repository.c.name_key)
-    .join(schema.repository, schema.repository.c.id == schema.token_repository.c.repository_id)
-    .order_by(schema.repository.c.name_key)
+_SCOPES: Final = select(schema.token_repository.c.token_id, schema.repository.c.name_key).join(
+    schema.repository, schema.repository.c.id == schema.token_repository.c.repository_id
 )
 _SCOPE: Final = _SCOPES.where(schema.token_repository.c.token_id == _KEY)
 
@@ -57,7 +56,10 @@ def read_actors(connection: Connection, key: str | None = None) -> list[Actor]:
         actors, emails = connection.execute(_ACTOR, wanted).all(), connection.execute(_EMAILS_OF, wanted)
     for row in emails:
         emails_by_key.setdefault(row.actor_key, []).append(row.email)
-    return [Actor(row.name, ActorKind(row.kind), tuple(emails_by_key.get(row.key, ()))) for row in actors]
+    return [
+        Actor(row.name, ActorKind(row.kind), tuple(sorted(emails_by_key.get(row.key, ()))))
+        for row in sorted(actors, key=lambda row: str(row.key))
+    ]
 
 
 def write_actor(connection: Connection, name: str, kind: ActorKind, emails: Sequence[str]) -> Actor:
@@ -120,7 +122,8 @@ def read_tokens(connection: Connection) -> list[Token]:
     keys_by_token: dict[str, list[str]] = {}
     for row in connection.execute(_SCOPES):
         keys_by_token.setdefault(row.token_id, []).append(row.name_key)
-    return [_token(row, keys_by_token.get(row.id, [])) for row in connection.execute(_TOKENS)]
+    tokens = [_token(row, keys_by_token.get(row.id, [])) for row in connection.execute(_TOKENS)]
+    return sorted(tokens, key=lambda token: (token.created_at_ms, token.id))
 
 
 def find_token(
@@ -142,7 +145,7 @@ def _token(row: Row[Any], keys: list[str]) -> Token:
         id=row.id,
         secret_hash=row.secret_hash,
         actor=row.actor,
-        repositories=(*everywhere, *keys),
+        repositories=(*everywhere, *sorted(keys)),
         verbs=frozenset(Verb(verb) for verb in row.verbs.split(",") if verb),
         created_at_ms=row.created_at_ms,
         session=row.session,
@@ -169,14 +172,10 @@ def write_revocation(connection: Connection, token_id: str, at_ms: int) -> Token
 
 def read_sessions(connection: Connection, repository_id: str, session_id: str | None = None) -> list[Session]:
     """The session with this id, or all of the repository, oldest first."""
-    sessions = (
-        select(schema.session)
-        .where(schema.session.c.repository_id == repository_id)
-        .order_by(schema.session.c.opened_at_ms, schema.session.c.id)
-    )
+    sessions = select(schema.session).where(schema.session.c.repository_id == repository_id)
     if session_id is not None:
         sessions = sessions.where(schema.session.c.id == session_id)
-    return [
+    found = [
         Session(
             id=row.id,
             repository_id=row.repository_id,
@@ -188,6 +187,7 @@ def read_sessions(connection: Connection, repository_id: str, session_id: str | 
         )
         for row in connection.execute(sessions)
     ]
+    return sorted(found, key=lambda session: (session.opened_at_ms, session.id))
 
 
 def write_session(connection: Connection, session: Session) -> Session:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import StorageFailed
+from imprint.store.events import PackReplacement
 from imprint.store.receive import packs
 from imprint.store.receive.quarantine import sweep
 from imprint.store.receive.receiver import promotion_lock
@@ -58,6 +59,8 @@ def collect(repository: Repository, hosting: Hosting) -> CollectReport:
     swept = sweep(repository.git_dir)
     pack_dir = repository.git_dir / "objects" / "pack"
     with promotion_lock(repository.git_dir).hold():
+        # Changes nothing, but waits for an admission whose outcome its caller could not wait for.
+        hosting.catalogue.replace_packs(repository.record.id, PackReplacement(), hosting.clock.now_ms())
         recorded = hosting.catalogue.list_packs(repository.record.id)
         retired = hosting.catalogue.list_retired_packs(repository.record.id)
         leftovers = packs.list_packs(pack_dir) - recorded - retired.keys()

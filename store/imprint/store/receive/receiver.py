@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from imprint.store.catalog.lock import FileLock
 from imprint.store.errors import (
     Conflict,
+    OutcomeUnknown,
     ProtocolError,
     PushRefused,
     StaleUpdate,
@@ -204,6 +205,8 @@ class Receiver:
         event = None
         try:
             event = self._admit(push, docket, ready, record, repository)
+        except OutcomeUnknown:
+            raise  # the push may have been admitted: its pack stays, and `collect` will know
         except StoreError:
             self._retract(record, repository)
             raise
