@@ -1,5 +1,6 @@
 """One real server for the tests of this folder: real store, real uvicorn on loopback, stock git."""
 
+import dataclasses
 import itertools
 import os
 import subprocess
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from imprint.api.app import create_app
-from imprint.api.server import Ending, Server, listen
+from imprint.api.server import Ending, Server, listen, ssh_address_of
 from imprint.api.settings import ApiSettings
 from imprint.semantic.library import Library
 from imprint.store.actors import ActorKind, Verb
@@ -83,6 +84,7 @@ class Served:
     """A running server and everything a test needs to come to it as somebody."""
 
     url: str
+    ssh_url: str
     hosting: Hosting
     ledger: Ledger
     library: Library
@@ -143,10 +145,12 @@ class Served:
 
 def start(
     folder: Path, settings: ApiSettings, clock: ManualClock
-) -> tuple[Hosting, Ledger, Library, object, Server, threading.Thread, str]:
+) -> tuple[Hosting, Ledger, Library, object, Server, threading.Thread, list[str]]:
     hosting = Hosting.open(DataFolder.create_or_open(folder / "data"), clock=clock)
     ledger = Ledger.open(hosting.folder.derived_path)
     library = Library.open(hosting.folder.index_path)
+    ssh_socket = listen("127.0.0.1", 0)
+    settings = dataclasses.replace(settings, ssh_port=ssh_socket.getsockname()[1])
     app = create_app(hosting, ledger, library, settings)
     ready = threading.Event()
     addresses: list[str] = []
@@ -156,10 +160,11 @@ def start(
         ready.set()
 
     server = Server(app, settings, Ending(settings.stop_seconds, str), on_ready)
+    server.speak_ssh(ssh_socket)
     thread = threading.Thread(target=server.run_on, args=(listen("127.0.0.1", 0),), daemon=True)
     thread.start()
     assert ready.wait(30), "the server did not start"
-    return hosting, ledger, library, app, server, thread, addresses[0]
+    return hosting, ledger, library, app, server, thread, [addresses[0], ssh_address_of(ssh_socket)]
 
 
 @pytest.fixture(scope="session")
@@ -169,10 +174,10 @@ def serve_at() -> Iterator[Callable[..., Served]]:
 
     def serve(folder: Path, settings: ApiSettings | None = None) -> Served:
         clock = ManualClock()
-        hosting, ledger, library, app, server, thread, url = start(folder, settings or ApiSettings(), clock)
+        hosting, ledger, library, app, server, thread, urls = start(folder, settings or ApiSettings(), clock)
         path = hosting.ensure_admin_token()
         assert path is not None
-        served = Served(url, hosting, ledger, library, app, clock, folder, path.read_text().strip())
+        served = Served(*urls, hosting, ledger, library, app, clock, folder, path.read_text().strip())
         started.append((served, server, thread))
         return served
 

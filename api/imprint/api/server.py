@@ -1,7 +1,7 @@
 """Running a server on a data folder, from the first byte to a clean end.
 
 Invariants:
-    1. It listens on the loopback address unless told otherwise.
+    1. It listens on the loopback address unless told otherwise, for SSH only when told to.
     2. Nothing is printed: what a person should know is told through `on_ready` and `on_wait`, or raised.
     3. SIGINT and SIGTERM end it in order: no new connections, running requests finish (up to
        `ApiSettings.drain_seconds`) while followers stop, files are closed. After `ApiSettings.stop_seconds`
@@ -20,10 +20,12 @@ import signal
 import socket
 import threading
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Self
 
 import uvicorn
+from anyio import create_task_group
 
 from imprint.api.app import create_app
 from imprint.api.errors import ListenFailed
@@ -34,12 +36,14 @@ from imprint.store.hosting.repositories import Hosting
 from imprint.store.provenance.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
     from types import FrameType
 
     from fastapi import FastAPI
 
+    from imprint.api.services import Services
+    from imprint.api.ssh.listener import SshListener
     from imprint.store.hosting.followers import FollowerRunner
 
 _BACKLOG: Final = 1024
@@ -61,9 +65,11 @@ def serve(  # noqa: PLR0913 - the two callbacks belong to the caller, the rest i
     *,
     host: str = "127.0.0.1",
     port: int,
+    ssh_port: int | None = None,
     key_file: Path | None = None,
     settings: ApiSettings | None = None,
     on_ready: Callable[[str], None] = lambda _: None,
+    on_ssh_ready: Callable[[str], None] = lambda _: None,
     on_wait: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Serve a data folder until a signal ends it; the exit code of the process.
@@ -72,9 +78,11 @@ def serve(  # noqa: PLR0913 - the two callbacks belong to the caller, the rest i
         data: the folder; made if it is not there, with an administrator's token in it.
         host: where to listen.
         port: where to listen; 0 takes a free one.
+        ssh_port: where to listen for SSH; 0 takes a free one, None none.
         key_file: the master key; by default beside the folder.
         settings: what the operator chose; None for the defaults.
         on_ready: called once with the address, when requests are answered; must not block.
+        on_ssh_ready: called before it with the address of SSH, where that is spoken; must not block.
         on_wait: called with what is waited for, in another thread, when the end takes longer than a second.
 
     Raises:
@@ -85,6 +93,9 @@ def serve(  # noqa: PLR0913 - the two callbacks belong to the caller, the rest i
     settings = settings or ApiSettings()
     with ExitStack() as opened, Ending(settings.stop_seconds, on_wait) as ending:
         listener = opened.enter_context(listen(host, port))
+        if ssh_port is not None:
+            ssh_socket = opened.enter_context(listen(host, ssh_port, option="--ssh-port"))
+            settings = replace(settings, ssh_port=ssh_socket.getsockname()[1])
         hosting = Hosting.open(DataFolder.create_or_open(data, key_file))
         opened.callback(hosting.close)
         hosting.ensure_admin_token()
@@ -93,11 +104,14 @@ def serve(  # noqa: PLR0913 - the two callbacks belong to the caller, the rest i
         library = Library.open(hosting.folder.index_path)
         opened.callback(library.close)
         app = create_app(hosting, ledger, library, settings)
-        return Server(app, settings, ending, on_ready).run_on(listener)
+        server = Server(app, settings, ending, on_ready)
+        if ssh_port is not None:
+            server.speak_ssh(ssh_socket, lambda: on_ssh_ready(ssh_address_of(ssh_socket)))
+        return server.run_on(listener)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; closed by the caller.
+def listen(host: str, port: int, option: str = "--port") -> socket.socket:
+    """A socket that listens; closed by the caller. `option` is where a person says the port.
 
     Raises:
         ListenFailed: it cannot.
@@ -106,7 +120,7 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as failure:
-        hint = _LISTEN_HINTS.get(failure.errno or 0, "check --host and --port")
+        hint = _LISTEN_HINTS.get(failure.errno or 0, "check --host and --port").replace("--port", option)
         raise ListenFailed(f"cannot listen at {host}:{port}: {failure.strerror}", hint=hint) from failure
     # Accepted sockets inherit it. Without it the last piece of an answer waits 40 ms for the client's
     # delayed acknowledgement: asyncio sets it only on sockets whose protocol number is spelt out.
@@ -121,6 +135,11 @@ def address_of(listener: socket.socket) -> str:
     if address.is_unspecified:
         address = ip_address("::1" if address.version == 6 else "127.0.0.1")  # noqa: PLR2004 - the version of IP
     return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"  # noqa: PLR2004
+
+
+def ssh_address_of(listener: socket.socket) -> str:
+    """The address under which the SSH of a listening socket is reached from this machine."""
+    return address_of(listener).replace("http://", "ssh://git@", 1)
 
 
 class Ending:
@@ -193,6 +212,22 @@ class Server(uvicorn.Server):
         self._runner: FollowerRunner = app.state.services.runner
         self._ending = ending
         ending.describe = self._describe_rest
+        self._services: Services = app.state.services
+        self._ssh: SshListener | None = None
+        self._start_ssh: Callable[[], Awaitable[None]] | None = None
+
+    def speak_ssh(self, listener: socket.socket, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Serve git over SSH too, at a socket that listens, as soon as the server runs."""
+        from imprint.api.ssh.host_key import ensure_host_key
+        from imprint.api.ssh.listener import SshListener
+
+        ssh = SshListener(self._services, ensure_host_key(self._services.hosting.folder))
+
+        async def start() -> None:
+            await ssh.start(listener)
+            on_ready()
+
+        self._ssh, self._start_ssh = ssh, start
 
     def run_on(self, listener: socket.socket) -> int:
         """Serve until told to stop; 0 when it was, 1 when it could not start."""
@@ -205,6 +240,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer, and say so."""
         await super().startup(sockets)
+        if self.started and self._start_ssh:
+            await self._start_ssh()
         if self.started and sockets:
             self._on_ready(address_of(sockets[0]))
 
@@ -216,10 +253,14 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let requests finish while followers stop, then end the application."""
         self._runner.ask_to_stop()
-        await super().shutdown(sockets)
+        async with create_task_group() as both:
+            if self._ssh is not None:
+                both.start_soon(self._ssh.drain, self._services.settings.drain_seconds)
+            await super().shutdown(sockets)
 
     def _describe_rest(self) -> str:
         requests = len(self.server_state.tasks)
+        requests += self._ssh.commands if self._ssh else 0
         waits = [f"{requests} request{'s' if requests > 1 else ''}"] if requests else []
         if followers := self._runner.list_working():
             waits.append(f"the followers that run: {', '.join(followers)}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """Settings of the HTTP side; the bounds of the store itself are `imprint.store.limits`.
+    """Settings of the server; the bounds of the store itself are `imprint.store.limits`.
 
     Attributes:
         public_url: how clients reach the server, without a slash at the end; empty: as the request says.
@@ -28,6 +28,16 @@ class ApiSettings:
         housekeeping_seconds: how often what is due is destroyed, and what crashes left is removed.
         drain_seconds: how long requests may go on after the server was told to stop.
         stop_seconds: how long the server may take to end in all; what runs then is cut off.
+        ssh_url: how clients reach the SSH side, such as `ssh://git@git.example.com`; empty: at the host of the
+            request and at `ssh_port`.
+        ssh_port: where SSH listens; 0 for nowhere.
+        ssh_connections_max: SSH connections at the same time; further ones are turned away.
+        ssh_logins_max: those among them that have not proven a key yet.
+        ssh_sessions_max: commands at the same time on one of them.
+        ssh_login_seconds_max: how long a client may take to prove a key.
+        ssh_idle_seconds_max: how long a connection may stay open without a command.
+        ssh_keepalive_seconds: silence after which a client is asked whether it is there; after three such
+            questions without an answer it is gone.
     """
 
     public_url: str = ""
@@ -46,3 +56,11 @@ class ApiSettings:
     housekeeping_seconds: float = 3600.0
     drain_seconds: int = 7
     stop_seconds: float = 10.0
+    ssh_url: str = ""
+    ssh_port: int = 0
+    ssh_connections_max: int = 1024
+    ssh_logins_max: int = 256
+    ssh_sessions_max: int = 16
+    ssh_login_seconds_max: float = 30.0
+    ssh_idle_seconds_max: float = 600.0
+    ssh_keepalive_seconds: float = 15.0
