@@ -20,9 +20,11 @@ class Limits:
         commit_files_max: files in one commit by API.
         commit_bytes_max: content of one commit by API.
         prompt_bytes_max: one prompt.
+        lfs_object_bytes_max: one large object.
+        lfs_batch_objects_max: large objects asked for in one request.
         plumbing_seconds_max: one run of git that answers a request.
         plumbing_memory_bytes_max: memory of one git process, mapped parts of files not counted; 0 for no bound.
-        quarantine_bytes_free_min: free disk below which a push is refused before it begins.
+        quarantine_bytes_free_min: free disk below which a push or a large object is refused at once.
     """
 
     pack_bytes_max: int = 4 * 1024**3
@@ -35,6 +37,8 @@ class Limits:
     commit_files_max: int = 10_000
     commit_bytes_max: int = 256 * 1024**2
     prompt_bytes_max: int = 1024**2
+    lfs_object_bytes_max: int = 5 * 1024**3
+    lfs_batch_objects_max: int = 1000
     plumbing_seconds_max: int = 3600
     plumbing_memory_bytes_max: int = 2 * 1024**3
     quarantine_bytes_free_min: int = 64 * 1024**2

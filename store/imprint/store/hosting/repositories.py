@@ -38,6 +38,10 @@ from imprint.store.events import Admission, EventKind, SessionClaim
 from imprint.store.hosting.access import Access, Grant, SessionSeed, transcript_key, verify_grant
 from imprint.store.hosting.bare import RepositoryFolders
 from imprint.store.hosting.keys import SshKey
+from imprint.store.lfs.custody import Custody
+from imprint.store.lfs.files import FileLargeObjects
+from imprint.store.lfs.memory import MemoryRegister
+from imprint.store.lfs.sql import SqlRegister
 from imprint.store.limits import Limits
 from imprint.store.objects.git import GitObjects
 from imprint.store.plumbing import ChildBounds, Children, Plumbing
@@ -54,6 +58,7 @@ if TYPE_CHECKING:
     from imprint.store.catalog.ports import Catalogue
     from imprint.store.clock import Clock, Ids
     from imprint.store.hosting.data import DataFolder
+    from imprint.store.lfs.ports import Register
     from imprint.store.transcripts.ports import Transcripts
 
 __all__ = [
@@ -96,9 +101,10 @@ class Hosting:
     Attributes:
         folder, catalogue, transcripts, clock, ids, limits: what it works with.
         children: what the git processes on its repositories took.
+        lfs: large objects and locks; their register is in memory where none is given.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of the store
         self,
         folder: DataFolder,
         catalogue: Catalogue,
@@ -106,6 +112,8 @@ class Hosting:
         clock: Clock,
         ids: Ids,
         limits: Limits | None = None,
+        *,
+        register: Register | None = None,
     ) -> None:
         self.folder = folder
         self.catalogue = catalogue
@@ -117,7 +125,14 @@ class Hosting:
         self._child_bounds = ChildBounds(
             self.limits.plumbing_seconds_max, self.limits.plumbing_memory_bytes_max
         )
-        self._folders = RepositoryFolders(folder.repositories_path, self._is_known, self._erase_texts)
+        self.lfs = Custody(
+            FileLargeObjects(folder.lfs_path, self.limits.quarantine_bytes_free_min),
+            register or MemoryRegister(self._is_known),
+            clock,
+            ids,
+            self.limits,
+        )
+        self._folders = RepositoryFolders(folder.repositories_path, self._is_known, self._forget)
         self._access = Access(catalogue, transcripts, clock, ids, self.limits)
         self._views: dict[str, RepositoryView] = {}
         self._views_lock = threading.Lock()
@@ -132,9 +147,10 @@ class Hosting:
     ) -> Self:
         """Everything of an open data folder, on the machine's clock and randomness if not given others."""
         clock = clock or SystemClock()
-        catalogue = SqlCatalogue.open_sqlite(folder.catalogue_path)
+        catalogue = SqlCatalogue.open(folder.open_database())
         transcripts = FileTranscripts(folder.transcripts_path, folder.master_key)
-        return cls(folder, catalogue, transcripts, clock, ids or RandomIds(clock), limits)
+        register = SqlRegister.open_sqlite(folder.catalogue_path)
+        return cls(folder, catalogue, transcripts, clock, ids or RandomIds(clock), limits, register=register)
 
     # -- repositories -------------------------------------------------------------------------------
 
@@ -280,7 +296,8 @@ class Hosting:
             return False
         return True
 
-    def _erase_texts(self, repository_id: str, sessions: Sequence[str]) -> None:
+    def _forget(self, repository_id: str, sessions: Sequence[str]) -> None:
+        self.lfs.objects.destroy(repository_id)
         for session_id in sessions:
             self.transcripts.erase(transcript_key(repository_id, session_id))
 
@@ -427,6 +444,7 @@ class Hosting:
             for view in self._views.values():
                 view.objects.close()
             self._views.clear()
+        self.lfs.close()
         self.catalogue.close()
         self.folder.close()
 
