@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from imprint.store.catalog.migrate import upgrade
+from imprint.store.catalog.database import Database, SqlDatabase
+from imprint.store.catalog.migrate import upgrade, upgrade_database
 from imprint.store.catalog.ports import RepositoryRecord
+from imprint.store.catalog.postgres import PostgresDatabase
 from imprint.store.catalog.sql import SqlCatalogue
 from imprint.store.errors import (
     BadLargeObject,
@@ -271,14 +273,30 @@ def test_a_sweep_leaves_alone_what_is_being_sent(folder):
 # -- the register ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["memory", "sql"])
+@pytest.fixture(scope="module")
+def postgres_template(postgres) -> str:
+    """A database with every table, to be copied."""
+    name = postgres.make()
+    database = PostgresDatabase(postgres.url(name))
+    upgrade_database(database)
+    database.close()
+    return name
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def register(request, tmp_path) -> Iterator[Register]:
     if request.param == "memory":
         yield MemoryRegister({ONE, TWO}.__contains__)
         return
-    path = tmp_path / "catalogue.db"
-    upgrade(path)
-    catalogue = SqlCatalogue.open_sqlite(path)
+    databases: list[SqlDatabase]
+    if request.param == "sqlite":
+        upgrade(tmp_path / "catalogue.db")
+        databases = [Database(tmp_path / "catalogue.db") for _ in range(2)]
+    else:
+        server = request.getfixturevalue("postgres")
+        url = server.url(server.make(request.getfixturevalue("postgres_template")))
+        databases = [PostgresDatabase(url) for _ in range(2)]
+    catalogue, register = SqlCatalogue.open(databases[0]), SqlRegister(databases[1])
     for repository_id in (ONE, TWO):
         record = RepositoryRecord(
             repository_id,
@@ -290,7 +308,6 @@ def register(request, tmp_path) -> Iterator[Register]:
         )
         admission = Admission(repository_id, f"evt {repository_id}", EventKind.CREATED, 1, "ada", None, "yes")
         catalogue.create_repository(record, admission)
-    register = SqlRegister.open_sqlite(path)
     yield register
     register.close()
     catalogue.close()

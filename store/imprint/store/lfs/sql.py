@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+    from imprint.store.catalog.database import SqlDatabase
+
 _OBJECT = schema.lfs_object
 _LOCK = schema.lfs_lock
 
@@ -31,7 +33,7 @@ _LOCK = schema.lfs_lock
 class SqlRegister(Register):
     """A `Register` in a database whose tables are current. Threads and processes share it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqlDatabase) -> None:
         self._database = database
 
     @classmethod
@@ -41,7 +43,9 @@ class SqlRegister(Register):
 
     def record(self, large: LargeObject) -> LargeObject:
         """See `Register.record`."""
-        return self._database.write(lambda connection: _record(connection, large))
+        return self._database.write(
+            lambda connection: _record(connection, large), find=lambda connection: _find(connection, large)
+        )
 
     def find(self, repository_id: str, oids: Iterable[LargeObjectId]) -> dict[LargeObjectId, LargeObject]:
         """See `Register.find`."""
@@ -59,7 +63,10 @@ class SqlRegister(Register):
 
     def add_lock(self, repository_id: str, lock: Lock) -> Lock:
         """See `Register.add_lock`."""
-        return self._database.write(lambda connection: _add_lock(connection, repository_id, lock))
+        return self._database.write(
+            lambda connection: _add_lock(connection, repository_id, lock),
+            find=lambda connection: _find_lock(connection, repository_id, lock.path),
+        )
 
     def list_locks(self, repository_id: str, query: LockQuery) -> list[Lock]:
         """See `Register.list_locks`."""
@@ -83,13 +90,16 @@ class SqlRegister(Register):
         self._database.close()
 
 
+def _find(connection: Connection, large: LargeObject) -> LargeObject | None:
+    of_object = (_OBJECT.c.repository_id == large.repository_id) & (_OBJECT.c.oid == str(large.oid))
+    row = connection.execute(select(_OBJECT).where(of_object)).first()
+    return _large_object(row) if row else None
+
+
 def _record(connection: Connection, large: LargeObject) -> LargeObject:
     _verify_known(connection, large.repository_id)
-    known = select(_OBJECT).where(
-        _OBJECT.c.repository_id == large.repository_id, _OBJECT.c.oid == str(large.oid)
-    )
-    if row := connection.execute(known).first():
-        return _large_object(row)
+    if known := _find(connection, large):
+        return known
     connection.execute(
         insert(_OBJECT).values(
             repository_id=large.repository_id,
@@ -102,11 +112,16 @@ def _record(connection: Connection, large: LargeObject) -> LargeObject:
     return large
 
 
+def _find_lock(connection: Connection, repository_id: str, path: str) -> Lock | None:
+    on_path = (_LOCK.c.repository_id == repository_id) & (_LOCK.c.path == path)
+    row = connection.execute(select(_LOCK).where(on_path)).first()
+    return _lock(row) if row else None
+
+
 def _add_lock(connection: Connection, repository_id: str, lock: Lock) -> Lock:
     _verify_known(connection, repository_id)
-    held = select(_LOCK).where(_LOCK.c.repository_id == repository_id, _LOCK.c.path == lock.path)
-    if row := connection.execute(held).first():
-        return _lock(row)
+    if held := _find_lock(connection, repository_id, lock.path):
+        return held
     connection.execute(
         insert(_LOCK).values(
             repository_id=repository_id,
