@@ -23,8 +23,12 @@ class Limits:
         lfs_object_bytes_max: one large object.
         lfs_batch_objects_max: large objects asked for in one request.
         plumbing_seconds_max: one run of git that answers a request.
-        plumbing_memory_bytes_max: memory of one git process, mapped parts of files not counted; 0 for no bound.
+        plumbing_memory_bytes_max: memory of one git process, mapped files not counted; 0 for no bound.
         quarantine_bytes_free_min: free disk below which a push or a large object is refused at once.
+        maintain_packs_min: packs that have to be joined before maintenance does so by itself.
+        maintain_bytes_max: a larger pack is rewritten only when somebody asks for it.
+        retired_seconds_min: how long each step of removing a retired pack waits for its readers; at least
+            `plumbing_seconds_max` in any case.
     """
 
     pack_bytes_max: int = 4 * 1024**3
@@ -42,3 +46,6 @@ class Limits:
     plumbing_seconds_max: int = 3600
     plumbing_memory_bytes_max: int = 2 * 1024**3
     quarantine_bytes_free_min: int = 64 * 1024**2
+    maintain_packs_min: int = 32
+    maintain_bytes_max: int = 2 * 1024**3
+    retired_seconds_min: int = 3600

@@ -159,6 +159,11 @@ class GitObjects:
         """An annotated tag, decoded."""
         return decode_tag(object_id, self._read(object_id, ObjectKind.TAG))
 
+    def refresh(self) -> None:
+        """Let go of packs that have gone since the last question, and of the disk that they take."""
+        for folder in self._folders:
+            folder.packs.rescan()
+
     def close(self) -> None:
         """Release files; the set is not used again. What nobody closes is closed with the last reference."""
         self._finalizer()

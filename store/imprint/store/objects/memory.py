@@ -60,6 +60,9 @@ class MemoryObjects:
         """An annotated tag, decoded."""
         return decode_tag(object_id, self._read(object_id, ObjectKind.TAG))
 
+    def refresh(self) -> None:
+        """Nothing: objects in memory are never removed."""
+
     def close(self) -> None:
         """Forget everything; a later use is a defect of the caller."""
         self._closed = True

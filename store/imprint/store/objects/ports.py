@@ -124,6 +124,10 @@ class Objects(Protocol):
         """An annotated tag, decoded."""
         ...
 
+    def refresh(self) -> None:
+        """Let go of what was removed since, and of the disk that it takes. Reading needs no call of this."""
+        ...
+
     def close(self) -> None:
         """Release files; the set is not used again."""
         ...
