@@ -147,9 +147,10 @@ class Hosting:
     ) -> Self:
         """Everything of an open data folder, on the machine's clock and randomness if not given others."""
         clock = clock or SystemClock()
-        catalogue = SqlCatalogue.open(folder.open_database())
+        database = folder.open_database()
+        catalogue = SqlCatalogue.open(database)
         transcripts = FileTranscripts(folder.transcripts_path, folder.master_key)
-        register = SqlRegister.open_sqlite(folder.catalogue_path)
+        register = SqlRegister(database)
         return cls(folder, catalogue, transcripts, clock, ids or RandomIds(clock), limits, register=register)
 
     # -- repositories -------------------------------------------------------------------------------

@@ -8,19 +8,17 @@ Invariants:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select
 
 from imprint.store.catalog import schema
-from imprint.store.catalog.database import Database
 from imprint.store.errors import RepositoryMissing
 from imprint.store.lfs.pointer import LargeObjectId
 from imprint.store.lfs.ports import LargeObject, Lock, LockQuery, Register, verify_removable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from sqlalchemy import Connection, Row
 
@@ -31,15 +29,10 @@ _LOCK = schema.lfs_lock
 
 
 class SqlRegister(Register):
-    """A `Register` in a database whose tables are current. Threads and processes share it."""
+    """A `Register` in a catalogue's database, whose tables are current. Threads and processes share it."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
-
-    @classmethod
-    def open_sqlite(cls, path: Path) -> Self:
-        """The register in a catalogue's file."""
-        return cls(Database(path))
 
     def record(self, large: LargeObject) -> LargeObject:
         """See `Register.record`."""
