@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from imprint.api import git_http
 from imprint.api.auth import Gate
 from imprint.api.housekeeping import keep_house
+from imprint.api.lfs import batch, locks, transfer
 from imprint.api.refusal import refuse, refuse_invalid, refuse_plainly
 from imprint.api.rest import branches, commits, files, health, provenance, repos, search, tokens
 from imprint.api.rest.access import CREDENTIALS, REFUSALS, UNCACHED
@@ -133,7 +134,8 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(manual.router)
     for rest in (repos, branches, commits, tokens, search, provenance, files):
         app.include_router(rest.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
-    app.include_router(git_http.router, dependencies=CREDENTIALS)
+    for served in (git_http, batch, transfer, locks):
+        app.include_router(served.router, dependencies=CREDENTIALS)
     app.include_router(views.router)
 
 

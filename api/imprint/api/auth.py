@@ -22,7 +22,7 @@ from starlette.requests import Request
 
 from imprint.api.body import bound_receive, verify_size
 from imprint.api.errors import ForeignOrigin, TokenInUrl
-from imprint.api.refusal import is_git, refuse
+from imprint.api.refusal import is_git, is_lfs_content, refuse
 from imprint.api.services import get_services
 from imprint.store.actors import TOKEN_PREFIX
 from imprint.store.errors import StoreError, Unauthenticated
@@ -79,6 +79,8 @@ def body_bytes_max(request: Request) -> int:
     limits, settings = services.hosting.limits, services.settings
     if is_git(request.url.path):
         return limits.pack_bytes_max + limits.command_bytes_max + settings.negotiation_bytes_max
+    if is_lfs_content(request.url.path):
+        return limits.lfs_object_bytes_max
     if _COMMITS.search(request.url.path):
         return 2 * limits.commit_bytes_max + settings.json_bytes_max  # base64, and JSON's escapes
     return settings.json_bytes_max

@@ -31,6 +31,7 @@ async def keep_house(services: Services) -> None:
     hosting = services.hosting
     while True:
         await _attempt("purging", hosting.purge_due)
+        await _attempt("large objects", hosting.lfs.objects.sweep)
         for repository_id in await to_thread.run_sync(partial(_list_ids, hosting)):
             await _attempt(repository_id, partial(_collect, hosting, repository_id))
         await anyio.sleep(services.settings.housekeeping_seconds)

@@ -1,4 +1,4 @@
-"""How a refusal is said: as a problem document, as a page, or as plain text, which git shows after `remote:`.
+"""How a refusal is said: as a problem document, as a page, to Git LFS in its form, or to git in plain text.
 
 Invariants:
     1. A refusal for want of a valid token asks for Basic credentials; no other refusal does.
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from imprint.api.errors import PROBLEM_MEDIA_TYPE, BadRequest, Busy, is_machine_at_fault, render_problem
+from imprint.api.services import get_services, server_address
 from imprint.api.web.pages import render_page
 from imprint.store.errors import StoreError, Unauthenticated
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 _LOGGER: Final = logging.getLogger("imprint.api")
 _GIT_ADDRESS: Final = re.compile(r"/[^/]+/[^/]+/(?:info/refs|git-upload-pack|git-receive-pack)\Z")
+_LFS_ADDRESS: Final = re.compile(r"/[^/]+/[^/]+/info/lfs/")
+_LFS_CONTENT: Final = re.compile(r"/[^/]+/[^/]+/info/lfs/objects/(?!(?:batch|verify)\Z)[^/]+\Z")
+LFS_MEDIA_TYPE: Final = "application/vnd.git-lfs+json"
+"""docs/api/batch.md of git-lfs/git-lfs."""
 CHALLENGE: Final = 'Basic realm="Imprint"'
 """RFC 7617: browsers and git answer it by asking for a password."""
 _UNPROCESSABLE: Final = 422
@@ -39,6 +44,8 @@ def refuse(request: Request, error: StoreError) -> Response:
     response = _render(request, render_problem(error))
     if isinstance(error, Unauthenticated):
         response.headers["WWW-Authenticate"] = CHALLENGE
+        if is_lfs(request.url.path):
+            response.headers["LFS-Authenticate"] = CHALLENGE
     if isinstance(error, Busy):
         response.headers["Retry-After"] = str(math.ceil(error.retry_seconds))
     return response
@@ -71,12 +78,36 @@ def _render(request: Request, problem: dict[str, Any]) -> Response:
         response = PlainTextResponse(
             "\n".join([problem["detail"], problem.get("hint", "")]).strip() + "\n", status
         )
+    elif is_lfs(path):
+        response = JSONResponse(_render_for_lfs(request, problem), status, media_type=LFS_MEDIA_TYPE)
     elif path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
         response = JSONResponse(problem, status, media_type=PROBLEM_MEDIA_TYPE)
     else:
         response = render_page(request, "refused.html", status=status, problem=problem)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _render_for_lfs(request: Request, problem: dict[str, Any]) -> dict[str, str]:
+    """The three members that Git LFS knows; the log has the same id."""
+    request_id = get_services(request).hosting.ids.new_id("req")
+    _LOGGER.info("refused request=%s code=%s", request_id, problem["code"])
+    said = [problem["detail"], problem.get("hint", "")]
+    return {
+        "message": ": ".join(filter(None, said)),
+        "request_id": request_id,
+        "documentation_url": f"{server_address(request)}/docs",
+    }
+
+
+def is_lfs(path: str) -> bool:
+    """Whether an address is one of Git LFS."""
+    return bool(_LFS_ADDRESS.match(path))
+
+
+def is_lfs_content(path: str) -> bool:
+    """Whether an address is that of a large object's content."""
+    return bool(_LFS_CONTENT.match(path))
 
 
 def is_git(path: str) -> bool:

@@ -1,0 +1,1 @@
+"""Git LFS over HTTP: which objects go where, their content, and locks."""
