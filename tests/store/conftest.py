@@ -1,8 +1,13 @@
 """A data folder with one repository, and somebody who pushes to it without a wire in between."""
 
+import gc
 import io
+import socket
 import subprocess
+import threading
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,3 +133,84 @@ def sql_hosting(tmp_path: Path) -> Iterator[Hosting]:
 @pytest.fixture
 def sql_bench(sql_hosting: Hosting) -> Bench:
     return open_bench(sql_hosting)
+
+
+# -- a database whose connections break -----------------------------------------------------------------
+
+
+class Proxy:
+    """Stands before a database, and cuts a connection around a writer's commit when told to.
+
+    `cut` is one of: `None`; "before", the commit never arrives; "after", it arrives and its answer does not.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.cut: str | None = None
+        self.is_closed_to_new = False
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                if self.is_closed_to_new:
+                    client.close()
+                    continue
+                server = socket.create_connection(("127.0.0.1", self._target))
+                writes = threading.Event()
+                for ends in ((client, server, "before"), (server, client, "after")):
+                    threading.Thread(target=self._copy, args=(*ends, writes), daemon=True).start()
+
+    def _copy(self, source: socket.socket, target: socket.socket, cut: str, writes: threading.Event) -> None:
+        with suppress(OSError):
+            while piece := source.recv(65536):
+                if b"READ COMMITTED" in piece:
+                    writes.set()
+                if b"READ ONLY" in piece:
+                    writes.clear()
+                if self.cut == cut and writes.is_set() and b"commit\0" in piece.lower():
+                    self.cut = None
+                    break
+                target.sendall(piece)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        source.close()  # the other end is closed by the thread that reads it
+
+
+@pytest.fixture
+def proxied() -> Iterator[Callable[[int], Proxy]]:
+    """Makes a `Proxy` before the port of a database."""
+    made: list[Proxy] = []
+
+    def make(port: int) -> Proxy:
+        made.append(Proxy(port))
+        return made[-1]
+
+    yield make
+    for proxy in made:
+        proxy.close()
+
+
+@pytest.fixture
+def sockets_of_the_driver() -> Iterator[None]:
+    """pg8000 leaves the socket of a connection that did not come about to the garbage collector."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture
+def make_bench_on() -> Callable[..., Bench]:
+    """Makes a bench on an opened hosting; `judge` and `step` may be given."""
+    return open_bench

@@ -1,13 +1,9 @@
 """The catalogue in PostgreSQL: races, a server that goes and comes back, and commits that break off."""
 
-import gc
 import signal
-import socket
 import threading
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,57 +21,7 @@ MAIN = RefName.parse("refs/heads/main")
 ONE = ObjectId("1" * 40)
 
 
-class Proxy:
-    """Stands between a client and the database, and cuts the connection around a commit when told to.
-
-    `cut` is one of: `None`; "before", the commit never arrives; "after", it arrives and its answer does not.
-    """
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.cut: str | None = None
-        self.is_closed_to_new = False
-        self._accepting = threading.Thread(target=self._accept, daemon=True)
-        self._accepting.start()
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._accepting.join()
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                if self.is_closed_to_new:
-                    client.close()
-                    continue
-                server = socket.create_connection(("127.0.0.1", self._target))
-                threading.Thread(target=self._copy, args=(client, server, "before"), daemon=True).start()
-                threading.Thread(target=self._copy, args=(server, client, "after"), daemon=True).start()
-
-    def _copy(self, source: socket.socket, target: socket.socket, cut: str) -> None:
-        with suppress(OSError):
-            while piece := source.recv(65536):
-                if self.cut == cut and b"commit\0" in piece.lower():
-                    self.cut = None
-                    break
-                target.sendall(piece)
-        for end in (source, target):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-        source.close()  # the other end is closed by the thread that reads it
-
-
-@pytest.fixture(autouse=True)
-def _sockets_of_the_driver() -> Iterator[None]:
-    """pg8000 leaves the socket of a connection that did not come about to the garbage collector."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+pytestmark = pytest.mark.usefixtures("sockets_of_the_driver")
 
 
 @pytest.fixture(scope="module")
@@ -101,10 +47,8 @@ def catalogue(url) -> Iterator[SqlCatalogue]:
 
 
 @pytest.fixture
-def proxy(url) -> Iterator[Proxy]:
-    made = Proxy(urlsplit(url).port)
-    yield made
-    made.close()
+def proxy(url, proxied):
+    return proxied(urlsplit(url).port)
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ def test_a_format_of_something_else_is_refused(tmp_path, content):
         make(tmp_path / "data")
 
 
-@pytest.mark.parametrize("version", [2, 99, 0, "x", None])
+@pytest.mark.parametrize("version", [3, 99, 0, "x", None])
 def test_a_folder_of_a_newer_version_is_refused_untouched_with_what_to_do(tmp_path, version):
     root = tmp_path / "data"
     make(root)

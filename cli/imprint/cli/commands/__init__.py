@@ -9,6 +9,7 @@ from imprint.cli.commands import (
     doctor,
     importing,
     index,
+    init,
     provenance,
     repo,
     search,
@@ -57,6 +58,7 @@ def imprint(
 
 
 app.command()(serve.serve)
+app.command()(init.init)
 app.command("import")(importing.import_)
 app.command()(search.search)
 app.command()(search.symbol)

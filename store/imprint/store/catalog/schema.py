@@ -27,11 +27,13 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 """The revision of the tables below. History: 0001, the first; 0002, retired packs and settings; 0003, large
-objects and locks."""
+objects and locks; 0004, whose catalogue a database is."""
 
 metadata: Final = MetaData()
+
+store_identity: Final = Table("store_identity", metadata, Column("key_check", Text, primary_key=True))
 
 repository: Final = Table(
     "repository",

@@ -3,7 +3,8 @@
     DATA/format                 what the folder is, its version, and a check value of its key
     DATA/lock                   held shared by whoever has the folder open, exclusively by an upgrade
     DATA/admin-token            the administrator's first token; may be deleted
-    DATA/ground/catalogue.db    SQLite, with -wal, -shm and .lock beside it
+    DATA/ground/catalogue.db    SQLite, with -wal, -shm and .lock beside it; or
+    DATA/catalogue-url          where the catalogue is in PostgreSQL; see `catalogues`
     DATA/ground/repositories/   one bare Git repository per repository, named by its id
     DATA/ground/transcripts/    encrypted texts
     DATA/ground/lfs/            large objects, one folder per repository, made with the first
@@ -33,16 +34,19 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Self
 
-from imprint.store.catalog import migrate
 from imprint.store.durable import sync_folder, write_durably
 from imprint.store.errors import DataFolderMismatch, StorageFailed
+from imprint.store.hosting import catalogues
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VERSION: Final = 1
-"""Version of the layout above. History: 1, the first."""
+    from imprint.store.catalog.database import SqlDatabase
+
+VERSION: Final = 2
+"""Version of the layout above. History: 1, the first; 2, its catalogue is in PostgreSQL, in a folder that
+older versions must not open. A folder with a catalogue of its own is still made as version 1."""
 KEY_BYTES: Final = 32
 _MAGIC: Final = "imprint data folder"
 _FOLDERS: Final = ("ground/repositories", "ground/transcripts", "derived")
@@ -67,19 +71,27 @@ class DataFolder:
 
     @classmethod
     def create_or_open(
-        cls, root: Path, key_file: Path | None = None, *, wait_seconds: float = WAIT_SECONDS
+        cls,
+        root: Path,
+        key_file: Path | None = None,
+        *,
+        catalogue_url: str | None = None,
+        wait_seconds: float = WAIT_SECONDS,
     ) -> Self:
         """Open the folder; make it if there is none, and upgrade it if it is older.
 
         Args:
             root: the folder; missing ones above it are made too.
             key_file: the master key; by default `<root>.key`, beside the folder. Made with the folder.
+            catalogue_url: of a PostgreSQL database that is to hold the catalogue of a new folder; or a new
+                address of the one that holds it. None for a catalogue in the folder, or where it is known.
             wait_seconds: how long to wait for others to let go of an older folder before it is upgraded.
 
         Raises:
             DataFolderMismatch: it is not Imprint's, is newer, is older and in use, or its key is missing or
-                not the one it was made with.
-            StorageFailed: it is not writable, or the disk is full.
+                not the one it was made with; or the database is not the folder's.
+            BadInput: the URL is not that of a PostgreSQL database.
+            StorageFailed: it is not writable, or the disk is full; or the database cannot be reached.
         """
         root = root.absolute()
         key_file = key_file.absolute() if key_file else root.with_name(f"{root.name}.key")
@@ -88,6 +100,7 @@ class DataFolder:
             _verify_ours(root)
             lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
+                _place_catalogue(root, key_file, catalogue_url)
                 master_key = _settle(root, key_file, lock, wait_seconds)
             except BaseException:
                 os.close(lock)
@@ -96,8 +109,19 @@ class DataFolder:
 
     @property
     def catalogue_path(self) -> Path:
-        """The catalogue's SQLite file."""
-        return self.root / "ground" / "catalogue.db"
+        """The catalogue's SQLite file, where it is in one."""
+        return catalogues.catalogue_file(self.root)
+
+    def open_database(self) -> SqlDatabase:
+        """The database that holds the catalogue, to be closed by the caller."""
+        return catalogues.open_database(self.root, _read_kind(self.root))
+
+    @property
+    def catalogue_place(self) -> str:
+        """Which database that is, without user or password."""
+        database = self.open_database()
+        database.close()
+        return database.place
 
     @property
     def repositories_path(self) -> Path:
@@ -151,7 +175,7 @@ def _failures_named(root: Path) -> Iterator[None]:
 def _verify_ours(root: Path) -> None:
     """INV-1. A folder whose making was cut short has a lock and perhaps part of a format, nothing else."""
     entries = {path.name for path in root.iterdir()}
-    if all(name in {"lock", "format"} or name.startswith(".format.") for name in entries):
+    if all(name in {"lock", "format", "catalogue-url"} or name.startswith(".format.") for name in entries):
         return
     if (root / "format").exists():
         return
@@ -178,8 +202,8 @@ def _is_current(root: Path, key_file: Path) -> bool:
     if not (root / "format").exists():
         return False
     _verify_version(root)
-    _read_key(root, key_file)
-    return migrate.is_current(root / "ground" / "catalogue.db")
+    key = _read_key(root, key_file)
+    return catalogues.is_current(root, _read_kind(root), _check_value(key))
 
 
 def _lock_exclusively(root: Path, lock: int, wait_seconds: float) -> None:
@@ -203,16 +227,43 @@ def _lock_exclusively(root: Path, lock: int, wait_seconds: float) -> None:
 
 def _upgrade(root: Path, key_file: Path) -> None:
     """Make what is missing; every step may have been done before by somebody who was cut short."""
+    is_new = not (root / "ground").exists()
     if not (root / "format").exists():
         key = _make_key(key_file)
-        content = {"format": _MAGIC, "version": VERSION, "key_check": _check_value(key)}
+        content = {"format": _MAGIC, "version": 1, "key_check": _check_value(key)}
+        if (root / "catalogue-url").exists():
+            content |= {"version": VERSION, "catalogue": catalogues.POSTGRESQL}
         write_durably(root / "format", json.dumps(content, indent=1).encode() + b"\n", mode=0o644)
     _verify_version(root)
-    _read_key(root, key_file)
+    key = _read_key(root, key_file)
+    if is_new and _read_kind(root) == catalogues.POSTGRESQL:
+        catalogues.upgrade(root, catalogues.POSTGRESQL, _check_value(key), is_new=True)
     (root / "ground").mkdir(mode=0o700, exist_ok=True)
-    migrate.upgrade(root / "ground" / "catalogue.db")
+    catalogues.upgrade(root, _read_kind(root), _check_value(key), is_new=False)
     for folder in (root / "ground", root, root.parent):
         sync_folder(folder)
+
+
+def _place_catalogue(root: Path, key_file: Path, url: str | None) -> None:
+    """Keep the address of a catalogue in PostgreSQL, for a new folder or in the place of an older address."""
+    if url is None:
+        return
+    is_being_made = not (root / "ground").exists()
+    if is_being_made and (not (root / "format").exists() or _read_kind(root) == catalogues.POSTGRESQL):
+        catalogues.keep_url(root, url, None)
+    elif _read_kind(root) == catalogues.POSTGRESQL:
+        catalogues.keep_url(root, url, _check_value(_read_key(root, key_file)))
+    else:
+        raise DataFolderMismatch(
+            root,
+            "the folder has its catalogue in a file of its own",
+            hint="make a new folder with --catalogue, and import the repositories into it",
+        )
+
+
+def _read_kind(root: Path) -> str:
+    """Where the catalogue is: `catalogues.SQLITE` or `catalogues.POSTGRESQL`."""
+    return str(_read_format(root).get("catalogue", catalogues.SQLITE))
 
 
 def _read_format(root: Path) -> dict[str, object]:
