@@ -14,7 +14,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.errors import StorageFailed, StoreError, StoreFailure
+from imprint.store.errors import OutcomeUnknown, StorageFailed, StoreError, StoreFailure
 from imprint.store.events import PackReplacement
 from imprint.store.maintenance.contents import find_lacking, open_indexes
 from imprint.store.maintenance.state import read_state, write_state
@@ -150,6 +150,8 @@ def place_packs(
             packs.place(name, shop.pack_dir, work.pack_dir, work.step)
         work.step("placed")
         record(records)
+    except OutcomeUnknown:
+        raise  # they may be live: `collect` will know
     except StoreError:
         _take_away(work, made)
         raise
