@@ -131,3 +131,12 @@ def require_operator(principal: Principal) -> None:
 def server_address(connection: HTTPConnection) -> str:
     """The server's address without a slash at the end: as the operator said, else as the request says."""
     return get_services(connection).settings.public_url or str(connection.base_url).rstrip("/")
+
+
+def ssh_address(connection: HTTPConnection) -> str | None:
+    """The address of SSH, likewise; None where it is not spoken."""
+    settings = get_services(connection).settings
+    if settings.ssh_url or not settings.ssh_port:
+        return settings.ssh_url or None
+    host = connection.base_url.hostname or ""
+    return f"ssh://git@{f'[{host}]' if ':' in host else host}:{settings.ssh_port}"

@@ -28,8 +28,8 @@ class ApiSettings:
         housekeeping_seconds: how often what is due is destroyed, and what crashes left is removed.
         drain_seconds: how long requests may go on after the server was told to stop.
         stop_seconds: how long the server may take to end in all; what runs then is cut off.
-        ssh_url: how clients reach the SSH side, such as `ssh://git@git.example.com`; empty: at the host of the
-            request and at `ssh_port`.
+        ssh_url: how clients reach the SSH side, such as `ssh://git@git.example.com`; empty: at the host of
+            the request and at `ssh_port`.
         ssh_port: where SSH listens; 0 for nowhere.
         ssh_connections_max: SSH connections at the same time; further ones are turned away.
         ssh_logins_max: those among them that have not proven a key yet.

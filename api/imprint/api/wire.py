@@ -62,6 +62,7 @@ class RepositoryAnswer(_Told):
     id: str
     name: str
     git_url: str
+    ssh_url: Annotated[str | None, Field(description="null where SSH is not spoken")] = None
     default_branch: str
     object_format: str
     generation: int
@@ -69,12 +70,13 @@ class RepositoryAnswer(_Told):
     purge_after_ms: int | None = None
 
     @classmethod
-    def of(cls, record: RepositoryRecord, server: str) -> Self:
-        """The answer about a repository of the server at the address `server`."""
+    def of(cls, record: RepositoryRecord, server: str, ssh: str | None) -> Self:
+        """The answer about a repository of the server at the address `server`, and at `ssh` over SSH."""
         return cls(
             id=record.id,
             name=str(record.name),
             git_url=f"{server}/{record.name}.git",
+            ssh_url=f"{ssh}/{record.name}.git" if ssh else None,
             default_branch=record.head.short,
             object_format=record.algorithm.value,
             generation=record.generation,
@@ -130,6 +132,10 @@ class NewToken(_Asked):
     session: NewSession | None = None
     expires: Annotated[str | None, Field(description="30m, 24h, 7d or never", examples=["24h"])] = None
     emails: Annotated[list[str], Field(description="addresses by which the actor's commits are known")] = []
+    ssh_key: Annotated[
+        str | None,
+        Field(description="the line of a public key, which is the credential then: there is no secret"),
+    ] = None
 
 
 class TokenAnswer(_Told):
@@ -140,6 +146,9 @@ class TokenAnswer(_Told):
     repositories: list[str]
     can: list[Verb]
     session: str | None
+    ssh_fingerprint: Annotated[
+        str | None, Field(description="of the SSH key that is the credential; null where it is a secret")
+    ] = None
     created_at_ms: int
     expires_at_ms: int | None
     revoked_at_ms: int | None
@@ -153,12 +162,12 @@ class TokenAnswer(_Told):
 class TokenMade(TokenAnswer):
     """A new token: the only answer that ever holds its secret."""
 
-    token: str
+    token: Annotated[str | None, Field(description="the secret; null where an SSH key is the credential")]
 
     @classmethod
     def with_secret(cls, token: Token, secret: str) -> Self:
         """The answer about a token that was made just now."""
-        return cls(**_describe_token(token), token=secret)
+        return cls(**_describe_token(token), token=secret or None)
 
 
 def _describe_token(token: Token) -> dict[str, Any]:
@@ -168,6 +177,7 @@ def _describe_token(token: Token) -> dict[str, Any]:
         "repositories": list(token.repositories),
         "can": sorted(token.verbs, key=lambda verb: verb.value),
         "session": token.session,
+        "ssh_fingerprint": token.ssh_fingerprint,
         "created_at_ms": token.created_at_ms,
         "expires_at_ms": token.expires_at_ms,
         "revoked_at_ms": token.revoked_at_ms,

@@ -248,6 +248,7 @@ class ServerAdministration:
                 "emails": list(wish.emails),
                 "expires": wish.expires,
                 "session": session,
+                **_without_none({"ssh_key": wish.ssh_key}),
             },
         )
 

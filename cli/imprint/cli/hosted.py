@@ -80,8 +80,25 @@ def write_address(data: DataFolder, address: str) -> None:
     _address_file(data).write_text(f"{address}\n", "ascii")
 
 
+def read_ssh_address(data: DataFolder) -> str | None:
+    """Where the data folder was last served over SSH; None if it was not."""
+    try:
+        return _ssh_address_file(data).read_text("ascii").strip() or None
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+
+
+def write_ssh_address(data: DataFolder, address: str | None) -> None:
+    """Remember where the data folder is served over SSH, or that it is not."""
+    _ssh_address_file(data).write_text(f"{address or ''}\n", "ascii")
+
+
 def _address_file(data: DataFolder) -> Path:
     return data.derived_path.with_name("address")
+
+
+def _ssh_address_file(data: DataFolder) -> Path:
+    return data.derived_path.with_name("ssh-address")
 
 
 class HostedAdministration:
@@ -90,6 +107,7 @@ class HostedAdministration:
     def __init__(self, hosting: Hosting) -> None:
         self._hosting = hosting
         self._address = read_address(hosting.folder)
+        self._ssh_address = read_ssh_address(hosting.folder)
 
     def create_repository(self, name: str, default_branch: str) -> Document:
         """Make an empty repository."""
@@ -99,7 +117,7 @@ class HostedAdministration:
     def list_repositories(self, *, deleted: bool = False) -> list[Document]:
         """All repositories, or the deleted ones."""
         if deleted:
-            return [describe_repository(record, self._address) for record in self._hosting.list_deleted()]
+            return [self._describe_record(record) for record in self._hosting.list_deleted()]
         return [self._describe(repository) for repository in self._hosting.list()]
 
     def rename_repository(self, name: str, new_name: str) -> Document:
@@ -121,7 +139,7 @@ class HostedAdministration:
         if grace_ms is None:
             raise BadExpiry(grace)
         gone = self._hosting.delete(RepositoryName.parse(name), None, grace_ms=grace_ms)
-        return describe_repository(gone, self._address)
+        return self._describe_record(gone)
 
     def restore_repository(self, name: str) -> Document:
         """Take a deletion back."""
@@ -144,8 +162,9 @@ class HostedAdministration:
             session=session,
             expires_in_ms=parse_duration_ms(wish.expires) if wish.expires is not None else None,
             emails=wish.emails,
+            ssh_key=wish.ssh_key,
         )
-        return describe_token(token) | {"token": secret}
+        return describe_token(token) | {"token": secret or None}
 
     def list_tokens(self) -> list[Document]:
         """All tokens."""
@@ -161,7 +180,10 @@ class HostedAdministration:
         return [describe_actor(actor) for actor in self._hosting.catalogue.list_actors()]
 
     def _describe(self, repository: Repository) -> Document:
-        return describe_repository(repository.record, self._address)
+        return self._describe_record(repository.record)
+
+    def _describe_record(self, record: RepositoryRecord) -> Document:
+        return describe_repository(record, self._address, self._ssh_address)
 
 
 def _parse_verbs(names: tuple[str, ...]) -> frozenset[Verb]:
@@ -177,12 +199,13 @@ def _parse_verbs(names: tuple[str, ...]) -> frozenset[Verb]:
     return verbs
 
 
-def describe_repository(record: RepositoryRecord, address: str) -> Document:
+def describe_repository(record: RepositoryRecord, address: str, ssh_address: str | None) -> Document:
     """A repository, as the REST interface describes it."""
     return {
         "id": record.id,
         "name": str(record.name),
         "git_url": f"{address}/{record.name}.git",
+        "ssh_url": f"{ssh_address}/{record.name}.git" if ssh_address else None,
         "default_branch": record.head.short,
         "object_format": record.algorithm.value,
         "generation": record.generation,
@@ -199,6 +222,7 @@ def describe_token(token: Token) -> Document:
         "repositories": list(token.repositories),
         "can": sorted(verb.value for verb in token.verbs),
         "session": token.session,
+        "ssh_fingerprint": token.ssh_fingerprint,
         "created_at_ms": token.created_at_ms,
         "expires_at_ms": token.expires_at_ms,
         "revoked_at_ms": token.revoked_at_ms,

@@ -30,6 +30,7 @@ class TokenWish:
         expires: a duration such as `24h`; None for never.
         session: id of the session to open; None for none.
         agent, model, prompt: what the session says of the work; None for nothing.
+        ssh_key: the line of a public key that is to be the credential; None for a secret.
     """
 
     actor: str
@@ -42,6 +43,7 @@ class TokenWish:
     agent: str | None = None
     model: str | None = None
     prompt: str | None = None
+    ssh_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from imprint.api.rest.access import (
     Repo,
     Somebody,
 )
-from imprint.api.services import get_services, require, require_operator, server_address
+from imprint.api.services import get_services, require, require_operator, server_address, ssh_address
 from imprint.api.wire import (
     EventAnswer,
     EventPage,
@@ -45,7 +45,7 @@ def create_repository(request: Request, wish: NewRepository, principal: Somebody
         )
     hosting = get_services(request).hosting
     made = hosting.create(name, principal, default_branch=wish.default_branch)
-    return RepositoryAnswer.of(made.record, server_address(request))
+    return _describe(request, made.record)
 
 
 @router.get("")
@@ -64,10 +64,14 @@ def list_repositories(
     rest = sorted((record for record in seen if record.name.key > cursor), key=lambda record: record.name.key)
     page, more = rest[:limit], rest[limit:]
     return RepositoryPage(
-        repos=[RepositoryAnswer.of(record, server_address(request)) for record in page],
+        repos=[_describe(request, record) for record in page],
         next_cursor=page[-1].name.key if more else None,
         has_more=bool(more),
     )
+
+
+def _describe(request: Request, record: RepositoryRecord) -> RepositoryAnswer:
+    return RepositoryAnswer.of(record, server_address(request), ssh_address(request))
 
 
 def _list_live(request: Request, principal: Principal) -> list[RepositoryRecord]:
@@ -83,7 +87,7 @@ def _list_deleted(request: Request, principal: Principal) -> list[RepositoryReco
 @router.get("/{owner}/{repo}")
 def get_repository(request: Request, access: Reader) -> RepositoryAnswer:
     """One repository."""
-    return RepositoryAnswer.of(access.repository.record, server_address(request))
+    return _describe(request, access.repository.record)
 
 
 @router.patch("/{owner}/{repo}")
@@ -101,7 +105,7 @@ def change_repository(request: Request, access: Administrator, wish: RepositoryC
         repository = hosting.set_head(name, wish.default_branch, access.principal)
     if new_name != name:
         repository = hosting.rename(name, new_name, access.principal)
-    return RepositoryAnswer.of(repository.record, server_address(request))
+    return _describe(request, repository.record)
 
 
 @router.delete("/{owner}/{repo}")
@@ -116,7 +120,7 @@ def delete_repository(
         raise BadExpiry(grace)
     hosting = access.services.hosting
     record = hosting.delete(access.repository.record.name, access.principal, grace_ms=grace_ms)
-    return RepositoryAnswer.of(record, server_address(request))
+    return _describe(request, record)
 
 
 @router.post("/{owner}/{repo}/restore")
@@ -125,7 +129,7 @@ def restore_repository(request: Request, owner: Owner, repo: Repo, principal: So
     name = RepositoryName.parse(f"{owner}/{repo}")
     require(principal, Verb.ADMIN, name)
     restored = get_services(request).hosting.restore(name, principal)
-    return RepositoryAnswer.of(restored.record, server_address(request))
+    return _describe(request, restored.record)
 
 
 @router.get("/{owner}/{repo}/refs")

@@ -23,7 +23,7 @@ router: Final = APIRouter(prefix="/api", tags=["tokens"])
 
 @router.post("/tokens", status_code=201)
 def create_token(request: Request, wish: NewToken, operator: Operator) -> TokenMade:
-    """Make a token, and its actor where it is new. The secret is in this answer and never again."""
+    """Make a token, and its actor where it is new. Its secret, if it has one, is in this answer only."""
     del operator
     token, secret = get_services(request).hosting.issue_token(
         actor=wish.actor,
@@ -33,6 +33,7 @@ def create_token(request: Request, wish: NewToken, operator: Operator) -> TokenM
         session=_seed(wish.session),
         expires_in_ms=parse_duration_ms(wish.expires) if wish.expires is not None else None,
         emails=wish.emails,
+        ssh_key=wish.ssh_key,
     )
     return TokenMade.with_secret(token, secret)
 

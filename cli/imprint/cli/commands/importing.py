@@ -52,12 +52,13 @@ def import_(
 
 
 def _into_folder(call: Call, source: "Source", name: "RepositoryName") -> tuple[Document, list[str]]:
-    from imprint.cli.hosted import describe_repository, open_hosting, read_address
+    from imprint.cli.hosted import describe_repository, open_hosting, read_address, read_ssh_address
     from imprint.cli.importer import import_into_folder
 
     with open_hosting(call.data_folder(create=True), call.key_path) as hosting:
         refused = import_into_folder(source, name, hosting, call.output)
-        return describe_repository(hosting.get(name).record, read_address(hosting.folder)), refused
+        addresses = read_address(hosting.folder), read_ssh_address(hosting.folder)
+        return describe_repository(hosting.get(name).record, *addresses), refused
 
 
 def _into_server(

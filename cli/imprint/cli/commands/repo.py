@@ -33,6 +33,8 @@ def create(
         return
     call.output.line(f"created {made['name']}")
     call.output.line(f"clone it from {made['git_url']} with a token as password")
+    if made.get("ssh_url"):
+        call.output.line(f"or from {made['ssh_url']} with an SSH key")
 
 
 @app.command("list")
@@ -50,8 +52,11 @@ def list_(
     if call.as_json:
         call.output.document({"repos": found})
     elif found:
-        rows = [[one["name"], one["default_branch"], one.get("git_url")] for one in found]
-        call.output.table(["name", "default branch", "clone URL"], rows)
+        columns = {"name": "name", "default branch": "default_branch", "clone URL": "git_url"}
+        if any(one.get("ssh_url") for one in found):
+            columns["SSH"] = "ssh_url"
+        rows = [[one.get(member) for member in columns.values()] for one in found]
+        call.output.table(list(columns), rows)
     else:
         call.output.note("no repositories; 'imprint repo create OWNER/NAME' makes one")
 

@@ -21,7 +21,7 @@ _END_SECONDS_MAX: Final = 2.0
 
 
 @plain
-def serve(
+def serve(  # noqa: PLR0913 - an option each
     call: Call,
     *,
     data: Annotated[
@@ -30,13 +30,22 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free port.")
     ] = DEFAULT_PORT,
+    ssh_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Serve git over SSH there too; 0 takes a free port.",
+            show_default=False,
+        ),
+    ] = None,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen at.")] = _LOOPBACK,
     key_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help=KEY_FILE_HELP, show_default=False)
     ] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Put a small sample repository in, once.")] = False,
 ) -> None:
-    """Serve the repositories of a data folder: Git over HTTP, REST and pages.
+    """Serve the repositories of a data folder: Git over HTTP and SSH, REST and pages.
 
     Ctrl-C ends it when running requests are done, ten seconds later at most; another one ends it at once.
     """
@@ -55,8 +64,10 @@ def serve(
             root,
             host=host,
             port=port,
+            ssh_port=ssh_port,
             key_file=key_path,
             on_ready=greet,
+            on_ssh_ready=welcome.note_ssh,
             on_wait=lambda rest: call.output.note(f"waiting for {rest}; Ctrl-C again ends at once"),
         )
     welcome.finish()
@@ -114,6 +125,11 @@ class _Welcome:
         self._had_token = self._token_path.exists()
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
+        self._ssh_address: str | None = None
+
+    def note_ssh(self, address: str) -> None:
+        """Have the address of SSH said too."""
+        self._ssh_address = address
 
     def greet(self, address: str) -> None:
         """Start saying it, and return at once."""
@@ -131,6 +147,8 @@ class _Welcome:
         try:
             self._remember(address)
             output.line(f"Imprint serves {self._shown} at {address}")
+            if self._ssh_address is not None:
+                output.line(f"and git over SSH at {self._ssh_address}")
             if not self._had_token and self._token_path.exists():
                 output.line(f"The administrator's token is in {self._token_path} (this is said once)")
             if self._with_sample:
@@ -148,12 +166,13 @@ class _Welcome:
 
     def _remember(self, address: str) -> None:
         """Leave the address in the data folder, for the clone URLs that commands on the folder show."""
-        from imprint.cli.hosted import write_address
+        from imprint.cli.hosted import write_address, write_ssh_address
         from imprint.store.hosting.data import DataFolder
 
         folder = DataFolder.create_or_open(self._root, self._key_path)
         try:
             write_address(folder, address)
+            write_ssh_address(folder, self._ssh_address)
         finally:
             folder.close()
 

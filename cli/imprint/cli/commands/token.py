@@ -1,7 +1,8 @@
 """`imprint token`: who may do what."""
 
+import sys
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -11,6 +12,9 @@ from imprint.cli.output import render_time
 from imprint.cli.ports import Document, TokenWish
 
 app = typer.Typer(help="Create, list and revoke tokens.", rich_markup_mode=None)
+
+_KEY_CHARACTERS_MAX: Final = 20_000
+"""More than any key has: what is longer is refused for what it is."""
 
 
 class Kind(Enum):
@@ -52,8 +56,16 @@ def create(  # noqa: PLR0913 - an option each
     prompt: Annotated[
         str | None, typer.Option(help="The session's first prompt.", show_default=False)
     ] = None,
+    ssh_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="A public key for git over SSH, which is the credential then; '-' reads it from stdin.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Create a token. Its secret is shown once, now."""
+    """Create a token. Its secret is shown once, now; with an SSH key there is none."""
     if session is None and (agent or model or prompt):
         raise UsageProblem("--agent, --model and --prompt describe a session", hint="add --session ID")
     wish = TokenWish(
@@ -67,15 +79,31 @@ def create(  # noqa: PLR0913 - an option each
         agent=agent,
         model=model,
         prompt=prompt,
+        ssh_key=None if ssh_key is None else _read_key(call, ssh_key),
     )
     with call.administration(create=True) as place:
         made = place.create_token(wish)
     if call.as_json:
         call.output.document(made)
         return
+    if made["ssh_fingerprint"]:
+        call.output.line(f"token {made['id']} of {actor} is the key {made['ssh_fingerprint']}")
+        return
     call.output.line(made["token"])
     call.output.note(f"this is token {made['id']} of {actor}; it is not shown again")
     call.output.note("with git: the password, any user name; with imprint: IMPRINT_TOKEN")
+
+
+def _read_key(call: Call, name: str) -> str:
+    try:
+        if name == "-":
+            return sys.stdin.read(_KEY_CHARACTERS_MAX)
+        with (call.surroundings.directory / name).open(encoding="utf-8") as file:
+            return file.read(_KEY_CHARACTERS_MAX)
+    except (OSError, UnicodeDecodeError) as failure:
+        raise UsageProblem(
+            f"no key can be read from {name}", hint="'ssh-keygen -t ed25519' makes one; give its .pub file"
+        ) from failure
 
 
 @app.command("list")
@@ -94,11 +122,12 @@ def list_(call: Call) -> None:
             ",".join(one["repositories"]),
             ",".join(one["can"]),
             one.get("session"),
+            one.get("ssh_fingerprint"),
             _state(one),
         ]
         for one in found
     ]
-    call.output.table(["id", "actor", "repositories", "can", "session", "state"], rows)
+    call.output.table(["id", "actor", "repositories", "can", "session", "SSH key", "state"], rows)
 
 
 def _state(token: Document) -> str:
