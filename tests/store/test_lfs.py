@@ -172,3 +172,39 @@ def test_what_servers_acknowledged_is_here_after_they_are_killed(sql_bench):
     hosting.lfs.objects.sweep()
     assert set(hosting.lfs.find(repository_id, told)) == told
     assert list(hosting.lfs.find_faults(repository_id)) == []
+
+
+# -- pushes that name objects ---------------------------------------------------------------------------
+
+
+def push_pointers(bench, git, *pointers: Pointer) -> tuple[str, ...]:
+    """Push a commit that adds pointers, and return what the pusher is warned of."""
+    before = bench.refs.get("refs/heads/main")
+    for pointer in pointers:
+        (git.folder / f"{pointer.oid[:8]}.bin").write_bytes(pointer.render())
+    tip = git.commit_file("other.txt", "no pointer, and of another length\n" * (len(bench.refs) + 2))
+    pack = bench.pack(git.folder, tip, exclude=(before,) if before else (), thin=True)
+    receipt = bench.push({"refs/heads/main": (before, tip)}, pack)
+    assert receipt.event is not None
+    return receipt.warnings
+
+
+def test_who_pushes_pointers_to_objects_that_did_not_come_is_told_how_many(bench, work_tree):
+    (here, *absent) = [Pointer(oid_of(b"%d" % number), 1) for number in range(4)]
+    put(bench.hosting.lfs, bench.repository.record.id, b"0")
+    assert push_pointers(bench, work_tree, here) == ()
+    (said,) = push_pointers(bench, work_tree, absent[0])
+    assert said.startswith("1 large object (Git LFS) ")
+    (said,) = push_pointers(bench, work_tree, here, *absent[1:])
+    assert said.startswith("2 large objects (Git LFS) ")
+    assert "git lfs push --all" in said
+    assert push_pointers(bench, work_tree) == (), "only what is new is looked at"
+
+
+def test_what_only_has_the_length_of_a_pointer_is_no_reason_for_a_word(bench, work_tree):
+    text = b"x" * (len(Pointer(oid_of(b"x"), 1).render()))
+    work_tree.commit_file("a.bin", text)
+    tip = work_tree.commit_file("b.bin", Pointer(oid_of(b""), 0).render())
+    receipt = bench.push({"refs/heads/main": (None, tip)}, bench.pack(work_tree.folder, tip))
+    assert receipt.event is not None
+    assert receipt.warnings == ()

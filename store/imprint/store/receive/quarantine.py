@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from imprint.store.errors import LimitExceeded, PlumbingFailed, ProtocolError, PushRefused, StorageFailed
 from imprint.store.events import PackRecord
+from imprint.store.lfs.absent import CANDIDATES_MAX
+from imprint.store.lfs.pointer import POINTER_BYTES
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.receive import packs
 from imprint.store.types import HashAlgorithm, ObjectId
@@ -70,6 +72,7 @@ class Unpacked:
         self_contained: whether everything its objects refer to came in it.
         warnings: what is odd about its objects, without being refused.
         kinds: what each of its objects is; empty when they are more than `KINDS_MAX`.
+        may_point: blobs that have the length of a pointer to a large object, up to a bound.
     """
 
     record: PackRecord
@@ -77,6 +80,7 @@ class Unpacked:
     self_contained: bool
     warnings: tuple[str, ...] = ()
     kinds: Mapping[ObjectId, ObjectKind] = field(default_factory=dict)
+    may_point: tuple[ObjectId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ class Quarantine:
         except (ProtocolError, LimitExceeded):
             drain(pack)
             raise
-        kinds = self._read_kinds(limits.object_bytes_max)
+        kinds, may_point = self._read_kinds(limits.object_bytes_max)
         name = "pack-" + indexed.output.split(b"\n", 1)[0].removeprefix(b"pack\t").decode("ascii", "replace")
         index_path = self.pack_dir / f"{name}.idx"
         with packs.PackIndex(index_path, self.algorithm) as index:
@@ -135,7 +139,7 @@ class Quarantine:
             return None
         # A base that was added to complete the pack is in it, but nobody looked at what that base refers to.
         self_contained = indexed.self_contained and record.object_count == object_count
-        return Unpacked(record, index_path, self_contained, indexed.warnings, kinds)
+        return Unpacked(record, index_path, self_contained, indexed.warnings, kinds, may_point)
 
     def _index(self, header: bytes, pack: BinaryIO, bytes_max: int, shallow: Sequence[ObjectId]) -> _Indexed:
         """Feed the pack to index-pack."""
@@ -154,9 +158,10 @@ class Quarantine:
             _raise_refusal(status, stderr)
         return _Indexed(copied, output, status == 0 and not shallow, _find_warnings(stderr))
 
-    def _read_kinds(self, bytes_max: int) -> dict[ObjectId, ObjectKind]:
-        """What each object is, unless they are many; none may be too large once it is inflated."""
+    def _read_kinds(self, bytes_max: int) -> tuple[dict[ObjectId, ObjectKind], tuple[ObjectId, ...]]:
+        """What each object is, unless they are many, and `may_point`; none may be too large once inflated."""
         kinds: dict[ObjectId, ObjectKind] = {}
+        may_point: list[ObjectId] = []
         with self.alone.stream(
             "cat-file",
             "--batch-all-objects",
@@ -172,8 +177,10 @@ class Quarantine:
                     )
                 if len(kinds) <= KINDS_MAX:
                     kinds[ObjectId(name.decode("ascii"))] = ObjectKind(kind.decode("ascii"))
+                if kind == b"blob" and int(size) in POINTER_BYTES and len(may_point) < CANDIDATES_MAX:
+                    may_point.append(ObjectId(name.decode("ascii")))
             listing.finish()
-        return kinds if len(kinds) <= KINDS_MAX else {}
+        return (kinds if len(kinds) <= KINDS_MAX else {}), tuple(may_point)
 
     def _verify_end(self, index: packs.PackIndex, object_count: int, copied: int, name: str) -> None:
         """Check that the pack ended where the bytes ended.

@@ -28,6 +28,7 @@ from imprint.store.errors import (
 )
 from imprint.store.events import Admission
 from imprint.store.hosting.repositories import OPERATOR
+from imprint.store.lfs.absent import warn_of_absent
 from imprint.store.receive import packs
 from imprint.store.receive.connect import Connectivity, find_tips
 from imprint.store.receive.docket import Docket, describe_stale
@@ -133,6 +134,7 @@ class Receiver:
                 return docket.make_receipt(unpack_error=refusal.message)
             tips = self._connect(docket, quarantine, unpacked, repository)
             verdict = self._verify_allowed(push, repository)
+            warnings = self._find_warnings(unpacked, quarantine, repository)
             with promotion_lock(repository.git_dir).hold():
                 self._step("locked")
                 event = self._promote(push, docket, _Ready(quarantine, unpacked, tips, verdict), repository)
@@ -142,7 +144,7 @@ class Receiver:
                 "%s: event %d admitted %d refs", event.repository_id, event.sequence, len(event.changes)
             )
             self._on_admitted(event.repository_id)
-        return docket.make_receipt(event, warnings=unpacked.warnings if unpacked else ())
+        return docket.make_receipt(event, warnings=warnings)
 
     # -- the steps, in order ------------------------------------------------------------------------
 
@@ -179,6 +181,16 @@ class Receiver:
         docket.check_tips(tips, connectivity.find_disconnected(tips))
         self._step("connected")
         return tips
+
+    def _find_warnings(
+        self, unpacked: Unpacked | None, quarantine: Quarantine, repository: Repository
+    ) -> tuple[str, ...]:
+        """What the person who pushed should know, without being refused."""
+        if unpacked is None:
+            return ()
+        custody, repository_id = self.hosting.lfs, repository.record.id
+        absent = warn_of_absent(custody, repository_id, quarantine.alone, unpacked.may_point)
+        return unpacked.warnings + absent
 
     def _verify_allowed(self, push: Push, repository: Repository) -> Verdict:
         """What the judge says, when that is yes; and the token is still good after a long upload.
