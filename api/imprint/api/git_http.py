@@ -65,7 +65,8 @@ def _advertise(request: Request, owner: str, repo: str, service: str) -> Respons
         case "git-upload-pack":
             advertisement = advertise_upload(access.repository, read_protocol_version(request))
         case "git-receive-pack":
-            advertisement = advertise_receive(access.repository, access.services.hosting.limits)
+            limits = access.services.hosting.limits
+            advertisement = advertise_receive(access.repository, limits, read_protocol_version(request))
         case _:
             raise BadRequest(
                 f"{service[:40]!r} is no git service", hint="only smart HTTP is served: use git 1.6.6 on"
@@ -75,13 +76,14 @@ def _advertise(request: Request, owner: str, repo: str, service: str) -> Respons
 
 @router.post("/{owner}/{repo}/git-upload-pack", summary="Serve a clone or fetch")
 def upload_pack(request: Request, owner: str, repo: str) -> Response:
-    """Answer a command of protocol version 2."""
+    """Answer a command of protocol version 2, or one round of an older version."""
     access = open_access(request, owner, repo, Verb.READ)
     hosting, repository = access.services.hosting, access.repository
+    protocol = read_protocol_version(request)
 
     def serve(body: BinaryIO) -> Iterator[bytes]:
         recent_tips = partial(find_recent_tips, hosting, repository)
-        return serve_upload(repository, body, hosting.limits, recent_tips)
+        return serve_upload(repository, body, hosting.limits, recent_tips, protocol)
 
     return GitAnswer(request, "git-upload-pack", access.services.settings.negotiation_bytes_max, serve)
 

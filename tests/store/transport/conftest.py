@@ -62,6 +62,10 @@ def make_handler(site: Site) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: object) -> None:
             """Tests do not chat."""
 
+        @property
+        def protocol(self) -> int:
+            return int((self.headers.get("Git-Protocol") or "version=0").removeprefix("version="))
+
         def body(self) -> Any:
             if self.headers.get("Transfer-Encoding") == "chunked":
                 raw: Any = io.BufferedReader(ChunkedBody(self.rfile))
@@ -84,10 +88,9 @@ def make_handler(site: Site) -> type[BaseHTTPRequestHandler]:
             service = self.path.partition("service=")[2]
             repository = site.bench.repository
             if service == "git-upload-pack":
-                version = 2 if "version=2" in self.headers.get("Git-Protocol", "") else 0
-                content = advertise_upload(repository, version)
+                content = advertise_upload(repository, self.protocol)
             else:
-                content = advertise_receive(repository, site.bench.hosting.limits)
+                content = advertise_receive(repository, site.bench.hosting.limits, self.protocol)
             self.answer(200, f"application/x-{service}-advertisement", [content])
 
         def do_POST(self) -> None:
@@ -97,7 +100,8 @@ def make_handler(site: Site) -> type[BaseHTTPRequestHandler]:
             try:
                 body = self.body()
                 if service == "git-upload-pack":
-                    pieces = serve_upload(bench.repository, body, bench.hosting.limits)
+                    limits = bench.hosting.limits
+                    pieces = serve_upload(bench.repository, body, limits, protocol=self.protocol)
                 else:
                     pieces = serve_receive(bench.repository, bench.principal, body, bench.receiver)
                 self.answer(200, f"application/x-{service}-result", pieces)

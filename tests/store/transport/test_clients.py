@@ -222,10 +222,26 @@ def test_other_filters_work_too(history, clone, specification) -> None:
     assert (copy.folder / "a.txt").read_text() == (history.folder / "a.txt").read_text()
 
 
-def test_a_filter_that_names_an_object_is_refused(history, clone, site, git_client, tmp_path) -> None:
-    refused = git_client(tmp_path).run(
-        "clone", "--filter=sparse:oid=HEAD:a.txt", site.url, "copy", check=False
-    )
+@pytest.mark.parametrize("name", ["main:sparse", "HEAD:sparse", "refs/heads/main:sparse", "v3:sparse", "id"])
+def test_a_sparse_filter_is_resolved_to_a_blob_that_clients_may_see(
+    history, site, git_client, tmp_path, name
+) -> None:
+    history.commit_file("sparse", "/after\n")
+    history("tag", "-a", "v3", "-m", "three")
+    history("push", "-q", "origin", "main", "v3")
+    name = history("rev-parse", "HEAD:sparse") if name == "id" else name
+    git_client(tmp_path)("clone", "-q", "--no-checkout", f"--filter=sparse:oid={name}", site.url, "copy")
+    copy = git_client(tmp_path / "copy")
+    here = copy("cat-file", "--batch-all-objects", "--batch-check=%(objectname)").split()
+    assert history("rev-parse", "HEAD:after") in here
+    assert history("rev-parse", "HEAD:a.txt") not in here
+
+
+@pytest.mark.parametrize(
+    "name", ["main:none", "none:a.txt", "HEAD", "main:side", "1" * 40, "refs/imprint/x:a"]
+)
+def test_a_sparse_filter_that_names_no_blob_is_refused(history, site, git_client, tmp_path, name) -> None:
+    refused = git_client(tmp_path).run("clone", f"--filter=sparse:oid={name}", site.url, "copy", check=False)
     assert refused.returncode != 0
 
 
@@ -251,12 +267,6 @@ def test_a_fetch_of_one_branch_uses_the_ref_as_it_is_now(history, clone) -> None
     history("push", "-q", "origin", "main")
     copy("fetch", "-q", "origin", "main")
     assert copy("rev-parse", "FETCH_HEAD") == head
-
-
-def test_old_protocols_are_told_what_to_do(history, site, git_client, tmp_path) -> None:
-    refused = git_client(tmp_path).run("-c", "protocol.version=0", "clone", site.url, "copy", check=False)
-    assert refused.returncode != 0
-    assert b"protocol.version 2" in refused.stderr
 
 
 def test_force_delete_and_rename_work_as_with_any_server(history, site) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from imprint.store.objects.git import write_pack
 from imprint.store.objects.ports import ObjectKind
-from imprint.store.transport.packend import PackEnd, PackReader
+from imprint.store.transport.packs.packend import PackEnd, PackReader
 from imprint.store.types import HashAlgorithm
 
 NOISE = random.Random(3).randbytes(300_000)

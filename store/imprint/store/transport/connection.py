@@ -15,10 +15,12 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from imprint.store.errors import BadInput, LimitExceeded
-from imprint.store.transport.packend import PackReader
+from imprint.store.transport.packs.packend import PackReader
 from imprint.store.transport.pktline import render_frame
 from imprint.store.transport.receive_pack import advertise_receive, answer_push, parse_receive
-from imprint.store.transport.upload_pack import PROTOCOL_VERSION, advertise_upload, serve_upload_command
+from imprint.store.transport.upload_pack import PROTOCOL_VERSION, advertise_upload, open_frames
+from imprint.store.transport.v0.fetch import serve_conversation
+from imprint.store.transport.v2.commands import serve_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,10 +56,12 @@ def serve_upload_connection(
         BadInput, LimitExceeded: a request cannot be read. The client has been told.
     """
     try:
-        write(advertise_upload(repository, protocol))
-        if protocol == PROTOCOL_VERSION:
-            while (answer := serve_upload_command(repository, reader, limits, recent_tips)) is not None:
-                _write_all(write, answer)
+        write(advertise_upload(repository, protocol, over_http=False))
+        serve = serve_command if protocol == PROTOCOL_VERSION else serve_conversation
+        while (answer := serve(repository, open_frames(reader), limits, recent_tips)) is not None:
+            _write_all(write, answer)
+            if protocol != PROTOCOL_VERSION:
+                break
     except (BadInput, LimitExceeded) as refusal:
         write(_render_error("upload-pack", refusal))
         raise

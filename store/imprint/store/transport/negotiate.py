@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 from imprint.store.errors import RefMissing
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.receive.connect import find_tips
-from imprint.store.receive.policy import is_hidden
-from imprint.store.types import ObjectId
+from imprint.store.refs.hidden import HiddenRefs
+from imprint.store.types import ObjectId, RefName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from imprint.store.catalog.ports import RefSnapshot
     from imprint.store.hosting.repositories import Repository
     from imprint.store.plumbing import Plumbing
+    from imprint.store.types import RefValue
 
 READY_COMMITS_MAX: Final = 50_000
 """How far behind a client may be for "ready" to be looked for; beyond, it says itself when it is done."""
@@ -32,15 +33,37 @@ MANY_TIPS: Final = 256
 _CHUNK_BYTES: Final = 64 * 1024
 
 
-def visible_ids(snapshot: RefSnapshot) -> frozenset[ObjectId]:
+def visible_ids(repository: Repository, snapshot: RefSnapshot) -> frozenset[ObjectId]:
     """The ids that clients are shown: of refs, and of what their tags peel to."""
+    hidden = HiddenRefs.of(repository.record)
     return frozenset(
         each
         for name, value in snapshot.refs.items()
-        if not is_hidden(name)
+        if not hidden.hides(name)
         for each in (value.id, value.peeled)
         if each
     )
+
+
+def find_ref(
+    repository: Repository, snapshot: RefSnapshot, name: bytes, *, in_full: bool = False
+) -> RefValue | None:
+    """The visible ref that a name means, in the order of gitrevisions(7); None if there is none.
+
+    Args:
+        repository: whose.
+        snapshot: its refs.
+        name: `HEAD`, or a ref by its short or full name.
+        in_full: only `HEAD` and full names count.
+    """
+    hidden = HiddenRefs.of(repository.record)
+    if name == b"HEAD":
+        return None if hidden.hides(snapshot.head) else snapshot.refs.get(snapshot.head)
+    for prefix in (b"",) if in_full else (b"", b"refs/", b"refs/tags/", b"refs/heads/"):
+        value = snapshot.refs.get(RefName(prefix + name))
+        if value and not hidden.hides(prefix + name):
+            return value
+    return None
 
 
 def verify_wants(
@@ -60,7 +83,7 @@ def verify_wants(
     Raises:
         RefMissing: no visible ref reaches it; it may not even exist.
     """
-    doubtful = frozenset(wants) - visible_ids(snapshot)
+    doubtful = frozenset(wants) - visible_ids(repository, snapshot)
     if not doubtful or not _find_unreachable(repository, snapshot, doubtful):
         return
     if unreachable := _find_unreachable(repository, snapshot, doubtful - recent_tips()):
@@ -73,17 +96,30 @@ def _find_unreachable(
     """One of the wants that is not there, or that no visible ref reaches; None if all are fine."""
     plumbing = repository.view.plumbing
     tips = find_tips(plumbing, wants)
-    visible = visible_ids(snapshot)
+    visible = visible_ids(repository, snapshot)
     if absent := frozenset(wants) - tips.keys():
         return min(absent)
     commits = frozenset(want for want in wants if tips[want].kind is ObjectKind.COMMIT)
     others = frozenset(wants) - commits
     if unreachable := _find_unreachable_commit(plumbing, commits, visible):
         return unreachable
-    if others and snapshot.head_id and len(visible) > MANY_TIPS:
-        # Lazy fetches ask for what a checkout shows. Looking below HEAD first spares reading every tip.
-        others = _find_unreachable_objects(plumbing, others, (snapshot.head_id,))
-    return min(_find_unreachable_objects(plumbing, others, visible), default=None)
+    return min(_find_unreachable_others(plumbing, snapshot, others, visible), default=None)
+
+
+def find_visible(
+    repository: Repository, snapshot: RefSnapshot, object_ids: Collection[ObjectId]
+) -> frozenset[ObjectId]:
+    """Those of the objects that are there and that visible refs reach."""
+    plumbing = repository.view.plumbing
+    visible = visible_ids(repository, snapshot)
+    tips = find_tips(plumbing, frozenset(object_ids) - visible)
+    commits = frozenset(each for each, tip in tips.items() if tip.kind is ObjectKind.COMMIT)
+    unreachable = _find_unreachable_others(plumbing, snapshot, tips.keys() - commits, visible)
+    if commits:
+        questions = "".join([*(f"{each}\n" for each in commits), *(f"^{each}\n" for each in visible)])
+        listed = plumbing.run("rev-list", "--stdin", stdin=questions.encode())
+        unreachable |= commits & frozenset(listed.decode("ascii").split())
+    return (visible & frozenset(object_ids)) | (tips.keys() - unreachable)
 
 
 def find_common(repository: Repository, haves: Sequence[ObjectId]) -> list[ObjectId]:
@@ -184,6 +220,20 @@ def _find_unreachable_commit(
     questions = "".join([*(f"{each}\n" for each in sorted(commits)), *(f"^{each}\n" for each in tips)])
     listed = plumbing.run("rev-list", "--max-count=1", "--stdin", stdin=questions.encode())
     return ObjectId.parse(listed.strip()) if listed else None
+
+
+def _find_unreachable_others(
+    plumbing: Plumbing,
+    snapshot: RefSnapshot,
+    object_ids: Collection[ObjectId],
+    visible: Collection[ObjectId],
+) -> frozenset[ObjectId]:
+    """Those trees, blobs and tags that no visible ref reaches."""
+    head_id = snapshot.head_id
+    if object_ids and head_id and head_id in visible and len(visible) > MANY_TIPS:
+        # Lazy fetches ask for what a checkout shows. Looking below HEAD first spares reading every tip.
+        object_ids = _find_unreachable_objects(plumbing, object_ids, (head_id,))
+    return _find_unreachable_objects(plumbing, object_ids, visible)
 
 
 def _find_unreachable_objects(

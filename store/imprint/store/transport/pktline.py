@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 FRAME_BYTES_MAX: Final = 65520
 """The longest frame, its four digits included (gitprotocol-common(5))."""
 BAND_BYTES_MAX: Final = FRAME_BYTES_MAX - 5
-"""What fits in one side-band frame: less the four digits and the band's number."""
+"""What fits in one frame of `side-band-64k`: less the four digits and the band's number."""
+OLD_BAND_BYTES_MAX: Final = 1000 - 5
+"""The same of `side-band`, whose frames have at most 1000 bytes."""
 _LENGTH_DIGITS: Final = 4
 _HEX_DIGITS: Final = frozenset(b"0123456789abcdefABCDEF")
 
@@ -61,11 +63,11 @@ def render_frame(content: bytes | str) -> bytes:
     return b"%04x%b" % (length, raw)
 
 
-def render_band(band: Band, content: bytes) -> bytes:
+def render_band(band: Band, content: bytes, bytes_max: int = BAND_BYTES_MAX) -> bytes:
     """The content on one band, in as many frames as it takes; no content gives no frame."""
     pieces = []
-    for start in range(0, len(content), BAND_BYTES_MAX):
-        piece = content[start : start + BAND_BYTES_MAX]
+    for start in range(0, len(content), bytes_max):
+        piece = content[start : start + bytes_max]
         pieces.append(b"%04x%c%b" % (len(piece) + _LENGTH_DIGITS + 1, band, piece))
     return b"".join(pieces)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.receive.policy import is_hidden
+from imprint.store.refs.hidden import HiddenRefs
 
 if TYPE_CHECKING:
     from imprint.store.hosting.repositories import Hosting, Repository
@@ -22,6 +22,7 @@ EVENTS_MAX: Final = 1000
 
 def find_recent_tips(hosting: Hosting, repository: Repository) -> frozenset[ObjectId]:
     """Ids that visible refs had within the last ten minutes, as far as the newest events tell."""
+    hidden = HiddenRefs.of(repository.record)
     newest = repository.view.refs.snapshot().generation
     since_ms = hosting.clock.now_ms() - RECENT_MS
     events = hosting.catalogue.list_events(
@@ -32,5 +33,5 @@ def find_recent_tips(hosting: Hosting, repository: Repository) -> frozenset[Obje
         for event in events
         if event.at_ms >= since_ms
         for change in event.changes
-        if change.old and not is_hidden(change.name)
+        if change.old and not hidden.hides(change.name)
     )

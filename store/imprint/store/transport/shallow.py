@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 from imprint.store.errors import RefMissing
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.receive.connect import find_tips
-from imprint.store.receive.policy import is_hidden
-from imprint.store.types import ObjectId, RefName
+from imprint.store.transport.negotiate import find_ref
+from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -75,6 +75,12 @@ class ShallowUpdate:
         """Commits that the client has, although the packer takes them for ends."""
         return self.unshallow
 
+    @property
+    def lines(self) -> list[bytes]:
+        """What the client is told, a line each."""
+        told = [f"shallow {each}" for each in self.shallow] + [f"unshallow {each}" for each in self.unshallow]
+        return [line.encode() for line in told]
+
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
@@ -122,7 +128,7 @@ def _find_cut(
     tips = find_tips(plumbing, wants)
     ends = [tip.peeled or tip.id for tip in tips.values()]
     if not depth.commits:
-        excluded = [_resolve(snapshot, name) for name in depth.not_refs]
+        excluded = [_find_excluded(repository, snapshot, name) for name in depth.not_refs]
         return _cut_by_list(plumbing, ends, excluded, depth.since_s)
     if depth.is_relative:
         reachable = _find_reachable(plumbing, known, ends)
@@ -177,12 +183,7 @@ def _find_reachable(
     return [each for each in commits if each not in unreachable]
 
 
-def _resolve(snapshot: RefSnapshot, name: bytes) -> ObjectId:
-    """The ref that a short or full name means, in the order of gitrevisions(7)."""
-    for prefix in (b"", b"refs/", b"refs/tags/", b"refs/heads/"):
-        value = snapshot.refs.get(RefName(prefix + name))
-        if value and not is_hidden(prefix + name):
-            return value.id
-    if name == b"HEAD" and snapshot.head_id:
-        return snapshot.head_id
+def _find_excluded(repository: Repository, snapshot: RefSnapshot, name: bytes) -> ObjectId:
+    if value := find_ref(repository, snapshot, name):
+        return value.id
     raise RefMissing(f"deepen-not: no ref {name.decode('utf-8', 'backslashreplace')}")

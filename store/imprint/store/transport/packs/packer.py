@@ -11,16 +11,14 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import re
 import select
-import urllib.parse
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.errors import ProtocolError
+from imprint.store.errors import PlumbingFailed
 from imprint.store.transport.keepalive import SECONDS
-from imprint.store.transport.pktline import KEEP_ALIVE, Band, render_band
+from imprint.store.transport.pktline import BAND_BYTES_MAX, KEEP_ALIVE, Band, render_band
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,10 +30,6 @@ _log = logging.getLogger("imprint.store")
 
 _PIPE_BYTES: Final = 1024 * 1024
 """How much of a pack is in flight between git and here; the kernel's 64 KiB would mean 16 times the calls."""
-_FILTER: Final = re.compile(
-    r"blob:none|blob:limit=\d{1,18}[kmg]?|tree:\d{1,9}|object:type=(?:tag|commit|tree|blob)"
-)
-_COMBINED: Final = "combine:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +43,9 @@ class PackRequest:
         shallow: commits to be taken for ones without parents.
         thin: deltas may build on objects that the client has.
         ofs_delta: the client reads deltas by offset.
-        filter: a verified filter specification; empty for none.
+        filter: a resolved filter specification; empty for none.
         progress: the client wants to see how it goes.
+        band_bytes_max: how much of the pack one side-band frame carries; 0 for a pack without side-band.
     """
 
     wants: tuple[ObjectId, ...]
@@ -61,34 +56,27 @@ class PackRequest:
     ofs_delta: bool = False
     filter: str = ""
     progress: bool = False
-
-
-def verify_filter(specification: str) -> None:
-    """Check that a filter is one of git's that name no other object.
-
-    Raises:
-        ProtocolError: it is not.
-    """
-    parts = [specification]
-    if specification.startswith(_COMBINED):
-        parts = [urllib.parse.unquote(part) for part in specification.removeprefix(_COMBINED).split("+")]
-    for part in parts:
-        if not _FILTER.fullmatch(part):
-            raise ProtocolError(f"filter {specification[:200]!r} is not supported")
+    band_bytes_max: int = BAND_BYTES_MAX
 
 
 def stream_pack(
     plumbing: Plumbing, request: PackRequest, keep_alive_seconds: float = SECONDS
 ) -> Iterator[bytes]:
-    """The pack as side-band frames."""
+    """The pack, as side-band frames if the client reads them.
+
+    Raises:
+        PlumbingFailed: the pack could not be finished, and no side-band is there to say so.
+    """
     with plumbing.stream(*_make_command(request)) as process:
         with suppress(BrokenPipeError):
             process.stdin.write(_make_questions(request))
             process.stdin.close()
-        yield from _copy(process, keep_alive_seconds, progress=request.progress)
+        yield from _copy(process, request, keep_alive_seconds)
         status, stderr = process.finish(check=False)
     if status:
         _log.error("pack-objects ended with status %d: %s", status, stderr[-2000:])
+        if not request.band_bytes_max:
+            raise PlumbingFailed("pack-objects", status, stderr)
         yield render_band(Band.FATAL, b"imprint: the pack could not be finished; try again\n")
 
 
@@ -112,7 +100,7 @@ def _make_questions(request: PackRequest) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _copy(process: GitProcess, keep_alive_seconds: float, *, progress: bool) -> Iterator[bytes]:
+def _copy(process: GitProcess, request: PackRequest, keep_alive_seconds: float) -> Iterator[bytes]:
     source = process.stdout.fileno()
     with suppress(OSError):
         fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -122,9 +110,15 @@ def _copy(process: GitProcess, keep_alive_seconds: float, *, progress: bool) -> 
     while True:
         if not poll.poll(keep_alive_seconds * 1000):
             waited += keep_alive_seconds
-            text = f"imprint: still preparing the pack, {waited:.0f} s\n"
-            yield render_band(Band.PROGRESS, text.encode()) if progress else KEEP_ALIVE
+            yield _render_sign_of_life(request, waited)
         elif piece := os.read(source, _PIPE_BYTES):
-            yield render_band(Band.DATA, piece)
+            yield render_band(Band.DATA, piece, request.band_bytes_max) if request.band_bytes_max else piece
         else:
             return
+
+
+def _render_sign_of_life(request: PackRequest, waited: float) -> bytes:
+    if not request.band_bytes_max:
+        return b""
+    text = f"imprint: still preparing the pack, {waited:.0f} s\n"
+    return render_band(Band.PROGRESS, text.encode()) if request.progress else KEEP_ALIVE

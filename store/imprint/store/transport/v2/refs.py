@@ -1,0 +1,80 @@
+"""The `ls-refs` command of protocol version 2. Refs come from the catalogue, never from files.
+
+Source: gitprotocol-v2(5), section "ls-refs".
+
+Invariants:
+    1. Hidden refs are not shown, and neither is HEAD while it names one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from imprint.store.refs.hidden import HiddenRefs
+from imprint.store.transport.pktline import Mark, render_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from imprint.store.hosting.repositories import Repository
+    from imprint.store.types import RefName, RefValue
+
+_PREFIXES_MAX: Final = 65_536
+"""With more prefixes than this a client gets all refs, as from git (ls-refs.c)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LsRefsRequest:
+    """What a client wants to know of the refs."""
+
+    prefixes: tuple[bytes, ...]
+    peel: bool
+    symrefs: bool
+    unborn: bool
+
+
+def parse_ls_refs(lines: Iterable[bytes]) -> LsRefsRequest:
+    """Read the arguments of `ls-refs`; unknown ones are passed over, as by git."""
+    arguments = list(lines)
+    prefix = b"ref-prefix "
+    prefixes = tuple(line.removeprefix(prefix) for line in arguments if line.startswith(prefix))
+    return LsRefsRequest(
+        prefixes=prefixes if len(prefixes) < _PREFIXES_MAX else (),
+        peel=b"peel" in arguments,
+        symrefs=b"symrefs" in arguments,
+        unborn=b"unborn" in arguments,
+    )
+
+
+def render_refs(repository: Repository, request: LsRefsRequest) -> Iterator[bytes]:
+    """The answer to `ls-refs`: HEAD first, then the refs by name."""
+    snapshot = repository.view.refs.snapshot()
+    hidden = HiddenRefs.of(repository.record)
+    if _matches(b"HEAD", request) and not hidden.hides(snapshot.head):
+        if head := snapshot.refs.get(snapshot.head):
+            yield _render_ref(b"HEAD", head, request, symbolic_target=snapshot.head)
+        elif request.unborn:
+            target = b" symref-target:" + snapshot.head if request.symrefs else b""
+            yield render_frame(b"unborn HEAD" + target + b"\n")
+    yield b"".join(
+        _render_ref(name, value, request)
+        for name, value in snapshot.refs.items()
+        if _matches(name, request) and not hidden.hides(name)
+    )
+    yield Mark.FLUSH.value
+
+
+def _matches(name: bytes, request: LsRefsRequest) -> bool:
+    return not request.prefixes or name.startswith(request.prefixes)
+
+
+def _render_ref(
+    name: bytes, value: RefValue, request: LsRefsRequest, symbolic_target: RefName | None = None
+) -> bytes:
+    line = value.id.encode() + b" " + name
+    if symbolic_target and request.symrefs:
+        line += b" symref-target:" + symbolic_target
+    if value.peeled and request.peel:
+        line += b" peeled:" + value.peeled.encode()
+    return render_frame(line + b"\n")
