@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA ?= data
 PORT ?= 8470
 
-.PHONY: serve test setup lint types contracts unit docs compat soak bench lock clean
+.PHONY: serve test setup lint types contracts unit docs compat agreement soak bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what can be done
@@ -32,6 +32,9 @@ unit: .venv/.dev
 
 compat: .venv/.dev  ## The slow suite: a longer run of the store's state machine
 	$(BIN)/pytest -n 2 -m slow --timeout 1200
+
+agreement: .venv/.dev  ## Push the whole corpus to git receive-pack and to Imprint, and compare
+	PYTHONPATH=tests $(BIN)/python -m agreement
 
 bench: .venv/.dev  ## Measure transport and blame beside git's own (needs nginx and fcgiwrap)
 	$(BIN)/python bench/thread.py --repository $(or $(REPOSITORY),$(error say make bench REPOSITORY=PATH_OF_A_BARE_REPOSITORY))

@@ -256,7 +256,7 @@ def test_a_branch_that_cannot_be_is_refused_with_the_reason(bench, forked) -> No
         create(b"refs/heads/main/sub")
     with pytest.raises(BadRefName):
         create(b"refs/tags/v1")
-    with pytest.raises(PushRefused, match="taken for an option"):
+    with pytest.raises(PushRefused, match="taken for HEAD"):
         create(b"refs/heads/HEAD")
     with pytest.raises(PushRefused, match="missing necessary objects"):
         create(b"refs/heads/ghost", "1" * 40)

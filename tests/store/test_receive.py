@@ -144,8 +144,8 @@ def test_an_atomic_push_is_all_or_nothing(bench, work_tree) -> None:
         ("../../etc/passwd", "funny refname"),
         ("refs/imprint/sessions/1", "deny updating a hidden ref"),
         ("refs/Imprint/sessions/1", "deny updating a hidden ref"),
-        ("refs/heads/HEAD", "taken for an option or for HEAD"),
-        ("refs/heads/-f", "taken for an option or for HEAD"),
+        ("refs/heads/HEAD", "taken for HEAD"),
+        ("refs/heads/HEAD/x", "taken for HEAD"),
     ],
 )
 def test_a_name_that_cannot_be_is_refused_alone(bench, work_tree, name, reason) -> None:
@@ -156,12 +156,33 @@ def test_a_name_that_cannot_be_is_refused_alone(bench, work_tree, name, reason) 
     assert bench.refs == {MAIN: head}
 
 
-def test_two_commands_for_one_ref_are_both_refused(bench, work_tree) -> None:
-    first, second = work_tree.commit_file("a", "1"), work_tree.commit_file("a", "2")
-    name = MAIN.encode()
-    commands = tuple(RefCommand(name, None, ObjectId(each)) for each in (first, second))
+def twice(bench, work_tree, *olds, atomic=False):
+    """Two commands for `main`, to the first and to the second commit, with these old ids."""
+    news = work_tree.commit_file("a", "1"), work_tree.commit_file("a", "2")
     pack = io.BytesIO(bench.pack(work_tree.folder, "HEAD"))
-    receipt = bench.receiver.receive(Push(bench.principal, commands, pack), bench.repository)
+    commands = tuple(
+        RefCommand(MAIN.encode(), ObjectId(news[old]) if old is not None else None, ObjectId(new))
+        for old, new in zip(olds, news, strict=True)
+    )
+    receipt = bench.receiver.receive(Push(bench.principal, commands, pack, atomic=atomic), bench.repository)
+    return news, receipt
+
+
+def test_of_two_commands_for_one_ref_the_second_meets_what_the_first_made(bench, work_tree) -> None:
+    (_, second), receipt = twice(bench, work_tree, None, 0)
+    assert [result.error for result in receipt.results] == [None, None]
+    assert [(change.old, change.new) for change in receipt.event.changes] == [(None, second)]
+
+
+def test_of_two_creations_of_one_ref_the_first_stands(bench, work_tree) -> None:
+    (first, _), receipt = twice(bench, work_tree, None, None)
+    assert receipt.results[0].error is None
+    assert "stale" in receipt.results[1].error
+    assert bench.refs == {MAIN: first}
+
+
+def test_an_atomic_push_names_a_ref_once(bench, work_tree) -> None:
+    _, receipt = twice(bench, work_tree, None, 0, atomic=True)
     assert [result.error for result in receipt.results] == ["multiple updates for one ref"] * 2
     assert bench.refs == {}
 
@@ -193,9 +214,30 @@ def test_folder_collisions_are_told_per_ref_and_letter_case_is_none(bench, work_
 def test_a_branch_can_become_a_folder_in_one_push(bench, work_tree) -> None:
     head = work_tree.commit_file("a", "1")
     bench.push({MAIN: (None, head), "refs/heads/a": (None, head)}, bench.pack(work_tree.folder, "HEAD"))
-    receipt = bench.push({"refs/heads/a": (head, None), "refs/heads/a/b": (None, head)}, None, atomic=True)
-    assert errors(receipt) == {"refs/heads/a": None, "refs/heads/a/b": None}
+    change = {"refs/heads/a": (head, None), "refs/heads/a/b": (None, head)}
+    atomic = bench.push(change, None, atomic=True)
+    assert errors(atomic)["refs/heads/a/b"] == "it collides with refs/heads/a"
+    turned = bench.push(dict(reversed(change.items())), None)
+    assert errors(turned) == {"refs/heads/a/b": "it collides with refs/heads/a", "refs/heads/a": None}
+    bench.push({"refs/heads/a": (None, head)}, None)
+    assert errors(bench.push(change, None)) == {"refs/heads/a": None, "refs/heads/a/b": None}
     assert bench.refs == {MAIN: head, "refs/heads/a/b": head}
+
+
+def test_a_branch_that_looks_like_an_option_is_taken_and_never_becomes_head(bench, work_tree) -> None:
+    head = work_tree.commit_file("a", "1")
+    receipt = bench.push({"refs/heads/--output=x": (None, head)}, bench.pack(work_tree.folder, "HEAD"))
+    assert errors(receipt) == {"refs/heads/--output=x": None}
+    assert bench.repository.view.refs.snapshot().head == b"refs/heads/main"
+    bench.fsck()
+
+
+def test_what_is_absent_may_be_deleted_by_whoever_does_not_know_what_it_was(bench, work_tree) -> None:
+    head = work_tree.commit_file("a", "1")
+    bench.push({MAIN: (None, head)}, bench.pack(work_tree.folder, "HEAD"))
+    receipt = bench.push({"refs/heads/x": (GHOST, None)}, None)
+    assert (errors(receipt), receipt.event) == ({"refs/heads/x": None}, None)
+    assert "stale" in errors(bench.push({"refs/heads/x": (head, None)}, None))["refs/heads/x"]
 
 
 def test_a_push_that_only_deletes_needs_no_pack(bench, work_tree) -> None:

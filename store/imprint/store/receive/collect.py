@@ -1,11 +1,14 @@
 """Removing what crashes left behind: dead quarantines, and packs that were never admitted.
 
+Also the retired packs that nobody reads any more, as `imprint.store.maintenance.retired` says.
+
 Invariants:
     1. Nothing that the catalogue has a row for is touched, retired packs included, and nothing of a push that
        still runs.
     2. A pack without a row that alone holds an object a ref points at is kept and reported: rows may be
        missing because an older catalogue was restored.
     3. Unreachable objects that were once admitted stay.
+    4. While a live pack is missing, no pack is removed: what is left may hold the same objects.
 
 A crash while collecting leaves less to collect.
 """
@@ -13,11 +16,14 @@ A crash while collecting leaves less to collect.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import StorageFailed
 from imprint.store.events import PackReplacement
+from imprint.store.maintenance.adopt import Adoption, adopt
+from imprint.store.maintenance.retired import remove_retired
+from imprint.store.maintenance.work import Work, exclusively
 from imprint.store.receive import packs
 from imprint.store.receive.quarantine import sweep
 from imprint.store.receive.receiver import promotion_lock
@@ -42,11 +48,15 @@ class CollectReport:
         quarantines: how many dead quarantines.
         packs: names of the packs without a row that are gone.
         suspicious: names of packs without a row that were kept because a ref needs them.
+        retired: names of retired packs that are gone.
+        adoption: what was mended because live packs were missing.
     """
 
     quarantines: int
     packs: tuple[str, ...]
     suspicious: tuple[str, ...]
+    retired: tuple[str, ...] = ()
+    adoption: Adoption = field(default_factory=Adoption)
 
 
 def collect(repository: Repository, hosting: Hosting) -> CollectReport:
@@ -55,21 +65,13 @@ def collect(repository: Repository, hosting: Hosting) -> CollectReport:
     Raises:
         StorageFailed: the file system refuses.
     """
-    (repository.git_dir / "imprint").mkdir(exist_ok=True)
-    swept = sweep(repository.git_dir)
-    pack_dir = repository.git_dir / "objects" / "pack"
-    with promotion_lock(repository.git_dir).hold():
-        # Changes nothing, but waits for an admission whose outcome its caller could not wait for.
-        hosting.catalogue.replace_packs(repository.record.id, PackReplacement(), hosting.clock.now_ms())
-        recorded = hosting.catalogue.list_packs(repository.record.id)
-        retired = hosting.catalogue.list_retired_packs(repository.record.id)
-        leftovers = packs.list_packs(pack_dir) - recorded - retired.keys()
-        needed = _find_needed(repository, pack_dir, leftovers, recorded) if leftovers else frozenset()
-        for name in sorted(leftovers - needed):
-            packs.remove(name, pack_dir)
-        for partial in pack_dir.glob(_PARTIAL_FILES):
-            partial.unlink(missing_ok=True)
-    removed = tuple(sorted(leftovers - needed))
+    work = Work(repository, hosting)
+    with exclusively(work, wait=False) as alone:
+        swept = sweep(repository.git_dir)
+        adoption = adopt(work) if alone else Adoption()
+        retired = remove_retired(work) if alone else ()
+    removed, needed = _collect_packs(repository, hosting)
+    repository.view.objects.refresh()
     if swept or removed or needed:
         _log.info(
             "%s: collected %d quarantines, %d packs; kept %d suspicious",
@@ -78,7 +80,26 @@ def collect(repository: Repository, hosting: Hosting) -> CollectReport:
             len(removed),
             len(needed),
         )
-    return CollectReport(swept, removed, tuple(sorted(needed)))
+    return CollectReport(swept, tuple(sorted(removed)), tuple(sorted(needed)), retired, adoption)
+
+
+def _collect_packs(repository: Repository, hosting: Hosting) -> tuple[frozenset[str], frozenset[str]]:
+    """Remove packs without a row; those that went, and those that a ref needs."""
+    pack_dir = repository.git_dir / "objects" / "pack"
+    with promotion_lock(repository.git_dir).hold():
+        # Changes nothing, but waits for an admission whose outcome its caller could not wait for.
+        hosting.catalogue.replace_packs(repository.record.id, PackReplacement(), hosting.clock.now_ms())
+        recorded = hosting.catalogue.list_packs(repository.record.id)
+        retired = hosting.catalogue.list_retired_packs(repository.record.id)
+        if not all(packs.is_whole(name, pack_dir) for name in recorded):
+            return frozenset(), frozenset()
+        leftovers = packs.list_packs(pack_dir) - recorded - retired.keys()
+        needed = _find_needed(repository, pack_dir, leftovers, recorded) if leftovers else frozenset()
+        for name in sorted(leftovers - needed):
+            packs.remove(name, pack_dir)
+        for partial in pack_dir.glob(_PARTIAL_FILES):
+            partial.unlink(missing_ok=True)
+    return leftovers - needed, needed
 
 
 def _find_needed(

@@ -123,6 +123,17 @@ class Connectivity:
                 doubtful = [tip for tip in doubtful if tip not in index]
         return self._search(doubtful)
 
+    def find_cut(self, tips: Iterable[ObjectId], shallow: frozenset[ObjectId]) -> frozenset[ObjectId]:
+        """Those of the connected tips that bring a commit below which the client's history ends."""
+        return frozenset(tip for tip in tips if not shallow.isdisjoint(self._list_new_commits(tip)))
+
+    def _list_new_commits(self, tip: ObjectId) -> list[ObjectId]:
+        with self._quarantine.beside.stream("rev-list", "--stdin") as walk:
+            _write_all(walk, _ask([tip], self._known))
+            lines = walk.stdout.read().decode("ascii").split()
+            walk.finish()
+        return [ObjectId(line) for line in lines]
+
     def _search(self, tips: Sequence[ObjectId]) -> frozenset[ObjectId]:
         """Halve the tips until the ones at fault stand alone."""
         if not tips or (self._walks_left > 0 and self._are_connected(tips)):

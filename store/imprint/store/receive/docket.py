@@ -3,6 +3,8 @@
 Invariants:
     1. A command that fell stays fallen, with its first reason.
     2. In an atomic push all commands stand or none does.
+    3. The commands of a push that is not atomic act one after the other, as in git receive-pack: each meets
+       the refs as those before it leave them. What is admitted is their sum.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from imprint.store.receive.push import Receipt, UpdateResult
 from imprint.store.types import Anything, MustBe, MustNotExist, RefName, RefUpdate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from imprint.store.catalog.ports import RefSnapshot
     from imprint.store.events import Event
@@ -34,6 +36,8 @@ MISSING_OBJECTS: Final = "missing necessary objects"
 SHALLOW_REFUSED: Final = "shallow update not allowed"
 """Said of a tip below which the client's own history ends; git's words."""
 _BRANCHES: Final = b"refs/heads/"
+_OPTION: Final = b"refs/heads/-"
+"""How a branch begins that may be there, but is not for HEAD: it would be taken for an option."""
 _DEFAULT_HEAD: Final = RefName(b"refs/heads/main")
 _OLD_DEFAULT_HEAD: Final = RefName(b"refs/heads/master")
 
@@ -44,7 +48,9 @@ class Docket:
     def __init__(self, push: Push) -> None:
         self._push = push
         self._errors: list[str | None] = [None] * len(push.commands)
-        self._refuse_each(_find_malformed(push.commands))
+        self._counts = Counter(command.name for command in push.commands)
+        self._void: set[RefCommand] = set()
+        self._refuse_each(self._find_malformed)
 
     @property
     def standing(self) -> list[RefCommand]:
@@ -63,19 +69,60 @@ class Docket:
         """What the refs of the standing commands are believed to point at now."""
         return frozenset(command.old for command in self.standing if command.old)
 
-    def check_refs(self, snapshot: RefSnapshot) -> None:
-        """Refuse what contradicts the refs as they are: a stale belief, the deletion of HEAD's branch."""
+    def check_refs(self, snapshot: RefSnapshot, is_here: Callable[[ObjectId], bool]) -> None:
+        """Refuse what contradicts the refs as they are, whatever the other commands do.
+
+        Args:
+            snapshot: the refs now.
+            is_here: whether the repository has an object.
+        """
+        self._refuse_each(
+            lambda command: (
+                self._find_contradiction(command, _find_id(snapshot, command.name), snapshot.head, is_here)
+                if self._counts[command.name] == 1
+                else None
+            )
+        )
+
+    def check_in_order(self, snapshot: RefSnapshot, is_here: Callable[[ObjectId], bool]) -> None:
+        """Refuse what contradicts the refs as they are when its turn comes; see `check_refs`.
+
+        Where something is deleted and something made, that includes names that collide: a name that is freed
+        by a later command, or by any of an atomic push, is not free.
+        """
+        actual: dict[bytes, ObjectId | None] = {}
+        standing = self.standing
+        names = None
+        if any(command.new is None for command in standing) and any(command.new for command in standing):
+            names = _Names(snapshot.refs)
 
         def find_error(command: RefCommand) -> str | None:
-            if command.new is None and command.name == snapshot.head:
-                return "deletion of the current branch prohibited"
-            value = snapshot.refs.get(RefName(command.name))
-            actual = value.id if value else None
-            if self._push.kind is EventKind.IMPORT or actual == command.old:
-                return None
-            return describe_stale(StaleUpdate(command.name, command.old, actual))
+            name = command.name
+            now = actual[name] if name in actual else _find_id(snapshot, name)
+            if error := self._find_contradiction(command, now, snapshot.head, is_here):
+                return error
+            if names is not None and now is None and command.new:
+                if other := names.find_collision(name):
+                    return _describe_collision(other)
+                names.add(name)
+            elif names is not None and command.new is None and not self._push.atomic:
+                names.remove(name)
+            actual[name] = command.new
+            return None
 
         self._refuse_each(find_error)
+
+    def _find_contradiction(
+        self, command: RefCommand, actual: ObjectId | None, head: RefName, is_here: Callable[[ObjectId], bool]
+    ) -> str | None:
+        if command.new is None and command.name == head:
+            return "deletion of the current branch prohibited"
+        if self._push.kind is EventKind.IMPORT or actual == command.old:
+            return None
+        if command.new is None and actual is None and command.old and not is_here(command.old):
+            self._void.add(command)  # git: what is absent may be deleted by whoever does not know what it was
+            return None
+        return describe_stale(StaleUpdate(command.name, command.old, actual))
 
     def check_tips(self, tips: Mapping[ObjectId, Tip], disconnected: Collection[ObjectId]) -> None:
         """Refuse tips that are not there, not connected, or no commits where only commits may be."""
@@ -108,15 +155,12 @@ class Docket:
         """
         standing = self.standing
         gone = {command.name for command in standing if command.new is None}
-        names = _Names()
-        for name in snapshot.refs:
-            if name not in gone:
-                names.add(name)
+        names = _Names(name for name in snapshot.refs if name not in gone)
         collisions: dict[bytes, str] = {}
         for command in standing:
             if command.new and command.name not in snapshot.refs:
                 if other := names.find_collision(command.name):
-                    collisions[command.name] = f"it collides with {other.decode('utf-8', 'backslashreplace')}"
+                    collisions[command.name] = _describe_collision(other)
                 else:
                     names.add(command.name)
         if collisions:
@@ -133,9 +177,9 @@ class Docket:
         if snapshot.head != _DEFAULT_HEAD or any(name.startswith(_BRANCHES) for name in snapshot.refs):
             return None
         created = {
-            RefName(command.name)
-            for command in self.standing
-            if command.new and command.name.startswith(_BRANCHES)
+            RefName(first.name)
+            for first, new in self._sum()
+            if new and first.name.startswith(_BRANCHES) and not first.name.startswith(_OPTION)
         }
         if snapshot.head in created:
             return None
@@ -144,16 +188,24 @@ class Docket:
         return min(created) if len(created) == 1 else None
 
     def make_updates(self, tips: Mapping[ObjectId, Tip]) -> tuple[RefUpdate, ...]:
-        """The standing commands as the commit point wants them."""
+        """The sum of the standing commands, as the commit point wants it."""
         return tuple(
-            RefUpdate(
-                RefName(command.name),
-                command.new,
-                self._expectation(command),
-                tips[command.new].peeled if command.new else None,
-            )
-            for command in self.standing
+            RefUpdate(RefName(first.name), new, self._expectation(first), tips[new].peeled if new else None)
+            for first, new in self._sum()
+            if new or not self._was_absent(first)
         )
+
+    def _sum(self) -> list[tuple[RefCommand, ObjectId | None]]:
+        """Each ref's first standing command, and what the last makes of it."""
+        firsts: dict[bytes, RefCommand] = {}
+        news: dict[bytes, ObjectId | None] = {}
+        for command in self.standing:
+            firsts.setdefault(command.name, command)
+            news[command.name] = command.new
+        return [(firsts[name], new) for name, new in news.items()]
+
+    def _was_absent(self, command: RefCommand) -> bool:
+        return command.old is None or command in self._void
 
     def make_receipt(
         self, event: Event | None = None, *, unpack_error: str | None = None, warnings: tuple[str, ...] = ()
@@ -164,6 +216,19 @@ class Docket:
             for command, error in zip(self._push.commands, self._errors, strict=True)
         )
         return Receipt(results, event, unpack_error, warnings)
+
+    def _find_malformed(self, command: RefCommand) -> str | None:
+        try:
+            name = RefName.parse(command.name)
+        except BadRefName:
+            return "funny refname"
+        if is_hidden(name):
+            return "deny updating a hidden ref"
+        if name.startswith(b"refs/heads/HEAD/") or name == b"refs/heads/HEAD":
+            return "a branch of this name would be taken for HEAD by those who fetch it"
+        if self._push.atomic and self._counts[name] > 1:
+            return "multiple updates for one ref"
+        return None
 
     def _expectation(self, command: RefCommand) -> Expectation:
         if self._push.kind is EventKind.IMPORT:
@@ -181,39 +246,36 @@ class Docket:
 class _Names:
     """Ref names, with the question whether one more would fit beside them."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Iterable[bytes]) -> None:
         self._taken: set[bytes] = set()
-        self._folders: dict[bytes, bytes] = {}
+        self._folders: dict[bytes, set[bytes]] = {}
+        for name in names:
+            self.add(name)
 
     def add(self, name: bytes) -> None:
         self._taken.add(name)
         for folder in iter_folders(name):
-            self._folders[folder] = name
+            self._folders.setdefault(folder, set()).add(name)
+
+    def remove(self, name: bytes) -> None:
+        self._taken.discard(name)
+        for folder in iter_folders(name):
+            self._folders.get(folder, set()).discard(name)
 
     def find_collision(self, name: bytes) -> bytes | None:
         above = (folder for folder in iter_folders(name) if folder in self._taken)
-        return next(above, None) or self._folders.get(name)
+        return next(above, None) or min(self._folders.get(name, ()), default=None)
+
+
+def _describe_collision(other: bytes) -> str:
+    return f"it collides with {other.decode('utf-8', 'backslashreplace')}"
+
+
+def _find_id(snapshot: RefSnapshot, name: bytes) -> ObjectId | None:
+    value = snapshot.refs.get(RefName(name))
+    return value.id if value else None
 
 
 def describe_stale(stale: StaleUpdate) -> str:
     """A lost race or an old belief, in one line."""
     return f"stale: it is at {stale.actual or 'nothing'}, not at {stale.expected or 'nothing'}; fetch first"
-
-
-def _find_malformed(commands: Collection[RefCommand]) -> Callable[[RefCommand], str | None]:
-    counts = Counter(command.name for command in commands)
-
-    def find_error(command: RefCommand) -> str | None:
-        try:
-            name = RefName.parse(command.name)
-        except BadRefName:
-            return "funny refname"
-        if is_hidden(name):
-            return "deny updating a hidden ref"
-        if name.startswith((b"refs/heads/-", b"refs/heads/HEAD/")) or name == b"refs/heads/HEAD":
-            return "a branch of this name would be taken for an option or for HEAD"
-        if counts[name] > 1:
-            return "multiple updates for one ref"
-        return None
-
-    return find_error

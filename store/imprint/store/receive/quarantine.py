@@ -170,7 +170,12 @@ class Quarantine:
             "--batch-check=%(objectsize) %(objecttype) %(objectname)",
         ) as listing:
             for line in listing.stdout:
-                size, kind, name = line.split()
+                try:
+                    size, kind, name = line.split()
+                except ValueError as unreadable:  # "... missing": index-pack took what git cannot read back
+                    raise PushRefused(
+                        "an object of the pack cannot be read back", rule="index-pack"
+                    ) from unreadable
                 if int(size) > bytes_max:
                     raise LimitExceeded(
                         f"an object of the pack is larger than {bytes_max} bytes", limit="object_bytes_max"

@@ -120,7 +120,9 @@ class Receiver:
             StoreFailure: the machine failed; nothing was admitted.
         """
         docket = Docket(push)
-        docket.check_refs(repository.view.refs.snapshot())
+        docket.check_refs(
+            repository.view.refs.snapshot(), lambda each: repository.view.objects.find_kind(each) is not None
+        )
         if push.commands and not docket.standing:
             if push.pack:
                 drain(push.pack)
@@ -132,7 +134,7 @@ class Receiver:
             except (ProtocolError, PushRefused) as refusal:
                 docket.refuse_all("unpacker error")
                 return docket.make_receipt(unpack_error=refusal.message)
-            tips = self._connect(docket, quarantine, unpacked, repository)
+            tips = self._connect(push, docket, quarantine, unpacked, repository)
             verdict = self._verify_allowed(push, repository)
             warnings = self._find_warnings(unpacked, quarantine, repository)
             with promotion_lock(repository.git_dir).hold():
@@ -165,7 +167,12 @@ class Receiver:
         return unpacked
 
     def _connect(
-        self, docket: Docket, quarantine: Quarantine, unpacked: Unpacked | None, repository: Repository
+        self,
+        push: Push,
+        docket: Docket,
+        quarantine: Quarantine,
+        unpacked: Unpacked | None,
+        repository: Repository,
     ) -> dict[ObjectId, Tip]:
         """Refuse tips that are not whole; what the others are."""
         tips = find_tips(quarantine.beside, docket.tips, unpacked.kinds if unpacked else None)
@@ -178,7 +185,10 @@ class Receiver:
             repository.git_dir / "objects" / "pack",
             lambda: self.hosting.catalogue.list_packs(repository.record.id),
         )
-        docket.check_tips(tips, connectivity.find_disconnected(tips))
+        disconnected = connectivity.find_disconnected(tips)
+        if push.shallow:
+            disconnected |= connectivity.find_cut(tips.keys() - disconnected, frozenset(push.shallow))
+        docket.check_tips(tips, disconnected)
         self._step("connected")
         return tips
 
@@ -210,8 +220,10 @@ class Receiver:
 
     def _promote(self, push: Push, docket: Docket, ready: _Ready, repository: Repository) -> Event | None:
         """Under the lock: put the pack in place, admit, and take the pack away again if that fails."""
-        docket.check_refs(repository.view.refs.snapshot())
-        if not docket.standing and push.head is None:
+        docket.check_in_order(
+            repository.view.refs.snapshot(), lambda each: bool(find_tips(ready.quarantine.beside, [each]))
+        )
+        if not docket.make_updates(ready.tips) and push.head is None:
             return None
         record = self._place(ready, repository)
         event = None
@@ -259,13 +271,13 @@ class Receiver:
         self, push: Push, docket: Docket, ready: _Ready, record: PackRecord | None, repository: Repository
     ) -> Event | None:
         """The commit point, tried again without the commands that the catalogue refuses."""
-        while docket.standing or push.head:
+        while (updates := docket.make_updates(ready.tips)) or push.head:
             admission = self._make_admission(push, ready.verdict, repository)
             try:
                 event = self.hosting.catalogue.admit(
                     replace(
                         admission,
-                        updates=docket.make_updates(ready.tips),
+                        updates=updates,
                         pack=record,
                         head=push.head or docket.find_first_branch(repository.view.refs.snapshot()),
                     )

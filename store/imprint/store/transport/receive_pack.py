@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from imprint.store.errors import LimitExceeded, ProtocolError, PushRefused, StoreError
-from imprint.store.receive.policy import is_hidden
 from imprint.store.receive.push import Push, Receipt, RefCommand, UpdateResult
+from imprint.store.receive.quarantine import drain
+from imprint.store.refs.hidden import HiddenRefs
 from imprint.store.transport.capabilities import AGENT, verify_object_format
 from imprint.store.transport.keepalive import SECONDS, SlowWork
 from imprint.store.transport.pktline import (
@@ -28,7 +29,7 @@ from imprint.store.transport.pktline import (
     render_band,
     render_frame,
 )
-from imprint.store.types import ObjectId
+from imprint.store.types import HashAlgorithm, ObjectId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from imprint.store.hosting.repositories import Repository
     from imprint.store.limits import Limits
     from imprint.store.receive.receiver import Receiver
-    from imprint.store.types import HashAlgorithm
 
 SERVICE: Final = render_frame("# service=git-receive-pack\n") + Mark.FLUSH.value
 """Precedes an advertisement over HTTP (gitprotocol-http(5))."""
@@ -50,7 +50,10 @@ _CAPABILITIES: Final = (
     "atomic",
     "ofs-delta",
 )
-_COMMAND: Final = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) ([0-9a-f]{40}|[0-9a-f]{64}) ([^\0]{1,32768})\Z")
+_COMMAND: Final = re.compile(
+    rb"([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}) ([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}) ([^\0]{1,32768})\Z"
+)
+_ID_LENGTHS: Final = frozenset(each.hex_length for each in HashAlgorithm)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]+")
 _UNPACKER_ERROR: Final = "unpacker error"
 
@@ -84,10 +87,11 @@ def advertise_receive(
     algorithm = repository.record.algorithm
     options = ("push-options",) if limits.push_options_max else ()
     capabilities = " ".join((*_CAPABILITIES, *options, f"object-format={algorithm.value}", AGENT)).encode()
+    hidden = HiddenRefs.of(repository.record)
     lines = [
         value.id.encode() + b" " + name
         for name, value in repository.view.refs.snapshot().refs.items()
-        if not is_hidden(name)
+        if not hidden.hides(name)
     ]
     first, *others = lines or [algorithm.zero.encode() + b" capabilities^{}"]
     frames = [SERVICE] if over_http else []
@@ -112,18 +116,19 @@ def parse_receive(body: BinaryIO, limits: Limits, algorithm: HashAlgorithm) -> R
     while isinstance(line := reader.read(), bytes):
         line = line.removesuffix(b"\n")
         if line.startswith(b"shallow "):
-            shallow.append(ObjectId.parse(line.removeprefix(b"shallow ")))
+            if end := _parse_id(line.removeprefix(b"shallow ")):
+                shallow.append(end)
             continue
         command, zero, after = line.partition(b"\0")
-        if zero and not commands:
-            capabilities = frozenset(after.split())
+        if zero:
+            capabilities |= frozenset(after.partition(b"\0")[0].split())
             verify_object_format(capabilities, algorithm)
         commands.append(_parse_command(command, algorithm))
         if len(commands) > limits.commands_max:
             raise LimitExceeded(
                 f"more than {limits.commands_max} ref updates in one push", limit="commands_max"
             )
-    if line is not Mark.FLUSH and (line or commands or shallow):
+    if line is None and (commands or shallow):
         raise ProtocolError("the commands of a push end with a flush packet")
     if not commands:
         return None
@@ -200,8 +205,8 @@ class _Answer:
 
     def _receive(self, body: BinaryIO | None) -> Receipt:
         """Receive; refusals of the whole push become a receipt, because only the report can tell them."""
-        if body and not self._request.has_pack and body.read(1):
-            return self._refuse_all("unexpected bytes after the commands", is_pack_at_fault=True)
+        if body and not self._request.has_pack:
+            drain(body)  # as git receive-pack does, what follows nothing but deletions is not looked at
         push = Push(
             self._principal,
             self._request.commands,
@@ -254,7 +259,9 @@ def _parse_command(line: bytes, algorithm: HashAlgorithm) -> RefCommand:
 
 
 def _parse_id(text: bytes) -> ObjectId | None:
-    return ObjectId.parse(text) if text.strip(b"0") else None
+    """As git reads it: capitals are taken too, and zeros mean "none"."""
+    is_zero = len(text) in _ID_LENGTHS and not text.strip(b"0")
+    return None if is_zero else ObjectId.parse(text.lower())
 
 
 def _parse_options(reader: FrameReader, limits: Limits) -> tuple[str, ...]:
