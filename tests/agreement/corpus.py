@@ -11,7 +11,7 @@ _RACE = (
 )
 _HEAD = "those who fetch it would find it as refs/remotes/origin/HEAD, which is another branch"
 _BLIND = "a deletion that does not name what it deletes would undo what somebody else just pushed"
-_HALF = "git carries out the rest of an atomic push when one ref is hidden or not connected; here it is all or none"
+_HALF = "git does the rest of an atomic push when one ref is hidden or not connected; here it is all or none"
 ON_PURPOSE: dict[str, str] = {
     "pack/then 1 bytes b'\\x00'": _RACE,
     "pack/then 1 bytes b'\\n'": _RACE,
@@ -29,7 +29,7 @@ ON_PURPOSE: dict[str, str] = {
     "delete/HEAD's, old is zero": _BLIND,
     "several/one ghost, atomic": _HALF,
     "several/one hidden, atomic": _HALF,
-    "gitmodules/of 17 MiB": "blobs over 16 MiB are not held in memory, and such a .gitmodules cannot be checked",
+    "gitmodules/of 17 MiB": "larger blobs than 16 MiB pass in pieces: such a file cannot be checked",
 }
 """Cases that Imprint refuses whatever git says, each with the reason; docs/agreement.md lists them."""
 
