@@ -1,4 +1,4 @@
-"""`imprint doctor`: whether this machine has what Imprint needs."""
+"""`imprint doctor`: whether this machine has what Imprint needs, and a data folder what it promises."""
 
 import re
 import subprocess
@@ -7,7 +7,7 @@ from typing import Final
 
 import typer
 
-from imprint.cli.call import Call, prints
+from imprint.cli.call import Call, operates
 from imprint.cli.ports import Document
 
 GIT_VERSION_MIN: Final = (2, 36)
@@ -18,18 +18,21 @@ _EXTRAS: Final = {
 }
 
 
-@prints
+@operates
 def doctor(call: Call) -> None:
-    """Check that git and the optional parts of Imprint are there.
+    """Check that what Imprint needs is there, and what a data folder keeps is whole.
 
-    Exit code 1 when something is missing.
+    With --data, every large object (Git LFS) of the data folder is read and hashed. Exit code 1 when something
+    is missing or damaged.
     """
     checks = [_check_git(call), *(_check_extra(name) for name in _EXTRAS)]
+    if call.data is not None:
+        checks += _check_large_objects(call)
     is_well = all(check["ok"] for check in checks)
     if call.as_json:
         call.output.document({"ok": is_well, "checks": checks})
     else:
-        rows = [["ok" if check["ok"] else "missing", check["what"], check["found"]] for check in checks]
+        rows = [["ok" if check["ok"] else "wrong", check["what"], check["found"]] for check in checks]
         call.output.table(["state", "what", "found"], rows)
     if not is_well:
         raise typer.Exit(1)
@@ -61,3 +64,19 @@ def _check_extra(name: str) -> Document:
             absent.append(package)
     text = f"no {', '.join(absent)}: pip install 'imprint[{name}]'" if absent else ", ".join(found)
     return {"what": f"imprint[{name}]", "ok": not absent, "found": text}
+
+
+def _check_large_objects(call: Call) -> list[Document]:
+    """One check for each repository that has large objects."""
+    from imprint.cli.hosted import open_hosting
+
+    checks: list[Document] = []
+    with open_hosting(call.data_folder(), call.key_path) as hosting:
+        for repository in hosting.list():
+            count = len(hosting.lfs.register.list_objects(repository.record.id))
+            faults = list(hosting.lfs.find_faults(repository.record.id))
+            found = [f"{fault.oid}: {fault.what}" for fault in faults] or [f"{count} whole"]
+            what = f"large objects of {repository.record.name}"
+            if count:
+                checks.append({"what": what, "ok": not faults, "found": "; ".join(found)})
+    return checks
