@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from imprint.store.durable import sync_folder
 from imprint.store.errors import PlumbingFailed, StorageFailed, StoreFailure
 from imprint.store.events import PackReplacement
+from imprint.store.maintenance.lookup import drop_lookup, read_covered
 from imprint.store.maintenance.work import render_tips
 from imprint.store.receive import packs
 from imprint.store.receive.receiver import promotion_lock
@@ -57,6 +58,11 @@ def adopt(work: Work) -> Adoption:
     missing = list_missing(work)
     if not missing:
         return Adoption()
+    try:
+        if missing & read_covered(work.pack_dir):
+            drop_lookup(work.pack_dir)
+    except OSError as failure:
+        raise StorageFailed(f"{failure.filename}: {failure.strerror}") from failure
     candidates = tuple(
         name
         for name in sorted(packs.list_packs(work.pack_dir) - work.list_live())

@@ -65,6 +65,16 @@ def has_bitmap(pack_dir: Path) -> bool:
     return any(pack_dir.glob(f"{_NAME}-*.bitmap"))
 
 
+def drop_lookup(pack_dir: Path) -> None:
+    """Remove the multi-pack-index: git does not look for an object beside a pack that it names and has not.
+
+    May raise `OSError`.
+    """
+    (pack_dir / _NAME).unlink(missing_ok=True)
+    for path in pack_dir.glob(f"{_NAME}-*"):
+        path.unlink(missing_ok=True)
+
+
 def write_lookup(work: Work) -> bool:
     """Index the live packs anew, with bitmaps from SQL's refs; False if one of them has gone meanwhile.
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from imprint.store.durable import sync_folder
 from imprint.store.errors import StorageFailed
+from imprint.store.events import PackReplacement
 from imprint.store.maintenance.lookup import list_stale, read_covered, write_lookup
 from imprint.store.maintenance.state import read_state, write_state
 from imprint.store.receive import packs
@@ -49,6 +50,10 @@ def remove_retired(work: Work) -> tuple[str, ...]:
     if list_stale(work.pack_dir, work.list_live()):
         write_lookup(work)
     with promotion_lock(work.git_dir).hold():
+        # Changes nothing, but waits for an admission whose outcome its caller could not wait for.
+        work.hosting.catalogue.replace_packs(
+            work.repository.record.id, PackReplacement(), work.hosting.clock.now_ms()
+        )
         if any(not packs.is_whole(name, work.pack_dir) for name in work.list_live()):
             return ()
         due = (_find_due(work) & work.list_retired().keys()) - read_covered(work.pack_dir)
