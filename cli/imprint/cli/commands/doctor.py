@@ -22,8 +22,8 @@ _EXTRAS: Final = {
 def doctor(call: Call) -> None:
     """Check that what Imprint needs is there, and what a data folder keeps is whole.
 
-    With --data, every large object (Git LFS) of the data folder is read and hashed. Exit code 1 when something
-    is missing or damaged.
+    With --data, every large object (Git LFS) of the data folder is read and hashed. Exit code 1 when
+    something is missing or damaged.
     """
     checks = [_check_git(call), *(_check_extra(name) for name in _EXTRAS)]
     if call.data is not None:
