@@ -2,10 +2,16 @@
 
 import hashlib
 import http.client
+import os
+import resource
 import shutil
+import socket
+import threading
 import time
 import urllib.parse
 from datetime import datetime
+from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -261,6 +267,44 @@ def test_an_object_whose_file_was_lost_is_asked_for_again(server, name, caller):
     caller.put(CONTENT)
     assert caller.get(f"/objects/{oid_of(CONTENT)}").content == CONTENT
     assert list(server.hosting.lfs.find_faults(record.id)) == []
+
+
+class Memory(threading.Thread):
+    """Watches how much memory this process has, which holds client and server."""
+
+    def __enter__(self) -> Self:
+        self._ended = threading.Event()
+        self.before_bytes = self.peak_bytes = self._read()
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._ended.wait(0.005):
+            self.peak_bytes = max(self.peak_bytes, self._read())
+
+    def _read(self) -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def test_a_large_object_passes_through_in_bounded_memory(caller):
+    piece, count = os.urandom(MEBIBYTE), 100
+    digest = hashlib.sha256()
+    for _ in range(count):
+        digest.update(piece)
+    address = f"{caller.base}/objects/{digest.hexdigest()}"
+    arrived = hashlib.sha256()
+    with Memory() as memory:
+        assert caller.client.put(address, content=(piece for _ in range(count))).status_code == 200
+        with caller.client.stream("GET", address) as answer:
+            assert answer.headers["content-length"] == str(count * MEBIBYTE)
+            for part in answer.iter_bytes():
+                arrived.update(part)
+    assert arrived.digest() == digest.digest()
+    assert memory.peak_bytes - memory.before_bytes < 50 * MEBIBYTE
 
 
 # -- who may --------------------------------------------------------------------------------------------
@@ -525,7 +569,9 @@ def test_a_stock_client_is_told_of_an_object_that_nobody_delivered(server, name,
     url = server.git_url(name, server.token(name))
     ada = clients.begin(url)
     ada.commit({"a.bin": CONTENT}, "Begin")
-    ada("push", "-q", "--no-verify", "origin", "main")
+    told = ada.run("push", "--no-verify", "origin", "main")
+    assert told.returncode == 0
+    assert b"1 large object (Git LFS) that this push names did not come" in told.stderr
     lazy = clients.new()
     lazy.environment["GIT_LFS_SKIP_SMUDGE"] = "1"
     lazy("clone", "-q", url, "clone")
@@ -535,3 +581,79 @@ def test_a_stock_client_is_told_of_an_object_that_nobody_delivered(server, name,
     ada("lfs", "push", "--all", "origin")
     lazy("lfs", "pull")
     assert content_of(lazy, "a.bin") == CONTENT
+
+
+class CuttingProxy:
+    """Passes connections on to a server, and cuts off the first that sends more than `cut_at` bytes."""
+
+    def __init__(self, server_url: str, cut_at: int) -> None:
+        target = urllib.parse.urlsplit(server_url)
+        self._target = (target.hostname, target.port)
+        self._left = [cut_at]
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.cuts = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._target)
+            threading.Thread(target=self._pass_on, args=(client, server, True), daemon=True).start()
+            threading.Thread(target=self._pass_on, args=(server, client, False), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, is_upload: bool) -> None:
+        passed = 0
+        try:
+            while chunk := source.recv(16384):
+                passed += len(chunk)
+                if is_upload and self._left and passed > self._left[0]:
+                    self._left.clear()
+                    self.cuts += 1
+                    break
+                target.sendall(chunk)
+        except OSError:
+            pass
+        for each in (source, target):
+            each.close()
+
+
+@needs_client
+def test_a_stock_client_sends_again_what_was_cut_off(server, name, clients):
+    proxy = CuttingProxy(server.url, len(CONTENT) // 2)
+    secret = server.token(name)
+    ada = clients.begin(f"http://git:{secret}@127.0.0.1:{proxy.port}/{name}.git")
+    ada.commit({"a.bin": CONTENT}, "Begin")
+    ada("push", "-q", "origin", "main")
+    proxy.close()
+    assert proxy.cuts == 1
+    clone = clients.clone(server.git_url(name, secret))
+    assert content_of(clone, "a.bin") == CONTENT
+    server.hosting.lfs.objects.sweep()
+    assert files_of(server, name) == [oid_of(CONTENT)]
+
+
+@needs_client
+def test_a_stock_client_goes_on_with_a_download_that_was_cut_off(server, name, clients):
+    url = server.git_url(name, server.token(name))
+    ada = clients.begin(url)
+    ada.commit({"a.bin": CONTENT}, "Begin")
+    ada("push", "-q", "origin", "main")
+    late = clients.new()
+    late.environment |= {"GIT_LFS_SKIP_SMUDGE": "1", "GIT_TRACE": "1"}
+    late("clone", "-q", url, "clone")
+    late.folder /= "clone"
+    incomplete = late.folder / ".git" / "lfs" / "incomplete"
+    incomplete.mkdir(parents=True)
+    (incomplete / f"{oid_of(CONTENT)}.part").write_bytes(CONTENT[: len(CONTENT) // 2])
+    done = late.run("lfs", "pull")
+    assert done.returncode == 0
+    assert b"server accepted resume" in done.stderr
+    assert content_of(late, "a.bin") == CONTENT
