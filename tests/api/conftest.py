@@ -1,5 +1,6 @@
 """One real server for the tests of this folder: real store, real uvicorn on loopback, stock git."""
 
+import base64
 import dataclasses
 import itertools
 import os
@@ -16,7 +17,7 @@ from imprint.api.app import create_app
 from imprint.api.server import Ending, Server, listen, ssh_address_of
 from imprint.api.settings import ApiSettings
 from imprint.semantic.library import Library
-from imprint.store.actors import ActorKind, Verb
+from imprint.store.actors import ActorKind, Token, Verb
 from imprint.store.clock import ManualClock
 from imprint.store.hosting.access import SessionSeed
 from imprint.store.hosting.data import DataFolder
@@ -92,6 +93,7 @@ class Served:
     clock: ManualClock
     folder: Path
     admin: str
+    process: Server
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     clients: dict[str | None, httpx.Client] = field(default_factory=dict)
 
@@ -177,7 +179,7 @@ def serve_at() -> Iterator[Callable[..., Served]]:
         hosting, ledger, library, app, server, thread, urls = start(folder, settings or ApiSettings(), clock)
         path = hosting.ensure_admin_token()
         assert path is not None
-        served = Served(*urls, hosting, ledger, library, app, clock, folder, path.read_text().strip())
+        served = Served(*urls, hosting, ledger, library, app, clock, folder, path.read_text().strip(), server)
         started.append((served, server, thread))
         return served
 
@@ -197,6 +199,65 @@ def serve_at() -> Iterator[Callable[..., Served]]:
 def server(tmp_path_factory: pytest.TempPathFactory, serve_at: Callable[..., Served]) -> Served:
     """The server that most tests share. A test that changes something makes its own repository."""
     return serve_at(tmp_path_factory.mktemp("server"))
+
+
+class Keys:
+    """SSH keys of people, made with ssh-keygen, and stock clients that come with one of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.numbers = itertools.count(1)
+
+    def make(self, kind: str = "ed25519") -> Path:
+        path = self.folder / f"key-{next(self.numbers)}"
+        subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "ada", "-f", path], check=True)
+        return path
+
+    def register(self, server: Served, key: Path, *repositories: str, **more: object) -> Token:
+        line = key.with_suffix(".pub").read_text()
+        server.token(*repositories, ssh_key=line, **more)
+        return server.hosting.authenticate_key(base64.b64decode(line.split()[1])).token
+
+    def command(self, key: Path) -> list[str]:
+        """An ssh that comes with the key, and with nothing of this machine's configuration."""
+        options = ["StrictHostKeyChecking=accept-new", f"UserKnownHostsFile={self.folder / 'known'}"]
+        options += ["BatchMode=yes", "IdentitiesOnly=yes", "IdentityAgent=none", "LogLevel=ERROR"]
+        return ["ssh", "-F", "none", "-i", str(key), *(f"-o{option}" for option in options)]
+
+    def client(self, server: Served, key: Path, **identity: str) -> Stock:
+        git = server.work_tree(**identity)
+        git.environment["GIT_SSH_COMMAND"] = " ".join(self.command(key))
+        return git
+
+    @staticmethod
+    def url(server: Served, name: str) -> str:
+        return f"{server.ssh_url}/{name}.git"
+
+    def ask(
+        self, server: Served, key: Path, *command: str, options: tuple[str, ...] = ()
+    ) -> subprocess.Popen:
+        """Have ssh run something, with its streams open."""
+        host, _, port = server.ssh_url.removeprefix("ssh://").rpartition(":")
+        return subprocess.Popen(
+            [*self.command(key), *options, "-p", port, host, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+        )
+
+    def run(
+        self, server: Served, key: Path, *command: str, options: tuple[str, ...] = (), stdin: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
+        with self.ask(server, key, *command, options=options) as process:
+            out, err = process.communicate(stdin, timeout=60)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """Makes SSH keys and comes with them."""
+    return Keys(tmp_path_factory.mktemp("keys"))
 
 
 RETRY_BEFORE = '''"""Calling a service that may be busy."""

@@ -1,12 +1,9 @@
 """Git over SSH, with the stock clients of git and OpenSSH."""
 
-import base64
 import os
 import shutil
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -22,67 +19,12 @@ READ = frozenset({Verb.READ})
 VERSION_2 = ("-o", "SetEnv=GIT_PROTOCOL=version=2")
 
 
-class Keys:
-    """Keys of people, made with ssh-keygen, and a git that comes with one of them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.count = 0
-
-    def make(self, kind: str = "ed25519") -> Path:
-        self.count += 1
-        path = self.folder / f"key-{self.count}"
-        subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "ada", "-f", path], check=True)
-        return path
-
-    def ssh(self, key: Path, *more: str) -> str:
-        """The command line of an ssh that uses the key, and nothing of this machine's configuration."""
-        known = self.folder / "known_hosts"
-        options = ["StrictHostKeyChecking=accept-new", f"UserKnownHostsFile={known}", "BatchMode=yes"]
-        options += ["IdentitiesOnly=yes", "IdentityAgent=none", "LogLevel=ERROR", "ConnectTimeout=20", *more]
-        return " ".join(["ssh", "-F", "none", "-i", str(key), *(f"-o {option}" for option in options)])
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory) -> Keys:
-    return Keys(tmp_path_factory.mktemp("keys"))
-
-
 @pytest.fixture(scope="module")
 def ada(server, keys):
     """A key that may read and write everything."""
     key = keys.make()
-    register(server, key, "*")
+    keys.register(server, key, "*")
     return key
-
-
-def register(server, key: Path, *repositories: str, **more):
-    line = key.with_suffix(".pub").read_text()
-    server.token(*repositories, ssh_key=line, **more)
-    return server.hosting.authenticate_key(base64.b64decode(line.split()[1])).token
-
-
-def client(server, keys, key: Path, *more: str, **identity: str):
-    git = server.work_tree(**identity)
-    git.environment["GIT_SSH_COMMAND"] = keys.ssh(key, *more)
-    return git
-
-
-def url(server, name: str) -> str:
-    return f"{server.ssh_url}/{name}.git"
-
-
-def run_ssh(server, keys, key: Path, *command: str, options: tuple[str, ...] = (), stdin: bytes = b""):
-    host, _, port = server.ssh_url.removeprefix("ssh://").rpartition(":")
-    words = keys.ssh(key).split()
-    return subprocess.run(
-        [*words, *options, "-p", port, host, *command],
-        capture_output=True,
-        input=stdin,
-        timeout=60,
-        check=False,
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
-    )
 
 
 def wait_until(holds, seconds: float = 20.0) -> None:
@@ -94,26 +36,26 @@ def wait_until(holds, seconds: float = 20.0) -> None:
 
 def test_a_stock_client_clones_pushes_and_fetches(server, keys, ada) -> None:
     name = server.repository()
-    git = client(server, keys, ada)
+    git = keys.client(server, ada)
     first = git.commit({"a.txt": "one\n"}, "Begin")
-    git("push", "-q", url(server, name), "HEAD:refs/heads/main")
-    other = client(server, keys, ada)
-    other("clone", "-q", url(server, name), "clone")
+    git("push", "-q", keys.url(server, name), "HEAD:refs/heads/main")
+    other = keys.client(server, ada)
+    other("clone", "-q", keys.url(server, name), "clone")
     assert other("-C", "clone", "rev-parse", "HEAD") == first
     second = git.commit({"a.txt": "two\n"}, "Go on")
-    git("push", "-q", url(server, name), "HEAD:refs/heads/main")
+    git("push", "-q", keys.url(server, name), "HEAD:refs/heads/main")
     other("-C", "clone", "pull", "-q")
     assert other("-C", "clone", "rev-parse", "HEAD") == second
-    git("push", "-q", url(server, name), "HEAD:refs/heads/topic")
-    git("push", "-q", url(server, name), ":refs/heads/topic")
+    git("push", "-q", keys.url(server, name), "HEAD:refs/heads/topic")
+    git("push", "-q", keys.url(server, name), ":refs/heads/topic")
     assert other("-C", "clone", "ls-remote", "--heads").split() == [second, "refs/heads/main"]
 
 
 @pytest.mark.parametrize("version", [0, 1, 2])
 def test_every_version_of_the_protocol_is_spoken(server, keys, ada, sample, version: int) -> None:
-    git = client(server, keys, ada)
+    git = keys.client(server, ada)
     git.environment["GIT_TRACE_PACKET"] = str(git.folder / "trace")
-    git("-c", f"protocol.version={version}", "clone", "-q", url(server, sample.name), "clone")
+    git("-c", f"protocol.version={version}", "clone", "-q", keys.url(server, sample.name), "clone")
     assert git("-C", "clone", "rev-parse", "HEAD") == sample.unknown
     said = (git.folder / "trace").read_text()
     assert ("version 2" in said) == (version == 2)
@@ -121,36 +63,36 @@ def test_every_version_of_the_protocol_is_spoken(server, keys, ada, sample, vers
 
 
 def test_shallow_and_partial_clones_deepen_and_complete(server, keys, ada, sample) -> None:
-    git = client(server, keys, ada)
-    git("clone", "-q", "--depth=1", url(server, sample.name), "shallow")
+    git = keys.client(server, ada)
+    git("clone", "-q", "--depth=1", keys.url(server, sample.name), "shallow")
     assert git("-C", "shallow", "rev-list", "--count", "HEAD") == "1"
     git("-C", "shallow", "fetch", "-q", "--unshallow")
     assert int(git("-C", "shallow", "rev-list", "--count", "HEAD")) > 1
-    git("clone", "-q", "--no-checkout", "--filter=blob:none", url(server, sample.name), "partial")
+    git("clone", "-q", "--no-checkout", "--filter=blob:none", keys.url(server, sample.name), "partial")
     assert git("-C", "partial", "show", "HEAD:README.md").startswith("# App")
 
 
 def test_a_push_is_atomic_when_asked_and_takes_options(server, keys, ada) -> None:
     name = server.repository()
-    git = client(server, keys, ada)
+    git = keys.client(server, ada)
     git.commit({"a": "1"}, "Begin")
-    git("push", "-q", "-o", "ci.skip", url(server, name), "HEAD:refs/heads/main")
+    git("push", "-q", "-o", "ci.skip", keys.url(server, name), "HEAD:refs/heads/main")
     git("commit", "-q", "--amend", "--allow-empty", "-m", "Other")
     refs = ["HEAD:refs/heads/main", "HEAD:refs/heads/new"]
-    git.refused("push", "-q", "--atomic", url(server, name), *refs)
-    assert "refs/heads/new" not in git("ls-remote", url(server, name))
-    git("push", "-q", "--atomic", url(server, name), *(f"+{each}" for each in refs))
-    assert "refs/heads/new" in git("ls-remote", url(server, name))
+    git.refused("push", "-q", "--atomic", keys.url(server, name), *refs)
+    assert "refs/heads/new" not in git("ls-remote", keys.url(server, name))
+    git("push", "-q", "--atomic", keys.url(server, name), *(f"+{each}" for each in refs))
+    assert "refs/heads/new" in git("ls-remote", keys.url(server, name))
 
 
 def test_what_is_delivered_is_that_of_the_key_and_its_session(server, keys) -> None:
     name = server.repository()
     key = keys.make("ecdsa")
     seed = SessionSeed("s-ssh", agent="codex", prompt="Do it.")
-    token = register(server, key, name, actor="agent-ssh", session=seed)
-    git = client(server, keys, key, name="agent-ssh", email="agent-ssh@agents.example.com")
+    token = keys.register(server, key, name, actor="agent-ssh", session=seed)
+    git = keys.client(server, key, name="agent-ssh", email="agent-ssh@agents.example.com")
     head = git.commit({"a.py": "def f():\n    return 1\n"}, "Do it")
-    git("push", "-q", url(server, name), "HEAD:refs/heads/main")
+    git("push", "-q", keys.url(server, name), "HEAD:refs/heads/main")
     record = server.hosting.get(RepositoryName.parse(name)).record
     event = server.hosting.catalogue.list_events(record.id)[-1]
     assert (event.actor, event.token_id) == ("agent-ssh", token.id)
@@ -164,63 +106,58 @@ def test_what_is_delivered_is_that_of_the_key_and_its_session(server, keys) -> N
 
 def test_a_key_that_nobody_registered_stays_outside(server, keys, sample) -> None:
     stranger = keys.make()
-    told = client(server, keys, stranger).refused("ls-remote", url(server, sample.name))
+    told = keys.client(server, stranger).refused("ls-remote", keys.url(server, sample.name))
     assert "Permission denied (publickey)" in told
 
 
 def test_no_user_name_and_no_password_gets_in(server, keys, sample) -> None:
     key = keys.make()
     options = ("-o", "PreferredAuthentications=password,keyboard-interactive,none,hostbased", "-l", "admin")
-    done = run_ssh(server, keys, key, f"git-upload-pack '{sample.name}'", options=options)
+    done = keys.run(server, key, f"git-upload-pack '{sample.name}'", options=options)
     assert done.returncode == 255
     assert b"Permission denied (publickey)" in done.stderr
 
 
 def test_any_user_name_is_as_good_as_another(server, keys, ada, sample) -> None:
-    git = client(server, keys, ada)
-    git("ls-remote", url(server, sample.name).replace("git@", "somebody@"))
+    git = keys.client(server, ada)
+    git("ls-remote", keys.url(server, sample.name).replace("git@", "somebody@"))
 
 
 def test_a_revoked_key_ends_with_the_next_command_even_on_an_open_connection(server, keys, sample) -> None:
     key = keys.make()
-    token = register(server, key, sample.name, verbs=READ)
+    token = keys.register(server, key, sample.name, verbs=READ)
     shared = ("-o", f"ControlPath={keys.folder / 'master'}")
-    host, _, port = server.ssh_url.removeprefix("ssh://").rpartition(":")
-    command = [*keys.ssh(key).split(), *shared, "-o", "ControlMaster=yes", "-N", "-p", port, host]
-    master = subprocess.Popen(command, env={"PATH": os.environ["PATH"]}, stderr=subprocess.DEVNULL)
-    try:
+    with keys.ask(server, key, options=(*shared, "-o", "ControlMaster=yes", "-N")) as master:
         wait_until((keys.folder / "master").exists)
         ask = [f"git-upload-pack '{sample.name}'"]
-        before = run_ssh(server, keys, key, *ask, options=shared, stdin=b"0000")
+        before = keys.run(server, key, *ask, options=shared, stdin=b"0000")
         assert before.returncode == 0, before.stderr
         server.hosting.catalogue.revoke_token(token.id, server.clock.now_ms())
-        after = run_ssh(server, keys, key, *ask, options=shared, stdin=b"0000")
+        after = keys.run(server, key, *ask, options=shared, stdin=b"0000")
         assert after.returncode == 128
         assert f"imprint: token {token.id} was revoked".encode() in after.stderr
         assert after.stdout == b""
-    finally:
         master.terminate()
-        master.wait(10)
-    assert "Permission denied" in client(server, keys, key).refused("ls-remote", url(server, sample.name))
+    assert "Permission denied" in keys.client(server, key).refused("ls-remote", keys.url(server, sample.name))
 
 
 def test_a_key_for_reading_does_not_push(server, keys, sample) -> None:
     key = keys.make()
-    register(server, key, sample.name, verbs=READ)
-    git = client(server, keys, key)
-    git("fetch", "-q", url(server, sample.name), "main")
+    keys.register(server, key, sample.name, verbs=READ)
+    git = keys.client(server, key)
+    git("fetch", "-q", keys.url(server, sample.name), "main")
     git("checkout", "-q", "-b", "mine", "FETCH_HEAD")
     git.commit({"mine": "1"}, "Mine")
-    told = git.refused("push", url(server, sample.name), "HEAD:refs/heads/mine")
+    told = git.refused("push", keys.url(server, sample.name), "HEAD:refs/heads/mine")
     assert f"imprint: this token may not write {sample.name}; use a token with the verb 'write'" in told
 
 
 def test_a_hidden_repository_is_answered_like_a_missing_one(server, keys, sample) -> None:
     key = keys.make()
-    register(server, key, server.repository(), verbs=READ)
+    keys.register(server, key, server.repository(), verbs=READ)
     said = []
     for name in (sample.name, "nobody/nothing"):
-        done = run_ssh(server, keys, key, f"git-upload-pack '/{name}.git'")
+        done = keys.run(server, key, f"git-upload-pack '/{name}.git'")
         said.append((done.returncode, done.stdout, done.stderr.decode().replace(name, "NAME")))
     assert said[0] == said[1]
     assert said[0][:2] == (128, b"")
@@ -231,7 +168,7 @@ def test_a_hidden_repository_is_answered_like_a_missing_one(server, keys, sample
 @pytest.mark.parametrize("program", ["git-upload-pack", "git upload-pack"])
 def test_a_path_is_written_in_several_ways(server, keys, ada, sample, program: str, path: str) -> None:
     command = f"{program} {path.format(sample.name)}"
-    done = run_ssh(server, keys, ada, command, options=VERSION_2, stdin=b"0000")
+    done = keys.run(server, ada, command, options=VERSION_2, stdin=b"0000")
     assert done.returncode == 0, done.stderr
     assert b"version 2" in done.stdout
 
@@ -263,7 +200,7 @@ def test_a_path_is_written_in_several_ways(server, keys, ada, sample, program: s
     ],
 )
 def test_nothing_else_is_run(server, keys, ada, *, command: str, status: int, said: str) -> None:
-    done = run_ssh(server, keys, ada, command)
+    done = keys.run(server, ada, command)
     assert (done.returncode, done.stdout) == (status, b"")
     (line,) = done.stderr.decode().splitlines()
     assert line.startswith("imprint: ")
@@ -272,67 +209,54 @@ def test_nothing_else_is_run(server, keys, ada, *, command: str, status: int, sa
 
 def test_there_is_no_shell_and_it_says_whom_it_knows(server, keys, ada) -> None:
     for options in ((), ("-T",)):
-        done = run_ssh(server, keys, ada, options=options)
+        done = keys.run(server, ada, options=options)
         assert done.returncode == 1
         assert b"imprint: hello ada, your key is known; there is no shell here" in done.stderr
 
 
 def test_nothing_is_forwarded_and_no_subsystem_runs(server, keys, ada) -> None:
     host, port = "127.0.0.1", server.url.rpartition(":")[2]
-    through = run_ssh(server, keys, ada, options=("-W", f"{host}:{port}"))
+    through = keys.run(server, ada, options=("-W", f"{host}:{port}"))
     assert through.returncode == 255
-    back = run_ssh(server, keys, ada, options=("-R", "0:127.0.0.1:1", "-o", "ExitOnForwardFailure=yes", "-N"))
+    back = keys.run(server, ada, options=("-R", "0:127.0.0.1:1", "-o", "ExitOnForwardFailure=yes", "-N"))
     assert back.returncode == 255
-    sftp = run_ssh(server, keys, ada, "sftp", options=("-s",))
+    sftp = keys.run(server, ada, "sftp", options=("-s",))
     assert sftp.returncode == 255
     assert b"subsystem request failed" in sftp.stderr
 
 
 def test_sixteen_clients_at_once_lose_nothing(server, keys, ada) -> None:
     name = server.repository()
-    first = client(server, keys, ada)
+    first = keys.client(server, ada)
     first.commit({"a": "1"}, "Begin")
-    first("push", "-q", url(server, name), "HEAD:refs/heads/main")
+    first("push", "-q", keys.url(server, name), "HEAD:refs/heads/main")
 
     def work(number: int) -> str:
-        git = client(server, keys, ada)
-        git("pull", "-q", url(server, name), "main")
+        git = keys.client(server, ada)
+        git("pull", "-q", keys.url(server, name), "main")
         head = git.commit({f"file-{number}": str(number)}, f"Work {number}")
-        git("push", "-q", url(server, name), f"HEAD:refs/heads/work-{number}")
+        git("push", "-q", keys.url(server, name), f"HEAD:refs/heads/work-{number}")
         return f"{head}\trefs/heads/work-{number}"
 
     with ThreadPoolExecutor(16) as together:
         landed = list(together.map(work, range(16)))
-    assert set(landed) <= set(first("ls-remote", url(server, name)).splitlines())
+    assert set(landed) <= set(first("ls-remote", keys.url(server, name)).splitlines())
     assert server.app.state.services.git_queue.held == 0
 
 
 def test_a_fetch_whose_client_vanishes_ends(server, keys, ada) -> None:
     name, git = server.pushed({f"{number}.bin": os.urandom(1024**2) for number in range(8)})
     queue = server.app.state.services.git_queue
-    git.environment["GIT_SSH_COMMAND"] = keys.ssh(ada)
     request = b"0011command=fetch0001000fno-progress" + f"0032want {git('rev-parse', 'HEAD')}\n".encode()
-    asked = run_ssh_slowly(server, keys, ada, f"git-upload-pack '{name}'", request + b"0009done\n0000")
+    asked = keys.ask(server, ada, f"git-upload-pack '{name}'", options=VERSION_2)
+    asked.stdin.write(request + b"0009done\n0000")
+    asked.stdin.flush()
     with asked:
         wait_until(lambda: queue.held == 1)
         time.sleep(0.3)
         assert queue.held == 1, "it waits for its client"
         asked.kill()
     wait_until(lambda: queue.held == 0)
-
-
-def run_ssh_slowly(server, keys, key: Path, command: str, said: bytes) -> subprocess.Popen:
-    """Ask for something, and read nothing of the answer."""
-    host, _, port = server.ssh_url.removeprefix("ssh://").rpartition(":")
-    process = subprocess.Popen(
-        [*keys.ssh(key).split(), *VERSION_2, "-p", port, host, command],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={"PATH": os.environ["PATH"]},
-    )
-    process.stdin.write(said)
-    process.stdin.flush()
-    return process
 
 
 def test_a_key_is_no_bearer(server, ada, sample) -> None:
@@ -343,10 +267,10 @@ def test_a_key_is_no_bearer(server, ada, sample) -> None:
         assert answer.status_code == 401
 
 
-def test_the_address_of_ssh_is_told_beside_that_of_http(server) -> None:
+def test_the_address_of_ssh_is_told_beside_that_of_http(server, keys) -> None:
     name = server.repository()
     told = server.client(server.admin).get(f"/api/repos/{name}").json()
-    assert told["ssh_url"] == url(server, name)
+    assert told["ssh_url"] == keys.url(server, name)
 
 
 def test_a_key_is_registered_over_rest_once(server, keys, sample) -> None:
