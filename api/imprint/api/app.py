@@ -35,6 +35,7 @@ from imprint.api.web.pages import make_environment
 from imprint.semantic.follow import IndexFollower
 from imprint.store.errors import StoreError
 from imprint.store.hosting.followers import Follower, FollowerRunner
+from imprint.store.maintenance.rounds import MaintenanceFollower
 from imprint.store.provenance.expand import ProvenanceFollower
 from imprint.store.receive.policy import ScopeJudge
 from imprint.store.receive.receiver import Receiver
@@ -94,6 +95,7 @@ def _open_services(hosting: Hosting, ledger: Ledger, library: Library, settings:
         RefExport(hosting),
         ProvenanceFollower(ledger, hosting, stopping.is_set),
         IndexFollower(library, stopping.is_set),
+        MaintenanceFollower(hosting, stopping.is_set),
     ]
     runner = FollowerRunner(hosting, followers, settings.poll_seconds, stopping)
     return Services(

@@ -33,7 +33,9 @@ async def keep_house(services: Services) -> None:
         await _attempt("purging", hosting.purge_due)
         await _attempt("large objects", hosting.lfs.objects.sweep)
         for repository_id in await to_thread.run_sync(partial(_list_ids, hosting)):
-            await _attempt(repository_id, partial(_collect, hosting, repository_id))
+            await _attempt(
+                repository_id, partial(_collect, hosting, repository_id, services.runner.is_stopping)
+            )
         await anyio.sleep(services.settings.housekeeping_seconds)
 
 
@@ -45,9 +47,9 @@ def _list_ids(hosting: Hosting) -> list[str]:
         return []
 
 
-def _collect(hosting: Hosting, repository_id: str) -> None:
+def _collect(hosting: Hosting, repository_id: str, stopping: Callable[[], bool]) -> None:
     try:
-        collect(hosting.get_by_id(repository_id), hosting)
+        collect(hosting.get_by_id(repository_id), hosting, stopping)
     except RepositoryMissing:
         return  # deleted meanwhile
 

@@ -140,6 +140,10 @@ class FollowerRunner:
         for worker in self._workers:
             worker.stop()
 
+    def is_stopping(self) -> bool:
+        """Whether the followers were told to stop."""
+        return self._stopping.is_set()
+
     def list_working(self) -> list[str]:
         """Names of the followers whose threads have not ended."""
         return [worker.name for worker in self._workers if worker.thread.is_alive()]

@@ -16,11 +16,13 @@ A crash while collecting leaves less to collect.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import StorageFailed
 from imprint.store.events import PackReplacement
+from imprint.store.hosting.followers import Stopped, never
 from imprint.store.maintenance.adopt import Adoption, adopt
 from imprint.store.maintenance.retired import remove_retired
 from imprint.store.maintenance.work import Work, exclusively
@@ -29,7 +31,7 @@ from imprint.store.receive.quarantine import sweep
 from imprint.store.receive.receiver import promotion_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from imprint.store.hosting.repositories import Hosting, Repository
@@ -59,17 +61,25 @@ class CollectReport:
     adoption: Adoption = field(default_factory=Adoption)
 
 
-def collect(repository: Repository, hosting: Hosting) -> CollectReport:
+def collect(repository: Repository, hosting: Hosting, stopping: Callable[[], bool] = never) -> CollectReport:
     """Remove what dead pushes left in a repository. Pushes may run meanwhile.
+
+    Args:
+        repository: which.
+        hosting: whose.
+        stopping: whether to stop; what is left is for the next time.
 
     Raises:
         StorageFailed: the file system refuses.
     """
-    work = Work(repository, hosting)
-    with exclusively(work, wait=False) as alone:
-        swept = sweep(repository.git_dir)
-        adoption = adopt(work) if alone else Adoption()
-        retired = remove_retired(work) if alone else ()
+    work = Work(repository, hosting, stopping)
+    adoption: Adoption = Adoption()
+    retired: tuple[str, ...] = ()
+    swept = sweep(repository.git_dir)
+    with exclusively(work, wait=False) as alone, suppress(Stopped):
+        if alone:
+            adoption = adopt(work)
+            retired = remove_retired(work)
     removed, needed = _collect_packs(repository, hosting)
     repository.view.objects.refresh()
     if swept or removed or needed:

@@ -6,6 +6,8 @@ Invariants:
     3. A crash leaves at most a quarantine or a pack without a row; `collect` removes both.
     4. Packs come and go only under the repository's promotion lock, so that whoever holds it sees each pack
        either with its row or as a leftover.
+    5. Objects that were dropped between the check of a push and its admission do not count: it is checked
+       again.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from imprint.store.errors import (
     StoreError,
     StoreFailure,
 )
-from imprint.store.events import Admission
+from imprint.store.events import Admission, EventKind
 from imprint.store.hosting.repositories import OPERATOR
 from imprint.store.lfs.absent import warn_of_absent
 from imprint.store.receive import packs
@@ -34,6 +36,7 @@ from imprint.store.receive.connect import Connectivity, find_tips
 from imprint.store.receive.docket import Docket, describe_stale
 from imprint.store.receive.push import Push, Receipt, RefCommand, UpdateResult
 from imprint.store.receive.quarantine import drain, open_quarantine
+from imprint.store.refs.hidden import HiddenRefs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -119,7 +122,7 @@ class Receiver:
             RepositoryMissing: the repository was deleted meanwhile.
             StoreFailure: the machine failed; nothing was admitted.
         """
-        docket = Docket(push)
+        docket = Docket(push, HiddenRefs.of(repository.record))
         docket.check_refs(
             repository.view.refs.snapshot(), lambda each: repository.view.objects.find_kind(each) is not None
         )
@@ -134,11 +137,14 @@ class Receiver:
             except (ProtocolError, PushRefused) as refusal:
                 docket.refuse_all("unpacker error")
                 return docket.make_receipt(unpack_error=refusal.message)
+            generation = repository.view.refs.snapshot().generation
             tips = self._connect(push, docket, quarantine, unpacked, repository)
             verdict = self._verify_allowed(push, repository)
             warnings = self._find_warnings(unpacked, quarantine, repository)
             with promotion_lock(repository.git_dir).hold():
                 self._step("locked")
+                if self._was_pruned_since(generation, repository):
+                    tips = self._connect(push, docket, quarantine, unpacked, repository)
                 event = self._promote(push, docket, _Ready(quarantine, unpacked, tips, verdict), repository)
         self._step("released")
         if event:
@@ -191,6 +197,16 @@ class Receiver:
         docket.check_tips(tips, disconnected)
         self._step("connected")
         return tips
+
+    def _was_pruned_since(self, generation: int, repository: Repository) -> bool:
+        """Whether objects were dropped after this event: what a push was connected to may be among them."""
+        if repository.view.refs.snapshot().generation == generation:
+            return False
+        while events := self.hosting.catalogue.list_events(repository.record.id, after=generation):
+            if any(event.kind is EventKind.PRUNED for event in events):
+                return True
+            generation = events[-1].sequence
+        return False
 
     def _find_warnings(
         self, unpacked: Unpacked | None, quarantine: Quarantine, repository: Repository
@@ -259,7 +275,8 @@ class Receiver:
         if record is None:
             return
         try:
-            if not self._is_recorded(record, repository):
+            retired = self.hosting.catalogue.list_retired_packs(repository.record.id)
+            if not self._is_recorded(record, repository) and record.name not in retired:
                 packs.remove(record.name, repository.git_dir / "objects" / "pack")
         except StoreFailure as failure:
             _log.warning("%s: %s is left to collect: %s", repository.record.id, record.name, failure)
