@@ -29,7 +29,7 @@ from imprint.store.actors import Principal, Verb
 from imprint.store.catalog.ports import RepositoryRecord
 from imprint.store.durations import parse_duration_ms
 from imprint.store.errors import BadExpiry, Denied
-from imprint.store.receive.policy import is_hidden
+from imprint.store.refs.hidden import HiddenRefs
 from imprint.store.types import RepositoryName
 
 router: Final = APIRouter(prefix="/api/repos", tags=["repositories"])
@@ -136,6 +136,7 @@ def restore_repository(request: Request, owner: Owner, repo: Repo, principal: So
 def list_refs(access: Reader) -> RefsAnswer:
     """HEAD and every ref that git shows, all of one generation."""
     snapshot = access.repository.view.refs.snapshot()
+    hidden = HiddenRefs.of(access.repository.record)
     return RefsAnswer(
         generation=snapshot.generation,
         head=snapshot.head.text,
@@ -143,7 +144,7 @@ def list_refs(access: Reader) -> RefsAnswer:
         refs=[
             RefAnswer(name=name.text, sha=value.id, peeled_sha=value.peeled)
             for name, value in snapshot.refs.items()
-            if not is_hidden(name)
+            if not hidden.hides(name)
         ],
     )
 

@@ -32,9 +32,9 @@ from imprint.store.events import MERGED_BY_US, EventKind
 from imprint.store.objects.codec import encode_commit, object_id
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.receive.commit import ATTEMPTS_MAX, make_identities, verify_caller
-from imprint.store.receive.policy import is_hidden
 from imprint.store.receive.push import Push, RefCommand
 from imprint.store.receive.quarantine import open_quarantine
+from imprint.store.refs.hidden import HiddenRefs
 from imprint.store.types import Anything, ObjectId, RefName
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def find_source(repository: Repository, source: RefName | ObjectId) -> ObjectId:
     """
     if isinstance(source, RefName):
         value = repository.view.refs.snapshot().refs.get(source)
-        if value is None or is_hidden(source):
+        if value is None or HiddenRefs.of(repository.record).hides(source):
             raise RefMissing(f"no branch {source.short!r}")
         source = value.peeled or value.id
     return repository.view.objects.read_commit(source).id
