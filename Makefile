@@ -36,6 +36,13 @@ compat: .venv/.dev  ## The slow suite: a longer run of the store's state machine
 agreement: .venv/.dev  ## Push the whole corpus to git receive-pack and to Imprint, and compare
 	PYTHONPATH=tests $(BIN)/python -m agreement
 
+race: .venv/.dev  ## 128 real clients race on the same refs, through one server and through two
+	$(BIN)/python tests/durability/race.py --clients $(or $(CLIENTS),128) --servers 1
+	$(BIN)/python tests/durability/race.py --clients $(or $(CLIENTS),128) --servers 2
+
+crash: .venv/.dev  ## 1,000 processes die at seeded points, and every promise is checked (CRASH_RUNS=, SEED=)
+	$(BIN)/python tests/durability/crash.py --runs $(or $(CRASH_RUNS),1000) --seed $(or $(SEED),1)
+
 bench: .venv/.dev  ## Measure transport and blame beside git's own (needs nginx and fcgiwrap)
 	$(BIN)/python bench/thread.py --repository $(or $(REPOSITORY),$(error say make bench REPOSITORY=PATH_OF_A_BARE_REPOSITORY))
 

@@ -9,6 +9,7 @@ Invariants:
     2. A folder whose catalogue is in PostgreSQL never gets one of its own: `format` says where it is, and
        without the address the folder is not opened.
     3. An address is kept only after the database behind it was found to be the folder's.
+    4. A catalogue that was lost is never replaced by an empty one while repositories are there.
 """
 
 from __future__ import annotations
@@ -89,6 +90,7 @@ def upgrade(root: Path, kind: str, key_check: str, *, is_new: bool) -> None:
         StorageFailed: it cannot be written.
     """
     if kind == SQLITE:
+        _verify_not_lost(root)
         migrate.upgrade(catalogue_file(root))
         return
     database = open_database(root, kind)
@@ -105,6 +107,24 @@ def upgrade(root: Path, kind: str, key_check: str, *, is_new: bool) -> None:
                 connection.execute(insert(schema.store_identity).values(key_check=key_check))
     finally:
         database.close()
+
+
+def _verify_not_lost(root: Path) -> None:
+    """Check that no new, empty catalogue would take the place of one that was lost."""
+    file = catalogue_file(root)
+    repositories = root / "ground" / "repositories"
+    if not repositories.is_dir() or not any(repositories.iterdir()):
+        return
+    if file.exists():
+        database = Database(file)
+        try:
+            if migrate.read_revision(database) is not None:
+                return
+        finally:
+            database.close()
+    raise DataFolderMismatch(
+        file, "the catalogue is gone, and repositories are there", hint="restore it from a backup"
+    )
 
 
 def keep_url(root: Path, url: str, key_check: str | None) -> None:
