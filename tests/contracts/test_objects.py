@@ -137,9 +137,17 @@ def test_the_kind_of_every_object_is_the_one_git_names(objects, sample):
     }
 
 
+def test_the_size_of_every_object_is_that_of_its_content(objects, sample):
+    wanted = sample.all_ids()
+    assert {object_id: objects.find_size(object_id) for object_id in wanted} == {
+        object_id: len(sample.raw(object_id)[1]) for object_id in wanted
+    }
+
+
 def test_an_absent_object_has_no_kind_and_cannot_be_read(objects, sample):
     absent = ObjectId.parse("5" * sample.algorithm.hex_length)
     assert objects.find_kind(absent) is None
+    assert objects.find_size(absent) is None
     for read in (objects.read_raw, objects.read_blob, objects.read_tree, objects.read_commit):
         with pytest.raises(ObjectMissing, match=absent):
             read(absent)

@@ -77,6 +77,12 @@ def test_what_runs_took_is_known_by_command(make_plumbing, work_tree) -> None:
     assert 1_000_000 < uses["cat-file"].peak_bytes < 1_000_000_000
 
 
+def test_a_command_is_known_by_its_name_whatever_precedes_it(make_plumbing) -> None:
+    plumbing = make_plumbing()
+    plumbing.run("-c", "core.abbrev=8", "--shallow-file", "", "rev-parse", "--is-bare-repository")
+    assert list(plumbing.children.list_uses()) == ["rev-parse"]
+
+
 def test_what_runs_is_counted_until_it_ends(make_plumbing) -> None:
     plumbing = make_plumbing()
     with plumbing.stream("cat-file", "--batch") as process:

@@ -11,6 +11,8 @@ from imprint.store.objects.trees import find_entry
 from imprint.store.paths import quote_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from imprint.store.objects.ports import TreeEntry
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
@@ -19,14 +21,27 @@ EntryKind = Literal["file", "folder", "link", "submodule"]
 _SUBMODULE: Final = 0o160000
 _SNIFFED_BYTES: Final = 8000
 """How far Git looks for a NUL to tell a binary file (buffer_is_binary in xdiff-interface.c)."""
+_PIECE_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """A file of a commit: its entry and content. The content of a link is its target."""
+    """A file of a commit. The content of a link is its target.
+
+    Attributes:
+        entry: the file's entry.
+        size_bytes: how large it is.
+        content: what is in it; of a file larger than was asked for, only the start.
+    """
 
     entry: TreeEntry
+    size_bytes: int
     content: bytes
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it was read."""
+        return len(self.content) == self.size_bytes
 
     @property
     def is_binary(self) -> bool:
@@ -65,8 +80,8 @@ def find_file(view: RepositoryView, commit: ObjectId, path: bytes) -> TreeEntry 
     return entry if entry is not None and kind_of(entry) in {"file", "link"} else None
 
 
-def open_file(view: RepositoryView, commit: ObjectId, path: bytes) -> OpenedFile:
-    """A file or link with its content.
+def open_file(view: RepositoryView, commit: ObjectId, path: bytes, bytes_max: int) -> OpenedFile:
+    """A file or link with its content; of one larger than `bytes_max`, the first bytes only.
 
     Raises:
         PathMissing: nothing is there, or no file.
@@ -74,4 +89,17 @@ def open_file(view: RepositoryView, commit: ObjectId, path: bytes) -> OpenedFile
     entry = find_file(view, commit, path)
     if entry is None:
         raise PathMissing(f"no file {quote_path(path)} in {commit[:12]}")
-    return OpenedFile(entry, view.objects.read_blob(entry.id))
+    size_bytes = view.objects.find_size(entry.id)
+    if size_bytes is None or size_bytes <= bytes_max:
+        content = view.objects.read_blob(entry.id)
+        return OpenedFile(entry, len(content), content)
+    with view.plumbing.stream("cat-file", "blob", entry.id) as process:
+        return OpenedFile(entry, size_bytes, process.stdout.read(_SNIFFED_BYTES))
+
+
+def iter_file(view: RepositoryView, opened: OpenedFile) -> Iterator[bytes]:
+    """The content of a file in pieces, however large it is."""
+    with view.plumbing.stream("cat-file", "blob", opened.entry.id) as process:
+        while piece := process.stdout.read1(_PIECE_BYTES):  # type: ignore[attr-defined]  # a pipe is buffered
+            yield piece
+        process.finish()

@@ -101,7 +101,7 @@ def serve(  # noqa: PLR0913 - the two callbacks belong to the caller, the rest i
         hosting.ensure_admin_token()
         ledger = Ledger.open(hosting.folder.derived_path)
         opened.callback(ledger.close)
-        library = Library.open(hosting.folder.index_path)
+        library = Library.open(hosting.folder.index_path, apart=True)
         opened.callback(library.close)
         app = create_app(hosting, ledger, library, settings)
         server = Server(app, settings, ending, on_ready)

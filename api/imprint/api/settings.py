@@ -22,6 +22,7 @@ class ApiSettings:
         json_bytes_max: body of a REST request; a commit may be larger, see `Limits.commit_bytes_max`.
         negotiation_bytes_max: body of a fetch request, inflated.
         page_limit_max: items in one page of a list.
+        file_bytes_max: a larger file is not given in one answer of REST.
         shown_bytes_max: a larger file is not shown line by line on a page.
         shown_lines_max: nor is one with more lines.
         poll_seconds: how often followers look for events that nobody announced.
@@ -50,6 +51,7 @@ class ApiSettings:
     json_bytes_max: int = 4 * 1024**2
     negotiation_bytes_max: int = 64 * 1024**2
     page_limit_max: int = 1000
+    file_bytes_max: int = 16 * 1024**2
     shown_bytes_max: int = 1024**2
     shown_lines_max: int = 20_000
     poll_seconds: float = 0.25

@@ -4,6 +4,7 @@ Invariants:
     1. A batch that was added stays: interrupted work goes on where it stopped. Who is asked to stop adds what
        was extracted until then.
     2. A commit is marked only when every file of it that can be read is in the index.
+    3. Content of more than `CONTENT_BYTES_MAX` is never read.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.index.flavours import canonical_path, flavour
 from imprint.semantic.index.ports import BlobKey, ExtractedBlob, IndexedCommit
+from imprint.semantic.parse.extract import extract_large
+from imprint.semantic.parse.skip import CONTENT_BYTES_MAX
 from imprint.store.errors import ObjectMissing, StorageFailed
 from imprint.store.hosting.followers import Stopped, never
 from imprint.store.objects.trees import TreeListing
@@ -113,9 +116,11 @@ class Builder:
                 if batch:
                     yield batch
                 raise Stopped
-            content = _read(view, key)
-            if content is not None:
-                batch.append(ExtractedBlob(key, self._extract(canonical_path(key.flavour), content)))
+            path = canonical_path(key.flavour)
+            if (view.objects.find_size(ObjectId(key.blob)) or 0) > CONTENT_BYTES_MAX:
+                batch.append(ExtractedBlob(key, extract_large(path)))
+            elif (content := _read(view, key)) is not None:
+                batch.append(ExtractedBlob(key, self._extract(path, content)))
                 size += len(content)
             if len(batch) >= self._batch_blobs or size >= BATCH_BYTES:
                 yield batch

@@ -78,11 +78,13 @@ class Library:
         folder: Path,
         extractor: Callable[[bytes, bytes], Extraction] | None = None,
         batch_blobs: int = BATCH_BLOBS,
+        *,
+        apart: bool = False,
     ) -> Self:
         """Open the library in a folder; make it where there is none.
 
         Without an `extractor`, files are parsed in a process of its own, which a hostile one can kill
-        without harm to this one.
+        without harm to this one. With `apart`, so is LanceDB kept, whose memory then is not this one's.
 
         Raises:
             StorageFailed: the folder is not writable.
@@ -96,7 +98,8 @@ class Library:
         except OSError as failure:
             raise StorageFailed(f"cannot make {own}: {failure.strerror}") from failure
         workers = Extractors()
-        return cls(LanceIndex(own), own / "listings", extractor or workers.extract, batch_blobs, workers)
+        index = LanceIndex(own, apart=apart)
+        return cls(index, own / "listings", extractor or workers.extract, batch_blobs, workers)
 
     # -- indexing -----------------------------------------------------------------------------------
 

@@ -44,8 +44,7 @@ _SHUT_OFF: Final = (
     "-c", "maintenance.auto=false",
     "-c", "safe.directory=*",
     "-c", "protocol.allow=never",
-    # Larger blobs are streamed, not held; packs are mapped in windows; searching for deltas has a bound.
-    "-c", "core.bigFileThreshold=16m",
+    # Packs are mapped in windows; what is kept while deltas are searched or resolved has a bound.
     "-c", "core.packedGitWindowSize=64m",
     "-c", "core.packedGitLimit=512m",
     "-c", "core.deltaBaseCacheLimit=64m",
@@ -53,9 +52,13 @@ _SHUT_OFF: Final = (
     "-c", "pack.deltaCacheSize=64m",
     "-c", f"pack.threads={min(4, os.cpu_count() or 1)}",
 )  # fmt: skip
+_LARGE_BLOBS: Final = ("-c", "core.bigFileThreshold=16m")
+"""For what makes or checks packs: larger blobs are streamed. Elsewhere it would change what is binary."""
+_PACKING: Final = frozenset({"pack-objects", "index-pack", "repack", "unpack-objects"})
 _STDERR_BYTES_KEPT: Final = 64 * 1024
 _PIPE_BYTES: Final = 64 * 1024
 """What a pipe takes without a reader (pipe(7))."""
+_OPTIONS_WITH_VALUE: Final = frozenset({"-c", "--shallow-file"})
 _NOTABLE_SECONDS: Final = 10.0
 _NOTABLE_BYTES: Final = 256 * 1024**2
 """A run that took more is worth a line of its own in the log."""
@@ -201,7 +204,7 @@ class Plumbing:
     @contextmanager
     def stream(self, *arguments: str) -> Iterator[GitProcess]:
         """Start a git command; at the end of the block it has ended, killed if need be."""
-        child = _Child(arguments[0], self._command(arguments), self._environment(), self)
+        child = _Child(find_command(arguments), self._command(arguments), self._environment(), self)
         process = GitProcess(child, self.bounds.seconds_max)
         try:
             yield process
@@ -210,7 +213,8 @@ class Plumbing:
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
         # In its own folder git sees no work tree: paths get no prefix, the caller's .gitattributes no say.
-        return ["git", "-C", str(self.git_dir.absolute()), *_SHUT_OFF, *arguments]
+        settings = [*_SHUT_OFF, *_LARGE_BLOBS] if find_command(arguments) in _PACKING else _SHUT_OFF
+        return ["git", "-C", str(self.git_dir.absolute()), *settings, *arguments]
 
     def _environment(self) -> dict[str, str]:
         environment = {
@@ -232,6 +236,14 @@ class Plumbing:
             environment["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = str(self.git_dir.absolute() / "objects")
             environment["GIT_QUARANTINE_PATH"] = str(self.object_dir.absolute())
         return environment
+
+
+def find_command(arguments: Sequence[str]) -> str:
+    """The git command among arguments, which may begin with options that have a value."""
+    at = 0
+    while arguments[at] in _OPTIONS_WITH_VALUE:
+        at += 2
+    return arguments[at]
 
 
 class _Child:

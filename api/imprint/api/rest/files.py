@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from imprint.api.browse import kind_of, list_folder, open_file
 from imprint.api.rest.access import Reader, Ref, TreePath
 from imprint.api.wire import FileAnswer, FileEntry, FilesAnswer
+from imprint.store.errors import LimitExceeded
 from imprint.store.paths import quote_path, unquote_path
 from imprint.store.view import resolve_commit
 
@@ -36,7 +37,14 @@ def get_file(access: Reader, path: TreePath, ref: Ref = "HEAD") -> FileAnswer:
     """A file with its content: as text where it is UTF-8, else in base64. A link's content is its target."""
     view = access.repository.view
     commit = resolve_commit(view, ref)
-    opened = open_file(view, commit, path)
+    bytes_max = access.services.settings.file_bytes_max
+    opened = open_file(view, commit, path, bytes_max)
+    if not opened.is_whole:
+        raise LimitExceeded(
+            f"{quote_path(path)} has {opened.size_bytes} bytes, more than the {bytes_max} of one answer",
+            limit="file_bytes_max",
+            hint="clone the repository, or take the file from its page",
+        )
     try:
         encoding, content = "utf-8", opened.content.decode()
     except UnicodeDecodeError:

@@ -9,9 +9,9 @@ Invariants:
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
-from imprint.api.browse import OpenedFile, kind_of, list_folder, open_file
+from imprint.api.browse import OpenedFile, iter_file, kind_of, list_folder, open_file
 from imprint.api.services import Access, get_principal, get_services, open_access, server_address
 from imprint.api.web.front import (
     CommitCounts,
@@ -89,7 +89,8 @@ def file_page(
     """A file, with where every line comes from."""
     access = _open(request, owner, repo)
     shown = read_place(access.repository.view, place)
-    opened = open_file(access.repository.view, shown.commit, shown.path)
+    bytes_max = access.services.settings.shown_bytes_max
+    opened = open_file(access.repository.view, shown.commit, shown.path, bytes_max)
     image = _image_type(shown.path)
     lines = split_plainly(opened.content) if _is_showable(access, opened) and not image else None
     runs = _origins(request, access, shown) if lines is not None and not plain else None
@@ -97,7 +98,7 @@ def file_page(
         request,
         "file.html",
         **_describe_place(request, access, shown, "blob"),
-        size_bytes=len(opened.content),
+        size_bytes=opened.size_bytes,
         kind=kind_of(opened.entry),
         is_binary=opened.is_binary,
         is_image=image is not None,
@@ -113,7 +114,8 @@ def raw_file(request: Request, owner: str, repo: str, place: str) -> Response:
     """The bytes of a file, as text or an image or a download; never as anything that a browser runs."""
     access = _open(request, owner, repo)
     shown = read_place(access.repository.view, place)
-    opened = open_file(access.repository.view, shown.commit, shown.path)
+    bytes_max = access.services.settings.shown_bytes_max
+    opened = open_file(access.repository.view, shown.commit, shown.path, bytes_max)
     media_type = _image_type(shown.path) or (
         "application/octet-stream" if opened.is_binary else "text/plain; charset=utf-8"
     )
@@ -124,7 +126,12 @@ def raw_file(request: Request, owner: str, repo: str, place: str) -> Response:
         "Cache-Control": "private, no-cache",
         "ETag": f'"{opened.entry.id}"',
     }
-    return Response(opened.content, media_type=media_type, headers=headers)
+    if opened.is_whole:
+        return Response(opened.content, media_type=media_type, headers=headers)
+    pieces = iter_file(access.repository.view, opened)
+    return StreamingResponse(
+        pieces, media_type=media_type, headers={**headers, "Content-Length": str(opened.size_bytes)}
+    )
 
 
 @router.get("/{owner}/{repo}/search")
@@ -262,16 +269,17 @@ def _read_readme(access: Access, entries: tuple[TreeEntry, ...]) -> dict[str, st
     entry = next((by_name[name] for name in _READMES if name in by_name), None)
     if entry is None:
         return None
-    text = access.repository.view.objects.read_blob(entry.id).decode("utf-8", "replace")
+    view = access.repository.view
+    if (view.objects.find_size(entry.id) or 0) > access.services.settings.shown_bytes_max:
+        return None
+    text = view.objects.read_blob(entry.id).decode("utf-8", "replace")
     return {"name": quote_path(entry.name), "text": text[:_README_CHARACTERS_MAX]}
 
 
 def _is_showable(access: Access, opened: OpenedFile) -> bool:
     settings = access.services.settings
     return (
-        not opened.is_binary
-        and len(opened.content) <= settings.shown_bytes_max
-        and opened.content.count(b"\n") <= settings.shown_lines_max
+        not opened.is_binary and opened.is_whole and opened.content.count(b"\n") <= settings.shown_lines_max
     )
 
 

@@ -1,48 +1,55 @@
-"""The LanceDB table of chunks: the durable home of their text. The only module that imports lancedb.
+"""The table of chunks, in LanceDB: the durable home of their text.
 
 Invariants:
     1. A row is a function of its key, which holds the blob, the flavour and the ordinal; the table belongs to
        one extractor version. Writing a row twice leaves one.
     2. A row of which SQL knows no blob is a leftover and is never shown.
+    3. Kept apart, the table is in a process that is started when it is needed, and ends after `IDLE_SECONDS`
+       without work, with its parent, or when it fails; the next use starts another.
 
 Importing lancedb takes seconds, so it is put off until the table is needed.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections import defaultdict
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from imprint.semantic.index.ports import BlobKey
 from imprint.semantic.index.segment import ChunkRow
+from imprint.semantic.index.table import process
 from imprint.store.errors import StorageFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-_TABLE: Final = "chunks"
-_VERSIONS_BEFORE_COMPACTION: Final = 32
-"""Every write leaves a fragment and a version; this many are folded into one."""
-_GRACE: Final = timedelta(milliseconds=1)
-"""Versions older than this go when the table is compacted: whoever reads it holds the writers' lock too."""
+IDLE_SECONDS: Final = 60.0
+"""A start takes about a second; what is kept takes some 150 MB."""
+_TEXT_PER_WRITE: Final = 4 * 1024**2
+"""Characters sent at once: bounds what both processes hold twice."""
+_LAST_WORDS_BYTES: Final = 2000
 
 
 class ChunkTable:
-    """Chunk rows on disk. Everybody who uses it must take turns; the caller sees to it."""
+    """Chunk rows on disk. Safe to share between threads; processes take turns, and the caller sees to it.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where they are.
+        apart: keep LanceDB in a process of its own, for a program whose memory is bounded.
+        idle_seconds: how long that process stays without work.
+    """
+
+    def __init__(self, folder: Path, *, apart: bool = False, idle_seconds: float = IDLE_SECONDS) -> None:
         self._folder = folder
-        self._opening = threading.Lock()
-        self._table: Any = None
-
-    def _open(self) -> Any:
-        with self._opening:
-            if self._table is None:
-                self._table = _open_table(self._folder)
-            return self._table
+        self._idle_seconds = idle_seconds
+        self._make_keeper = _Process if apart else _Here
+        self._lock = threading.Lock()
+        self._keeper: _Process | _Here | None = None
+        self._idle: threading.Timer | None = None
 
     def write(self, rows: Sequence[tuple[BlobKey, str, ChunkRow]]) -> None:
         """Add rows (key, language, chunk); those that are there already stay as they are.
@@ -50,16 +57,8 @@ class ChunkTable:
         Raises:
             StorageFailed: LanceDB could not write.
         """
-        if not rows:
-            return
-        table = self._open()
-        try:
-            table.checkout_latest()
-            table.merge_insert("key").when_not_matched_insert_all().execute(_to_arrow(rows))
-            if len(table.list_versions()) > _VERSIONS_BEFORE_COMPACTION:
-                table.optimize(cleanup_older_than=_GRACE)
-        except (OSError, RuntimeError, ValueError) as failure:
-            raise StorageFailed(f"LanceDB in {self._folder}: {str(failure)[:500]}") from failure
+        for part in _cut(rows):
+            self._ask("write", [_to_values(*row) for row in part])
 
     def read(self) -> dict[BlobKey, list[tuple[str, ChunkRow]]]:
         """Every row by key, with its language, in order of ordinals.
@@ -67,24 +66,11 @@ class ChunkTable:
         Raises:
             StorageFailed: LanceDB could not read.
         """
-        table = self._open()
-        try:
-            table.checkout_latest()
-            found = table.to_arrow().to_pylist()
-        except (OSError, RuntimeError, ValueError) as failure:
-            raise StorageFailed(f"LanceDB in {self._folder}: {str(failure)[:500]}") from failure
+        found = sorted(self._ask("read", None), key=lambda row: (row[1], row[2], row[3]))
         rows = defaultdict(list)
-        for row in sorted(found, key=lambda row: (row["blob"], row["flavour"], row["ordinal"])):
-            chunk = ChunkRow(
-                row["ordinal"],
-                row["start_line"],
-                row["end_line"],
-                row["symbol"],
-                row["kind"],
-                row["text"],
-                tuple(row["defines"]),
-            )
-            rows[BlobKey(row["blob"], row["flavour"])].append((row["language"], chunk))
+        for _, blob, flavour, ordinal, language, start, end, symbol, kind, text, defines in found:
+            chunk = ChunkRow(ordinal, start, end, symbol, kind, text, tuple(defines))
+            rows[BlobKey(blob, flavour)].append((language, chunk))
         return dict(rows)
 
     def remove(self, keys: Iterable[BlobKey]) -> None:
@@ -93,71 +79,159 @@ class ChunkTable:
         Raises:
             StorageFailed: LanceDB could not write.
         """
-        blobs = sorted({(key.blob, key.flavour) for key in keys})
-        if not blobs:
-            return
-        table = self._open()
+        if blobs := sorted({f"{key.blob}:{key.flavour}" for key in keys}):
+            self._ask("remove", blobs)
+
+    def close(self) -> None:
+        """End the process; a later use starts another."""
+        with self._lock:
+            self._stop()
+
+    def _ask(self, word: str, argument: Any) -> list[list[Any]]:
+        with self._lock:
+            if self._idle is not None:
+                self._idle.cancel()
+                self._idle = None
+            if self._keeper is None:
+                self._keeper = self._make_keeper(self._folder)
+            try:
+                rows = self._keeper.ask(word, argument)
+            except BaseException:
+                self._stop()
+                raise
+            if isinstance(self._keeper, _Process):
+                self._idle = threading.Timer(self._idle_seconds, self._stop_if_idle)
+                self._idle.daemon = True
+                self._idle.start()
+        return rows
+
+    def _stop_if_idle(self) -> None:
+        with self._lock:
+            if self._idle is threading.current_thread():
+                self._stop()
+
+    def _stop(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        if self._keeper is not None:
+            self._keeper.stop()
+            self._keeper = None
+
+
+class _Here:
+    """The table in this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._table: process.RawTable | None = None
+
+    def ask(self, word: str, argument: Any) -> list[list[Any]]:
+        """Do what a request says; the rows of its answer.
+
+        Raises:
+            StorageFailed: LanceDB could not.
+        """
         try:
-            table.checkout_latest()
-            for begin in range(0, len(blobs), 500):
-                wanted = ", ".join(f"'{blob}:{flavour}'" for blob, flavour in blobs[begin : begin + 500])
-                table.delete(f"concat(blob, ':', flavour) IN ({wanted})")
-            table.optimize(cleanup_older_than=_GRACE)
+            self._table = self._table or process.RawTable(str(self._folder))
+            match word:
+                case "write":
+                    self._table.write(argument)
+                case "remove":
+                    self._table.remove(argument)
+                case _:
+                    return [row for rows in self._table.read() for row in rows]
         except (OSError, RuntimeError, ValueError) as failure:
             raise StorageFailed(f"LanceDB in {self._folder}: {str(failure)[:500]}") from failure
+        return []
+
+    def stop(self) -> None:
+        """Let go of the table."""
+        self._table = None
 
 
-def _open_table(folder: Path) -> Any:
-    import lancedb
+class _Process:
+    """The table in a process of its own."""
 
-    try:
-        database = lancedb.connect(str(folder))
-        return database.create_table(_TABLE, schema=_schema(), exist_ok=True)
-    except (OSError, RuntimeError, ValueError) as failure:
-        raise StorageFailed(f"LanceDB in {folder}: {str(failure)[:500]}") from failure
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", process.__name__, str(folder.absolute())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                process_group=0,  # Ctrl-C at a terminal is for the program that uses the table
+            )
+        except OSError as failure:
+            raise StorageFailed(f"no process for {folder}: {failure.strerror}") from failure
+        assert self._process.stdin and self._process.stdout and self._process.stderr  # noqa: S101, PT018
+        self._requests: IO[bytes] = self._process.stdin
+        self._answers: IO[bytes] = self._process.stdout
+        self._last_words = b""
+        self._listener = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
+        self._listener.start()
+
+    def ask(self, word: str, argument: Any) -> list[list[Any]]:
+        """Send a request; the rows of its answer.
+
+        Raises:
+            StorageFailed: LanceDB said why it could not, or the process ended.
+        """
+        rows: list[list[Any]] = []
+        try:
+            process.send_message(self._requests, (word, argument))
+            while isinstance(answer := process.receive_message(self._answers), list):
+                rows += answer
+        except OSError:
+            answer = None
+        if answer is None:
+            self.stop()
+            words = self._last_words.decode("utf-8", "replace").strip().rpartition("\n")[2]
+            raise StorageFailed(f"LanceDB in {self._folder}: its process ended: {words or 'without a word'}")
+        if "failed" in answer:
+            raise StorageFailed(f"LanceDB in {self._folder}: {answer['failed']}")
+        return rows
+
+    def stop(self) -> None:
+        """End the process; what it has not answered may be done or not."""
+        self._process.kill()
+        self._process.wait()
+        self._listener.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    continue  # it ended before it had read everything
+
+    def _listen(self, errors: IO[bytes]) -> None:
+        while said := errors.read1(8192):  # type: ignore[attr-defined]  # a pipe is buffered
+            self._last_words = (self._last_words + said)[-_LAST_WORDS_BYTES:]
 
 
-def _schema() -> Any:
-    import pyarrow as pa
-
-    text: Any = pa.string()
-    number: Any = pa.int32()
-    return pa.schema(
-        [
-            ("key", text),
-            ("blob", text),
-            ("flavour", text),
-            ("ordinal", number),
-            ("language", text),
-            ("start_line", number),
-            ("end_line", number),
-            ("symbol", text),
-            ("kind", text),
-            ("text", text),
-            ("defines", pa.list_(text)),
-        ]
+def _to_values(key: BlobKey, language: str, chunk: ChunkRow) -> tuple[Any, ...]:
+    """A row as the process takes it, in the order of its columns."""
+    return (
+        f"{key.blob}:{key.flavour}:{chunk.ordinal}",
+        key.blob,
+        key.flavour,
+        chunk.ordinal,
+        language,
+        chunk.start_line,
+        chunk.end_line,
+        chunk.symbol,
+        chunk.kind,
+        chunk.text,
+        chunk.defines,
     )
 
 
-def _to_arrow(rows: Sequence[tuple[BlobKey, str, ChunkRow]]) -> Any:
-    import pyarrow as pa
-
-    return pa.Table.from_pylist(
-        [
-            {
-                "key": f"{key.blob}:{key.flavour}:{chunk.ordinal}",
-                "blob": key.blob,
-                "flavour": key.flavour,
-                "ordinal": chunk.ordinal,
-                "language": language,
-                "start_line": chunk.start_line,
-                "end_line": chunk.end_line,
-                "symbol": chunk.symbol,
-                "kind": chunk.kind,
-                "text": chunk.text,
-                "defines": chunk.defines,
-            }
-            for key, language, chunk in rows
-        ],
-        schema=_schema(),
-    )
+def _cut(rows: Sequence[tuple[BlobKey, str, ChunkRow]]) -> Iterator[Sequence[tuple[BlobKey, str, ChunkRow]]]:
+    """The rows in parts of about `_TEXT_PER_WRITE` characters."""
+    begin = size = 0
+    for end, (_, _, chunk) in enumerate(rows, 1):
+        size += len(chunk.text)
+        if size >= _TEXT_PER_WRITE or end == len(rows):
+            yield rows[begin:end]
+            begin, size = end, 0

@@ -49,16 +49,21 @@ _REBUILD_BLOBS: Final = 5_000
 
 
 class LanceIndex:
-    """The index on disk; safe to share between threads, and between processes that each open it."""
+    """The index on disk; safe to share between threads, and between processes that each open it.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where it is; made if it is not there.
+        apart: keep LanceDB in a process of its own, for a program whose memory is bounded.
+    """
+
+    def __init__(self, folder: Path, *, apart: bool = False) -> None:
         self._segments = folder / "segments"
         try:
             self._segments.mkdir(parents=True, exist_ok=True)
         except OSError as failure:
             raise StorageFailed(f"cannot make {folder}: {failure.strerror}") from failure
         self._database = Database(folder / "semantic.db", folder / "writers.lock")
-        self._chunks = ChunkTable(folder / "chunks")
+        self._chunks = ChunkTable(folder / "chunks", apart=apart)
         self._mapped: dict[int, Segment] = {}
         self._mapping = threading.Lock()
 
@@ -298,4 +303,5 @@ class LanceIndex:
     def close(self) -> None:
         """Close the database; mapped segments go with their last reader."""
         self._database.close()
+        self._chunks.close()
         self._mapped.clear()

@@ -17,7 +17,7 @@ from imprint.semantic.parse.chunks import cut_chunks
 from imprint.semantic.parse.grammar import compile_grammar
 from imprint.semantic.parse.languages import TEXT, Language, detect, language_named
 from imprint.semantic.parse.model import Chunk, Entity, EntityKind, Extraction, Reference, ReferenceKind
-from imprint.semantic.parse.skip import reason_to_skip
+from imprint.semantic.parse.skip import CONTENT_BYTES_MAX, TOO_LARGE, reason_to_skip
 from imprint.semantic.parse.source import Source, decode_content
 from imprint.semantic.parse.structure import read_structure
 
@@ -31,16 +31,25 @@ __all__ = [
     "ReferenceKind",
     "extract",
     "extract_as",
+    "extract_large",
     "extract_text",
 ]
 
-# 1: the first.
-EXTRACTOR_VERSION = 1
+# 1: the first. 2: what is too large is not looked at, not even for being binary.
+EXTRACTOR_VERSION = 2
 
 
 def extract(path: bytes, content: bytes) -> Extraction:
     """Extract from a file; its language is told from its path and content."""
+    if len(content) > CONTENT_BYTES_MAX:
+        return extract_large(path)
     return extract_as(detect(path, content) or language_named(TEXT), content)
+
+
+def extract_large(path: bytes) -> Extraction:
+    """What is extracted from a file of more than `CONTENT_BYTES_MAX`, whatever is in it."""
+    language = detect(path, b"") or language_named(TEXT)
+    return Extraction(language.name, (), (), (), language.skipped or TOO_LARGE)
 
 
 def extract_text(language: Language, content: bytes) -> Extraction:

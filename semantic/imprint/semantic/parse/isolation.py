@@ -30,10 +30,10 @@ from dataclasses import astuple
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Self
 
-from imprint.semantic.parse.extract import extract_as, extract_text
+from imprint.semantic.parse.extract import extract_as, extract_large, extract_text
 from imprint.semantic.parse.languages import TEXT, Language, detect, language_named
 from imprint.semantic.parse.model import Chunk, Entity, EntityKind, Extraction, Reference, ReferenceKind
-from imprint.semantic.parse.skip import reason_to_skip
+from imprint.semantic.parse.skip import CONTENT_BYTES_MAX, reason_to_skip
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -80,6 +80,8 @@ class Extractors:
 
     def extract(self, path: bytes, content: bytes) -> Extraction:
         """Extract from a file; waits while all workers are busy."""
+        if len(content) > CONTENT_BYTES_MAX:
+            return extract_large(path)
         language = detect(path, content) or language_named(TEXT)
         if language.grammar is None or language.skipped or reason_to_skip(content):
             return extract_as(language, content)

@@ -11,6 +11,7 @@ import re
 
 # 1 MiB. Of a hundred public repositories' hand-written source files fewer than one in ten thousand is larger.
 CONTENT_BYTES_MAX = 1024 * 1024
+TOO_LARGE = "too large"
 
 # Git calls a file binary if a NUL is in its first 8,000 bytes (buffer_is_binary in Git's xdiff-interface.c).
 _BINARY_PROBE_BYTES = 8000
@@ -49,10 +50,10 @@ def is_binary(content: bytes) -> bool:
 
 def reason_to_skip(content: bytes) -> str | None:
     """Say why nothing is to be extracted from the content."""
+    if len(content) > CONTENT_BYTES_MAX:
+        return TOO_LARGE
     if is_binary(content):
         return "binary"
-    if len(content) > CONTENT_BYTES_MAX:
-        return "too large"
     if is_minified(content):
         return "minified"
     if is_generated(content):

@@ -47,6 +47,10 @@ class OpenPack(Protocol):
         """The kind and content of an object; None if it is not in this pack."""
         ...
 
+    def find_size(self, raw_id: bytes) -> int | None:
+        """The size of an object's content; None if it is not in this pack."""
+        ...
+
     def find_kind(self, raw_id: bytes) -> ObjectKind | None:
         """The kind of an object; None if it is not in this pack."""
         ...

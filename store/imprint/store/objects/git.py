@@ -48,7 +48,7 @@ from imprint.store.objects.codec import (
     object_id,
 )
 from imprint.store.objects.folder import PackDamaged, PackFolder
-from imprint.store.objects.loose import find_loose, find_loose_kind
+from imprint.store.objects.loose import find_loose, find_loose_header
 from imprint.store.objects.ports import Commit, ObjectKind, Tag, TreeEntry
 from imprint.store.paths import unquote_path
 from imprint.store.types import HashAlgorithm, ObjectId
@@ -82,6 +82,9 @@ _IN_MEMORY_BYTES_MAX: Final = 64 * 1024
 """Smaller files are read whole: a mapping costs more than they are worth."""
 _DELTA_CACHE_BYTES: Final = 32 * 1024**2
 """Resolved objects kept per open pack, as bases of further deltas."""
+_DELTA_START_BYTES: Final = 128
+_DELTA_SIZES_BYTES: Final = 24
+"""The two sizes at the start of a delta have ten bytes each at most; deflated they are in the first 128."""
 _CHAIN_LENGTH_MAX: Final = 4096
 """Deltas upon deltas; git writes at most 4095 (git-pack-objects(1), --depth)."""
 _ALTERNATES_DEPTH_MAX: Final = 5
@@ -132,7 +135,13 @@ class GitObjects:
         """The kind of an object; None if it is absent."""
         if object_id == self._empty_tree:
             return ObjectKind.TREE
-        return self._find(object_id, lambda pack, raw_id: pack.find_kind(raw_id), find_loose_kind)
+        return self._find(object_id, lambda pack, raw_id: pack.find_kind(raw_id), _find_loose_kind)
+
+    def find_size(self, object_id: ObjectId) -> int | None:
+        """The size of an object's content in bytes, without reading it; None if it is absent."""
+        if object_id == self._empty_tree:
+            return 0
+        return self._find(object_id, lambda pack, raw_id: pack.find_size(raw_id), _find_loose_size)
 
     def read_raw(self, object_id: ObjectId) -> tuple[ObjectKind, bytes]:
         """An object's kind and content, without header."""
@@ -257,11 +266,36 @@ class _ObjectFolder:
         self.packs = PackFolder(path / "pack", _DulwichPacks(algorithm))
 
 
+def _find_loose_kind(object_dir: Path, object_id: ObjectId) -> ObjectKind | None:
+    header = find_loose_header(object_dir, object_id)
+    return header and header[0]
+
+
+def _find_loose_size(object_dir: Path, object_id: ObjectId) -> int | None:
+    header = find_loose_header(object_dir, object_id)
+    return header and header[1]
+
+
 # -- packs ---------------------------------------------------------------------------------------------------
 
 
 class _MappedPack(PackData):
-    """A pack's data that can also be asked for an object's kind without inflating it."""
+    """A pack's data that can also be asked for an object's kind and size without inflating it."""
+
+    def find_size(self, offset: int) -> int:
+        """The size of the object at an offset; that of a delta's outcome is what the delta says."""
+        contents = self._buffer()
+        header, at, _ = take_msb_bytes_at(contents, offset)
+        number = header[0] >> 4 & 7
+        if number not in {OFS_DELTA, REF_DELTA}:
+            return (header[0] & 0x0F) + (_read_varint(bytes(header[1:])) << 4)
+        if number == OFS_DELTA:
+            _, at, _ = take_msb_bytes_at(contents, at)
+        else:
+            at += self.object_format.oid_length
+        packed = bytes(contents[at : at + _DELTA_START_BYTES])
+        start = zlib.decompressobj().decompress(packed, _DELTA_SIZES_BYTES)
+        return _read_varint(start[len(take_msb_bytes_at(start, 0)[0]) :])
 
     def find_base(self, offset: int) -> tuple[int, int | bytes]:
         """The type number of the object at an offset, and for a delta the offset or id of its base."""
@@ -276,6 +310,16 @@ class _MappedPack(PackData):
                 raise ApplyDeltaError("the base of a delta lies outside of its pack")
             return number, offset - distance
         return number, bytes(contents[at : at + self.object_format.oid_length])
+
+
+def _read_varint(content: bytes) -> int:
+    """The first number in bytes of seven bits, lowest first; the last one has no eighth bit. 0 for none."""
+    value = 0
+    for place, byte in enumerate(content):
+        value |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:  # noqa: PLR2004 - the eighth bit
+            break
+    return value
 
 
 @contextmanager
@@ -312,6 +356,14 @@ class _OpenPack:
             number, chunks = self._pack.resolve_object(offset, *self._data.get_object_at(offset))
             assert not isinstance(chunks, tuple)  # noqa: S101 - a tuple is a delta, and those are resolved
             return _KINDS[number], chunks if isinstance(chunks, bytes) else b"".join(chunks)
+
+    def find_size(self, raw_id: bytes) -> int | None:
+        """The size of an object's content; None if it is not in this pack."""
+        offset = self._find_offset(raw_id)
+        if offset is None:
+            return None
+        with _damage_named():
+            return self._data.find_size(offset)
 
     def find_kind(self, raw_id: bytes) -> ObjectKind | None:
         """The kind of an object; None if it is not in this pack."""

@@ -39,8 +39,8 @@ def find_loose(object_dir: Path, object_id: ObjectId) -> tuple[ObjectKind, bytes
     return kind, content
 
 
-def find_loose_kind(object_dir: Path, object_id: ObjectId) -> ObjectKind | None:
-    """The kind of a loose object, read from its header alone; None if there is no such file.
+def find_loose_header(object_dir: Path, object_id: ObjectId) -> tuple[ObjectKind, int] | None:
+    """The kind and size of a loose object, read from its header alone; None if there is no such file.
 
     Raises:
         ObjectDamaged: the header does not parse.
@@ -52,7 +52,7 @@ def find_loose_kind(object_dir: Path, object_id: ObjectId) -> ObjectKind | None:
         start = zlib.decompressobj().decompress(packed, _HEADER_BYTES_MAX)
     except zlib.error as fault:
         raise ObjectDamaged(object_id, "its file does not inflate") from fault
-    return _read_header(object_id, start.partition(b"\0")[0])[0]
+    return _read_header(object_id, start.partition(b"\0")[0])
 
 
 def _read_file(object_dir: Path, object_id: ObjectId, bytes_max: int = -1) -> bytes | None:

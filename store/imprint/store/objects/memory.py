@@ -37,6 +37,11 @@ class MemoryObjects:
         found = self._find(object_id)
         return found[0] if found else None
 
+    def find_size(self, object_id: ObjectId) -> int | None:
+        """The size of an object's content; None if it is absent."""
+        found = self._find(object_id)
+        return len(found[1]) if found else None
+
     def read_raw(self, object_id: ObjectId) -> tuple[ObjectKind, bytes]:
         """An object's kind and content, without header."""
         found = self._find(object_id)

@@ -104,6 +104,10 @@ class Objects(Protocol):
         """The kind of an object; None if it is absent."""
         ...
 
+    def find_size(self, object_id: ObjectId) -> int | None:
+        """The size of an object's content in bytes, without reading it; None if it is absent."""
+        ...
+
     def read_raw(self, object_id: ObjectId) -> tuple[ObjectKind, bytes]:
         """An object's kind and content, without header."""
         ...

@@ -31,8 +31,8 @@ from imprint.store.provenance.history import isolated, iter_commits, list_commit
 from imprint.store.provenance.lines import (
     Span,
     blame_spans,
+    holds_binary,
     index_changed_paths,
-    is_binary,
     pack_spans,
     unpack_spans,
 )
@@ -366,7 +366,7 @@ def _iter_blamed(
     """Packed spans per path, as they get ready: one git per core."""
 
     def find(path: bytes, entry: TreeEntry) -> tuple[bytes, bytes]:
-        if entry.mode != SUBMODULE_MODE and is_binary(view.objects.read_blob(entry.id)):
+        if entry.mode != SUBMODULE_MODE and holds_binary(view, entry.id):
             return path, _BINARY
         return path, pack_spans(blame_spans(plumbing, commit, path, entry.mode))
 

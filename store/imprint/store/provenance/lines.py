@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _BINARY_LOOK_BYTES: Final = 8000
 """How far git looks for a NUL (buffer_is_binary in xdiff-interface.c)."""
+_READ_WHOLE_BYTES_MAX: Final = 1024**2
 _BIG_FILE_BYTES: Final = 512 * 1024**2
 """core.bigFileThreshold's default: git takes larger files for binary without looking."""
 
@@ -180,6 +181,17 @@ def _iter_spans(origins: Iterable[LineOrigin]) -> Iterator[Span]:
 def is_binary(content: bytes) -> bool:
     """Whether git takes the content for binary where no attribute says otherwise."""
     return len(content) > _BIG_FILE_BYTES or b"\0" in content[:_BINARY_LOOK_BYTES]
+
+
+def holds_binary(view: RepositoryView, blob: ObjectId) -> bool:
+    """Whether git takes a blob for binary; of a large one only the start is read."""
+    size_bytes = view.objects.find_size(blob) or 0
+    if size_bytes <= _READ_WHOLE_BYTES_MAX:
+        return is_binary(view.objects.read_blob(blob))
+    if size_bytes > _BIG_FILE_BYTES:
+        return True
+    with view.plumbing.stream("cat-file", "blob", blob) as process:
+        return is_binary(process.stdout.read(_BINARY_LOOK_BYTES))
 
 
 def count_lines(content: bytes) -> int:

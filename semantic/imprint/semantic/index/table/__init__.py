@@ -1,0 +1,1 @@
+"""LanceDB in a process of its own."""

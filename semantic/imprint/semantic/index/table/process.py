@@ -1,0 +1,133 @@
+"""The process that holds the LanceDB table of chunks. The only module that imports lancedb.
+
+    python -m imprint.semantic.index.table.process FOLDER
+
+LanceDB and its arrays take seconds to import and some 150 MB of memory; in a process of their own they take
+them from nobody else. So this module imports nothing of ours. Where memory does not matter, `RawTable` is
+used without the process.
+
+A message is its length (8 bytes, network order) and JSON. A request is a list of a word and its argument:
+`write` with rows, `remove` with beginnings of keys, `read`. The answer is `{"done": true}` or
+`{"failed": why}`; that of `read` is preceded by lists of rows. A row is a list of values in the order of
+`COLUMNS`. At the end of input the process ends.
+
+Invariants:
+    1. A row is a function of its key; writing a row twice leaves one.
+    2. What was answered `done` is on disk.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+from datetime import timedelta
+from typing import IO, TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+TABLE: Final = "chunks"
+COLUMNS: Final = (
+    "key",
+    "blob",
+    "flavour",
+    "ordinal",
+    "language",
+    "start_line",
+    "end_line",
+    "symbol",
+    "kind",
+    "text",
+    "defines",
+)
+_NUMBERS: Final = frozenset({"ordinal", "start_line", "end_line"})
+_LENGTH: Final = struct.Struct("!Q")
+_ROWS_PER_MESSAGE: Final = 2000
+_KEYS_PER_DELETION: Final = 500
+_VERSIONS_BEFORE_COMPACTION: Final = 32
+"""Every write leaves a fragment and a version; this many are folded into one."""
+_GRACE: Final = timedelta(milliseconds=1)
+"""Versions older than this go when the table is compacted: whoever reads it holds the writers' lock too."""
+
+
+def send_message(pipe: IO[bytes], message: Any) -> None:
+    """Write one message."""
+    content = json.dumps(message).encode()
+    pipe.write(_LENGTH.pack(len(content)) + content)
+    pipe.flush()
+
+
+def receive_message(pipe: IO[bytes]) -> Any:
+    """Read one message; None at the end of input, also in the middle of one."""
+    header = pipe.read(_LENGTH.size)
+    if len(header) < _LENGTH.size:
+        return None
+    [length] = _LENGTH.unpack(header)
+    content = pipe.read(length)
+    return json.loads(content) if len(content) == length else None
+
+
+class RawTable:
+    """The table in a folder. Its methods raise OSError, RuntimeError or ValueError, as LanceDB does."""
+
+    def __init__(self, folder: str) -> None:
+        import lancedb
+        import pyarrow as pa
+
+        types: dict[str, Any] = {name: pa.int32() if name in _NUMBERS else pa.string() for name in COLUMNS}
+        types["defines"] = pa.list_(pa.string())
+        self._schema = pa.schema(list(types.items()))
+        self._from_rows = pa.Table.from_pylist
+        database = lancedb.connect(folder)
+        self._table: Any = database.create_table(TABLE, schema=self._schema, exist_ok=True)
+
+    def write(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Add rows; those that are there already stay as they are."""
+        fresh = self._from_rows(
+            [dict(zip(COLUMNS, row, strict=True)) for row in rows],
+            schema=self._schema,
+        )
+        self._table.checkout_latest()
+        self._table.merge_insert("key").when_not_matched_insert_all().execute(fresh)
+        if len(self._table.list_versions()) > _VERSIONS_BEFORE_COMPACTION:
+            self._table.optimize(cleanup_older_than=_GRACE)
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Destroy the rows of content (`blob:flavour`), older versions of the table included."""
+        self._table.checkout_latest()
+        for begin in range(0, len(keys), _KEYS_PER_DELETION):
+            wanted = ", ".join(f"'{key}'" for key in keys[begin : begin + _KEYS_PER_DELETION])
+            self._table.delete(f"concat(blob, ':', flavour) IN ({wanted})")
+        self._table.optimize(cleanup_older_than=_GRACE)
+
+    def read(self) -> Iterator[list[list[Any]]]:
+        """Every row, some at a time."""
+        self._table.checkout_latest()
+        for batch in self._table.to_arrow().to_batches(max_chunksize=_ROWS_PER_MESSAGE):
+            yield [[row[name] for name in COLUMNS] for row in batch.to_pylist()]
+
+
+def serve(folder: str, requests: IO[bytes], answers: IO[bytes]) -> None:
+    """Answer requests until there are no more."""
+    table: RawTable | None = None
+    while (request := receive_message(requests)) is not None:
+        word, argument = request
+        try:
+            table = table or RawTable(folder)
+            match word:
+                case "write":
+                    table.write(argument)
+                case "remove":
+                    table.remove(argument)
+                case _:
+                    for rows in table.read():
+                        send_message(answers, rows)
+        except (OSError, RuntimeError, ValueError) as failure:
+            send_message(answers, {"failed": str(failure)[:500]})
+        else:
+            send_message(answers, {"done": True})
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], sys.stdin.buffer, sys.stdout.buffer)
