@@ -11,8 +11,10 @@ class Limits:
 
     Attributes:
         pack_bytes_max: a pushed pack, compressed.
+        pack_objects_max: objects in a pushed pack.
         object_bytes_max: one object, inflated.
         commands_max: ref updates in one push.
+        refs_max: refs of one repository.
         command_bytes_max: the command part of a push.
         push_options_max: push options of one push.
         wants_max: objects asked for in one fetch.
@@ -20,6 +22,7 @@ class Limits:
         commit_files_max: files in one commit by API.
         commit_bytes_max: content of one commit by API.
         prompt_bytes_max: one prompt.
+        setting_bytes_max: the value of one setting of a repository.
         lfs_object_bytes_max: one large object.
         lfs_batch_objects_max: large objects asked for in one request.
         plumbing_seconds_max: one run of git that answers a request.
@@ -32,8 +35,10 @@ class Limits:
     """
 
     pack_bytes_max: int = 4 * 1024**3
+    pack_objects_max: int = 20_000_000
     object_bytes_max: int = 2 * 1024**3
     commands_max: int = 100_000
+    refs_max: int = 1_000_000
     command_bytes_max: int = 64 * 1024**2
     push_options_max: int = 64
     wants_max: int = 100_000
@@ -41,6 +46,7 @@ class Limits:
     commit_files_max: int = 10_000
     commit_bytes_max: int = 256 * 1024**2
     prompt_bytes_max: int = 1024**2
+    setting_bytes_max: int = 1024**2
     lfs_object_bytes_max: int = 5 * 1024**3
     lfs_batch_objects_max: int = 1000
     plumbing_seconds_max: int = 3600

@@ -38,6 +38,7 @@ from imprint.store.events import Admission, EventKind, SessionClaim
 from imprint.store.hosting.access import Access, Grant, SessionSeed, transcript_key, verify_grant
 from imprint.store.hosting.bare import RepositoryFolders
 from imprint.store.hosting.keys import SshKey
+from imprint.store.hosting.settings import plan_change
 from imprint.store.lfs.custody import Custody
 from imprint.store.lfs.files import FileLargeObjects
 from imprint.store.lfs.memory import MemoryRegister
@@ -52,7 +53,7 @@ from imprint.store.view import RepositoryView
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from imprint.store.catalog.ports import Catalogue
@@ -156,7 +157,12 @@ class Hosting:
     # -- repositories -------------------------------------------------------------------------------
 
     def create(
-        self, name: RepositoryName, by: Principal | None, *, default_branch: str = "main"
+        self,
+        name: RepositoryName,
+        by: Principal | None,
+        *,
+        default_branch: str = "main",
+        algorithm: HashAlgorithm = HashAlgorithm.SHA1,
     ) -> Repository:
         """Make an empty repository.
 
@@ -164,6 +170,7 @@ class Hosting:
             name: where.
             by: who asks; None for the operator at the data folder.
             default_branch: the branch, yet unborn, that HEAD names.
+            algorithm: its object format, for good.
 
         Raises:
             RepositoryExists: the name is taken.
@@ -172,7 +179,7 @@ class Hosting:
         record = RepositoryRecord(
             id=self.ids.new_id("repo"),
             name=name,
-            algorithm=HashAlgorithm.SHA1,
+            algorithm=algorithm,
             head=branch_ref(default_branch),
             generation=0,
             created_at_ms=self.clock.now_ms(),
@@ -268,6 +275,23 @@ class Hosting:
         head = branch_ref(branch)
         admission = self._admission(record.id, EventKind.HEAD, by, {"old": record.head.text})
         self.catalogue.admit(replace(admission, head=head))
+        return self.get_by_id(record.id)
+
+    def change_settings(
+        self, name: RepositoryName, changes: Mapping[str, str | None], by: Principal | None
+    ) -> Repository:
+        """Choose settings, or take choices back with None; see `imprint.store.hosting.settings`.
+
+        Raises:
+            RepositoryMissing: there is no such repository.
+            BadInput: a setting is unknown, or a value is not one that it takes.
+            LimitExceeded: a value is too long.
+        """
+        record = self.get(name).record
+        changed, details = plan_change(record, changes, self.limits.setting_bytes_max)
+        if changed:
+            admission = self._admission(record.id, EventKind.SETTINGS, by, details)
+            self.catalogue.admit(replace(admission, settings=changed))
         return self.get_by_id(record.id)
 
     def purge_due(self) -> int:

@@ -81,6 +81,13 @@ def find_tips(
     return tips
 
 
+def is_ancestor(plumbing: Plumbing, old: ObjectId, new: ObjectId) -> bool:
+    """Whether the new commit has the old one among its ancestors, or is it; not where one is no commit."""
+    with plumbing.stream("merge-base", "--is-ancestor", old, new) as asked:
+        status, _ = asked.finish(check=False)
+    return status == 0
+
+
 class Connectivity:
     """Decides for one push.
 

@@ -16,8 +16,8 @@ from imprint.store.catalog.rules import iter_folders
 from imprint.store.errors import BadRefName, StaleUpdate
 from imprint.store.events import EventKind
 from imprint.store.objects.ports import ObjectKind
-from imprint.store.receive.policy import is_hidden
 from imprint.store.receive.push import Receipt, UpdateResult
+from imprint.store.refs.hidden import HiddenRefs
 from imprint.store.types import Anything, MustBe, MustNotExist, RefName, RefUpdate
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from imprint.store.catalog.ports import RefSnapshot
     from imprint.store.events import Event
+    from imprint.store.hosting.settings import ReceiveRules
     from imprint.store.receive.connect import Tip
     from imprint.store.receive.push import Push, RefCommand
     from imprint.store.types import Expectation, ObjectId
@@ -43,10 +44,23 @@ _OLD_DEFAULT_HEAD: Final = RefName(b"refs/heads/master")
 
 
 class Docket:
-    """The commands of a push, each with the reason why it fell, if it did."""
+    """The commands of a push, each with the reason why it fell, if it did.
 
-    def __init__(self, push: Push) -> None:
+    Args:
+        push: what is wished.
+        rules: what the repository asks of it. Only pushes are bound by more hidden refs than the store's own.
+        refs_max: how many refs the repository may have.
+
+    Attributes:
+        warnings: for the person who pushes, of what is done all the same.
+    """
+
+    def __init__(self, push: Push, rules: ReceiveRules, refs_max: int) -> None:
         self._push = push
+        self._rules = rules
+        self._refs_max = refs_max
+        self._hidden = rules.hidden if push.kind is EventKind.PUSH else HiddenRefs()
+        self.warnings: tuple[str, ...] = ()
         self._errors: list[str | None] = [None] * len(push.commands)
         self._counts = Counter(command.name for command in push.commands)
         self._void: set[RefCommand] = set()
@@ -91,12 +105,14 @@ class Docket:
         by a later command, or by any of an atomic push, is not free.
         """
         actual: dict[bytes, ObjectId | None] = {}
+        room = self._refs_max - len(snapshot.refs)
         standing = self.standing
         names = None
         if any(command.new is None for command in standing) and any(command.new for command in standing):
             names = _Names(snapshot.refs)
 
         def find_error(command: RefCommand) -> str | None:
+            nonlocal room
             name = command.name
             now = actual[name] if name in actual else _find_id(snapshot, name)
             if error := self._find_contradiction(command, now, snapshot.head, is_here):
@@ -107,6 +123,9 @@ class Docket:
                 names.add(name)
             elif names is not None and command.new is None and not self._push.atomic:
                 names.remove(name)
+            if now is None and command.new and room <= 0:
+                return f"the repository has {self._refs_max} refs, as many as it may have"
+            room += (command.new is None) - (now is None)
             actual[name] = command.new
             return None
 
@@ -115,14 +134,42 @@ class Docket:
     def _find_contradiction(
         self, command: RefCommand, actual: ObjectId | None, head: RefName, is_here: Callable[[ObjectId], bool]
     ) -> str | None:
-        if command.new is None and command.name == head:
-            return "deletion of the current branch prohibited"
+        if command.new is None and (error := self._find_denial(command, head)):
+            return error
         if self._push.kind is EventKind.IMPORT or actual == command.old:
             return None
         if command.new is None and actual is None and command.old and not is_here(command.old):
             self._void.add(command)  # git: what is absent may be deleted by whoever does not know what it was
             return None
         return describe_stale(StaleUpdate(command.name, command.old, actual))
+
+    def _find_denial(self, command: RefCommand, head: RefName) -> str | None:
+        if self._rules.deny_deletes and command.name.startswith(_BRANCHES):
+            return "deletion prohibited"
+        if command.name == head:
+            if self._rules.deny_delete_current == "refuse":
+                return "deletion of the current branch prohibited"
+            if self._rules.deny_delete_current == "warn":
+                self.warnings = ("the current branch is deleted",)
+        return None
+
+    def check_forward(self, snapshot: RefSnapshot, is_forward: Callable[[ObjectId, ObjectId], bool]) -> None:
+        """Refuse what moves a branch anywhere but forwards, where the repository asks for that.
+
+        Args:
+            snapshot: the refs now.
+            is_forward: whether the second commit has the first among its ancestors.
+        """
+        if not self._rules.deny_non_fast_forwards:
+            return
+
+        def find_error(command: RefCommand) -> str | None:
+            now = _find_id(snapshot, command.name) if self._counts[command.name] == 1 else command.old
+            if not command.new or not now or not command.name.startswith(_BRANCHES):
+                return None
+            return None if is_forward(now, command.new) else "non-fast-forward"
+
+        self._refuse_each(find_error)
 
     def check_tips(self, tips: Mapping[ObjectId, Tip], disconnected: Collection[ObjectId]) -> None:
         """Refuse tips that are not there, not connected, or no commits where only commits may be."""
@@ -215,14 +262,14 @@ class Docket:
             UpdateResult(command.name, error)
             for command, error in zip(self._push.commands, self._errors, strict=True)
         )
-        return Receipt(results, event, unpack_error, warnings)
+        return Receipt(results, event, unpack_error, (*warnings, *self.warnings) if event else warnings)
 
     def _find_malformed(self, command: RefCommand) -> str | None:
         try:
             name = RefName.parse(command.name)
         except BadRefName:
             return "funny refname"
-        if is_hidden(name):
+        if self._hidden.hides(name):
             return "deny updating a hidden ref"
         if name.startswith(b"refs/heads/HEAD/") or name == b"refs/heads/HEAD":
             return "a branch of this name would be taken for HEAD by those who fetch it"

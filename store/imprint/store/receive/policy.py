@@ -8,21 +8,16 @@ Invariants:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from imprint.store.actors import Verb
+from imprint.store.refs.hidden import is_hidden
 
 if TYPE_CHECKING:
     from imprint.store.hosting.repositories import Repository
     from imprint.store.receive.push import Push
 
-HIDDEN_NAMESPACES: Final = (b"refs/imprint/",)
-"""Refs that are the store's own: not shown to clients, not theirs to change."""
-
-
-def is_hidden(name: bytes) -> bool:
-    """Whether the ref is the store's own, or would be on a file system that folds letter case."""
-    return name.lower().startswith(HIDDEN_NAMESPACES)
+__all__ = ["Judge", "ScopeJudge", "Verdict", "is_hidden"]
 
 
 @dataclass(frozen=True, slots=True)

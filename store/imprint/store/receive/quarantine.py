@@ -20,6 +20,7 @@ import signal
 import struct
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from imprint.store.errors import LimitExceeded, PlumbingFailed, ProtocolError, PushRefused, StorageFailed
@@ -32,8 +33,8 @@ from imprint.store.types import HashAlgorithm, ObjectId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
+    from imprint.store.hosting.settings import Strictness
     from imprint.store.limits import Limits
     from imprint.store.plumbing import GitProcess, Plumbing
 
@@ -47,6 +48,10 @@ WARNINGS_MAX: Final = 20
 """How many warnings about a pack are passed on."""
 _STREAM_LARGE_BLOBS: Final = ("-c", "core.bigFileThreshold=16m")
 """Larger blobs pass through index-pack in pieces instead of being held in memory."""
+_INDEX_PACK: Final = (
+    *_STREAM_LARGE_BLOBS,
+    *("index-pack", "--stdin", "--fix-thin", "--rev-index", "--check-self-contained-and-connected"),
+)
 _PACK_HEADER: Final = struct.Struct(">4sLL")
 _MACHINE_AT_FAULT: Final = (
     "No space left on device",
@@ -105,13 +110,20 @@ class Quarantine:
         self.beside = plumbing.in_quarantine(folder / "objects")
         """Git on the repository and the quarantine together."""
 
-    def unpack(self, pack: BinaryIO, limits: Limits, shallow: Sequence[ObjectId] = ()) -> Unpacked | None:
+    def unpack(
+        self,
+        pack: BinaryIO,
+        limits: Limits,
+        shallow: Sequence[ObjectId] = (),
+        strictness: Strictness | None = None,
+    ) -> Unpacked | None:
         """Take in a pack: store it, complete it if it is thin, check each object as `receive.fsckObjects`.
 
         Args:
             pack: the pack and nothing after it. It is read to its end, unless it is far too long.
             limits: how large it may be.
             shallow: commits below which the client's history ends, so that their parents are not looked for.
+            strictness: what the repository says of these checks; by default every finding counts.
 
         Returns:
             None for a pack without objects.
@@ -124,8 +136,9 @@ class Quarantine:
         """
         header = _read_header(pack)
         try:
-            object_count = _parse_header(header)
-            indexed = self._index(header, pack, limits.pack_bytes_max, shallow)
+            object_count = _parse_header(header, limits.pack_objects_max)
+            options = [*self._limit_history(shallow), *_INDEX_PACK, self._render_strict(strictness)]
+            indexed = self._index(header, pack, limits.pack_bytes_max, options)
         except (ProtocolError, LimitExceeded):
             drain(pack)
             raise
@@ -141,14 +154,27 @@ class Quarantine:
         self_contained = indexed.self_contained and record.object_count == object_count
         return Unpacked(record, index_path, self_contained, indexed.warnings, kinds, may_point)
 
-    def _index(self, header: bytes, pack: BinaryIO, bytes_max: int, shallow: Sequence[ObjectId]) -> _Indexed:
+    def _limit_history(self, shallow: Sequence[ObjectId]) -> list[str]:
+        """Options that tell git where the client's history ends."""
+        if not shallow:
+            return []
+        path = self.folder.absolute() / "shallow"
+        path.write_text("".join(f"{each}\n" for each in shallow))
+        return ["--shallow-file", str(path)]
+
+    def _render_strict(self, strictness: Strictness | None) -> str:
+        """The option that git receive-pack gives for the same settings."""
+        if strictness is None or strictness.is_default:
+            return "--strict"
+        words = [f"{name}={severity}" for name, severity in sorted(strictness.severities.items())]
+        if strictness.skipped:
+            (self.folder / "skiplist").write_text("".join(f"{each}\n" for each in strictness.skipped))
+            # Relative to where git runs: of the path to the data folder git would take a comma for the end.
+            words.append(f"skiplist={quarantines_dir(Path()) / self.folder.name / 'skiplist'}")
+        return f"--strict={','.join(words)}"
+
+    def _index(self, header: bytes, pack: BinaryIO, bytes_max: int, options: Sequence[str]) -> _Indexed:
         """Feed the pack to index-pack."""
-        options = [*_STREAM_LARGE_BLOBS, "index-pack", "--stdin", "--strict", "--fix-thin", "--rev-index"]
-        options.append("--check-self-contained-and-connected")
-        if shallow:
-            shallow_file = self.folder.absolute() / "shallow"
-            shallow_file.write_text("".join(f"{each}\n" for each in shallow))
-            options[:0] = ["--shallow-file", str(shallow_file)]
         with self.beside.stream(*options) as process:
             copied = _copy_pack(header, pack, process, bytes_max)
             output = process.stdout.read()
@@ -156,7 +182,9 @@ class Quarantine:
         # index-pack ends with 1 when all is well but the pack refers to objects outside of it.
         if status not in (0, 1) or not output.startswith(b"pack\t"):
             _raise_refusal(status, stderr)
-        return _Indexed(copied, output, status == 0 and not shallow, _find_warnings(stderr))
+        return _Indexed(
+            copied, output, status == 0 and "--shallow-file" not in options, _find_warnings(stderr)
+        )
 
     def _read_kinds(self, bytes_max: int) -> tuple[dict[ObjectId, ObjectKind], tuple[ObjectId, ...]]:
         """What each object is, unless they are many, and `may_point`; none may be too large once inflated."""
@@ -307,7 +335,7 @@ def _read_header(pack: BinaryIO) -> bytes:
     return header
 
 
-def _parse_header(header: bytes) -> int:
+def _parse_header(header: bytes, objects_max: int) -> int:
     """How many objects the pack says it holds."""
     if not header:
         raise ProtocolError("no pack was sent")
@@ -316,6 +344,8 @@ def _parse_header(header: bytes) -> int:
     magic, version, count = _PACK_HEADER.unpack(header)
     if magic != b"PACK" or version not in (2, 3):
         raise ProtocolError("what was sent is not a pack of version 2 or 3")
+    if count > objects_max:
+        raise LimitExceeded(f"the pack has more than {objects_max} objects", limit="pack_objects_max")
     return int(count)
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.catalog.lock import FileLock
@@ -30,13 +31,13 @@ from imprint.store.errors import (
 )
 from imprint.store.events import Admission, EventKind
 from imprint.store.hosting.repositories import OPERATOR
+from imprint.store.hosting.settings import ReceiveRules
 from imprint.store.lfs.absent import warn_of_absent
 from imprint.store.receive import packs
-from imprint.store.receive.connect import Connectivity, find_tips
+from imprint.store.receive.connect import Connectivity, find_tips, is_ancestor
 from imprint.store.receive.docket import Docket, describe_stale
 from imprint.store.receive.push import Push, Receipt, RefCommand, UpdateResult
 from imprint.store.receive.quarantine import drain, open_quarantine
-from imprint.store.refs.hidden import HiddenRefs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -122,7 +123,8 @@ class Receiver:
             RepositoryMissing: the repository was deleted meanwhile.
             StoreFailure: the machine failed; nothing was admitted.
         """
-        docket = Docket(push, HiddenRefs.of(repository.record))
+        rules = ReceiveRules.of(repository.record)
+        docket = Docket(push, rules, self.hosting.limits.refs_max)
         docket.check_refs(
             repository.view.refs.snapshot(), lambda each: repository.view.objects.find_kind(each) is not None
         )
@@ -133,7 +135,7 @@ class Receiver:
         with self._quarantine(repository) as quarantine:
             self._step("quarantined")
             try:
-                unpacked = self._unpack(push, quarantine)
+                unpacked = self._unpack(push, quarantine, rules)
             except (ProtocolError, PushRefused) as refusal:
                 docket.refuse_all("unpacker error")
                 return docket.make_receipt(unpack_error=refusal.message)
@@ -165,10 +167,13 @@ class Receiver:
             self.hosting.limits.quarantine_bytes_free_min,
         )
 
-    def _unpack(self, push: Push, quarantine: Quarantine) -> Unpacked | None:
+    def _unpack(self, push: Push, quarantine: Quarantine, rules: ReceiveRules) -> Unpacked | None:
         if push.pack is None:
             return None
-        unpacked = quarantine.unpack(push.pack, self.hosting.limits, push.shallow)
+        limits = self.hosting.limits
+        if rules.pack_bytes_max:
+            limits = replace(limits, pack_bytes_max=min(limits.pack_bytes_max, rules.pack_bytes_max))
+        unpacked = quarantine.unpack(push.pack, limits, push.shallow, rules.strictness)
         self._step("unpacked")
         return unpacked
 
@@ -195,6 +200,7 @@ class Receiver:
         if push.shallow:
             disconnected |= connectivity.find_cut(tips.keys() - disconnected, frozenset(push.shallow))
         docket.check_tips(tips, disconnected)
+        docket.check_forward(snapshot, partial(is_ancestor, quarantine.beside))
         self._step("connected")
         return tips
 
@@ -239,6 +245,7 @@ class Receiver:
         docket.check_in_order(
             repository.view.refs.snapshot(), lambda each: bool(find_tips(ready.quarantine.beside, [each]))
         )
+        docket.check_forward(repository.view.refs.snapshot(), partial(is_ancestor, ready.quarantine.beside))
         if not docket.make_updates(ready.tips) and push.head is None:
             return None
         record = self._place(ready, repository)
@@ -311,6 +318,8 @@ class Receiver:
     def _make_admission(self, push: Push, verdict: Verdict, repository: Repository) -> Admission:
         principal = push.principal
         details = dict(push.details)
+        if push.pack is not None:
+            details |= ReceiveRules.of(repository.record).strictness.describe()
         if push.options:
             details["push_options"] = json.dumps(push.options)
         return Admission(

@@ -12,13 +12,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
-from imprint.store.receive.policy import is_hidden
-
 if TYPE_CHECKING:
     from imprint.store.catalog.ports import RepositoryRecord
 
+HIDDEN_NAMESPACES: Final = (b"refs/imprint/",)
+"""Refs that are the store's own: not shown to clients, not theirs to change."""
 HIDE_REFS: Final = "transfer.hideRefs"
 """The setting: patterns, one a line."""
+
+
+def is_hidden(name: bytes) -> bool:
+    """Whether the ref is the store's own, or would be on a file system that folds letter case."""
+    return name.lower().startswith(HIDDEN_NAMESPACES)
 
 
 @dataclass(frozen=True, slots=True)
