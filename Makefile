@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA ?= data
 PORT ?= 8470
 
-.PHONY: serve test setup lint types contracts unit docs compat agreement soak bench lock clean
+.PHONY: serve test setup lint types contracts unit docs compat agreement race crash soak bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what can be done
@@ -42,6 +42,9 @@ race: .venv/.dev  ## 128 real clients race on the same refs, through one server 
 
 crash: .venv/.dev  ## 1,000 processes die at seeded points, and every promise is checked (CRASH_RUNS=, SEED=)
 	$(BIN)/python tests/durability/crash.py --runs $(or $(CRASH_RUNS),1000) --seed $(or $(SEED),1)
+
+soak: .venv/.dev  ## Real clients on a server that is maintained, ended and killed for 10 minutes (MINUTES=)
+	$(BIN)/python tests/durability/soak.py --minutes $(or $(MINUTES),10) $(if $(REPORT),--report $(REPORT))
 
 bench: .venv/.dev  ## Measure transport and blame beside git's own (needs nginx and fcgiwrap)
 	$(BIN)/python bench/thread.py --repository $(or $(REPOSITORY),$(error say make bench REPOSITORY=PATH_OF_A_BARE_REPOSITORY))

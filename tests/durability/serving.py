@@ -1,4 +1,4 @@
-"""A server process on a data folder, as `imprint serve` starts it, with housekeeping made frequent.
+"""A server process as `imprint serve` starts one, with maintenance and housekeeping made frequent.
 
     python tests/durability/serving.py DATA
 
@@ -6,12 +6,22 @@ The address is the first line of its output.
 """
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
-from imprint.api.server import serve
+from imprint.api.app import create_app
+from imprint.api.server import Ending, Server, listen
 from imprint.api.settings import ApiSettings
+from imprint.semantic.library import Library
+from imprint.store.hosting.data import DataFolder
+from imprint.store.hosting.repositories import Hosting
+from imprint.store.limits import Limits
+from imprint.store.provenance.ledger import Ledger
 
-HOUSEKEEPING_SECONDS = 2.0
+SETTINGS = ApiSettings(housekeeping_seconds=2.0)
+LIMITS = Limits(maintain_packs_min=6, retired_seconds_min=30, plumbing_seconds_max=60)
+"""Packs are joined after a few pushes, and the files of joined ones go after two minutes: as soon as the time
+that git may take allows."""
 
 
 def say(address: str) -> None:
@@ -19,6 +29,19 @@ def say(address: str) -> None:
     sys.stdout.flush()
 
 
+def serve(data: Path) -> int:
+    """Serve until a signal comes."""
+    with ExitStack() as opened, Ending(SETTINGS.stop_seconds, lambda _: None) as ending:
+        listener = opened.enter_context(listen("127.0.0.1", 0))
+        hosting = Hosting.open(DataFolder.create_or_open(data), limits=LIMITS)
+        opened.callback(hosting.close)
+        hosting.ensure_admin_token()
+        ledger = Ledger.open(hosting.folder.derived_path)
+        opened.callback(ledger.close)
+        library = Library.open(hosting.folder.index_path, apart=True)
+        opened.callback(library.close)
+        return Server(create_app(hosting, ledger, library, SETTINGS), SETTINGS, ending, say).run_on(listener)
+
+
 if __name__ == "__main__":
-    settings = ApiSettings(housekeeping_seconds=HOUSEKEEPING_SECONDS)
-    sys.exit(serve(Path(sys.argv[1]), port=0, settings=settings, on_ready=say))
+    sys.exit(serve(Path(sys.argv[1])))

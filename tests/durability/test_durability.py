@@ -35,3 +35,10 @@ def test_processes_that_die_anywhere_break_no_promise() -> None:
 @pytest.mark.timeout(900)
 def test_sixteen_clients_race_through_two_servers_on_one_folder() -> None:
     assert run("race.py", "--clients", "16", "--servers", "2").rstrip().endswith("lost 0")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_server_that_is_ended_and_killed_under_clients_keeps_every_promise() -> None:
+    said = run("soak.py", "--minutes", "0.4", "--clients", "4", "--restart-seconds", "8")
+    assert "broken promises: 0" in said
