@@ -156,3 +156,37 @@ def test_sessions_are_told_without_their_prompts(server, sample) -> None:
     assert session["base_sha"] == sample.human
     assert [turn["number"] for turn in session["turns"]] == [1]
     assert "growing pause" not in answer.text
+
+
+def test_settings_are_chosen_shown_and_taken_back(server, admin) -> None:
+    server.repository("settings/one")
+    address = "/api/repos/settings/one/settings"
+    before = admin.get(address).json()
+    assert before["settings"] == {}
+    assert before["defaults"]["receive.fsck.zeroPaddedFilemode"] == "error"
+    wish = {"receive.FSCK.zeropaddedfilemode": "warn", "receive.denyDeletes": "on"}
+    chosen = admin.patch(address, json={"settings": wish}).json()["settings"]
+    assert chosen == {"receive.denyDeletes": "true", "receive.fsck.zeroPaddedFilemode": "warn"}
+    back = admin.patch(address, json={"settings": {"receive.denyDeletes": None}}).json()["settings"]
+    assert back == admin.get(address).json()["settings"] == {"receive.fsck.zeroPaddedFilemode": "warn"}
+    event = admin.get("/api/repos/settings/one/events").json()["events"][-1]
+    assert (event["kind"], event["actor"]) == ("settings", "admin")
+    assert event["details"]["old"] == '{"receive.denyDeletes": "true"}'
+
+
+def test_a_setting_that_cannot_be_is_refused_with_what_is_near(server, admin) -> None:
+    server.repository("settings/two")
+    address = "/api/repos/settings/two/settings"
+    answer = admin.patch(address, json={"settings": {"receive.fsck.zeroPadedFilemode": "warn"}})
+    assert answer.status_code == 400
+    assert "receive.fsck.zeroPaddedFilemode" in answer.json()["hint"]
+    for wish in (
+        {"settings": {"receive.fsckObjects": "false"}},
+        {"settings": {"receive.fsck.nulInHeader": "warn"}},
+    ):
+        assert admin.patch(address, json=wish).status_code == 400
+    assert admin.patch(address, json={"receive.denyDeletes": "true"}).status_code == 422
+    writer = server.client(server.token("settings/two", verbs=frozenset({Verb.READ, Verb.WRITE})))
+    assert writer.patch(address, json={"settings": {}}).status_code == 403
+    assert writer.get(address).status_code == 403
+    assert admin.get(address).json()["settings"] == {}

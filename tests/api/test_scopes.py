@@ -44,6 +44,8 @@ PLACES = {
     ("PATCH", "/api/repos/{owner}/{repo}"): "administrator",
     ("DELETE", "/api/repos/{owner}/{repo}"): "administrator",
     ("POST", "/api/repos/{owner}/{repo}/restore"): "administrator",
+    ("GET", "/api/repos/{owner}/{repo}/settings"): "administrator",
+    ("PATCH", "/api/repos/{owner}/{repo}/settings"): "administrator",
     ("GET", "/api/repos/{owner}/{repo}/refs"): "reader",
     ("GET", "/api/repos/{owner}/{repo}/events"): "reader",
     ("GET", "/api/repos/{owner}/{repo}/sessions"): "reader",
@@ -79,6 +81,7 @@ QUERIES = {
 BODIES = {
     ("POST", "/api/repos"): {"name": "scopes/made"},
     ("PATCH", "/api/repos/{owner}/{repo}"): {"default_branch": "main"},
+    ("PATCH", "/api/repos/{owner}/{repo}/settings"): {"settings": {}},
     ("POST", "/api/repos/{owner}/{repo}/commits"): {
         "target_branch": "by-scope",
         "commit_message": "Scope",

@@ -205,3 +205,32 @@ def test_tables_are_for_people(admin) -> None:
     admin("repo", "create", "acme/app")
     shown = admin("repo", "list", as_json=False).stdout
     assert shown.splitlines()[0].split() == ["NAME", "DEFAULT", "BRANCH", "CLONE", "URL"]
+
+
+def test_settings_of_a_repository_are_chosen_shown_and_taken_back(admin) -> None:
+    admin("repo", "create", "acme/app")
+    nothing = admin("repo", "settings", "acme/app", as_json=False)
+    assert (nothing.code, nothing.stdout) == (0, "")
+    chosen = admin("repo", "settings", "acme/app", "receive.denydeletes=yes", "transfer.hideRefs=refs/a")
+    assert chosen.document["settings"] == {"receive.denyDeletes": "true", "transfer.hideRefs": "refs/a"}
+    shown = admin("repo", "settings", "acme/app", "--unset", "transfer.hideRefs", as_json=False)
+    assert "receive.denyDeletes" in shown.stdout
+    assert "transfer.hideRefs" not in shown.stdout
+    assert "receive.fsck.badDate" in admin("repo", "settings", "acme/app", "--all", as_json=False).stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("receive.denyDeletes",),
+        ("receive.denyDeletes=true", "receive.denyDeletes=false"),
+        ("receive.denyDeletes=true", "--unset", "receive.denyDeletes"),
+        ("receive.denyDeletes=maybe",),
+        ("receive.fsckObjects=false",),
+        ("no.such=1",),
+    ],
+)
+def test_a_setting_that_cannot_be_is_a_usage_problem(admin, arguments) -> None:
+    admin("repo", "create", "acme/app")
+    assert admin("repo", "settings", "acme/app", *arguments).code == 2
+    assert admin("repo", "settings", "acme/app").document["settings"] == {}

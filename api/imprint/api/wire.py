@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from imprint.store.actors import Actor, ActorKind, Session, Token, Turn, Verb
 from imprint.store.catalog.ports import RepositoryRecord
 from imprint.store.events import Event, EventKind, SessionClaim
+from imprint.store.types import HashAlgorithm
 
 _SHORT = 200
 _Name = Annotated[str, Field(min_length=1, max_length=_SHORT)]
@@ -47,6 +48,9 @@ class NewRepository(_Asked):
 
     name: Annotated[str, Field(description="`owner/name`", examples=["acme/app"])]
     default_branch: Annotated[_Name, Field(description="the branch HEAD names; it may be unborn")] = "main"
+    object_format: Annotated[HashAlgorithm, Field(description="git's object format, for good")] = (
+        HashAlgorithm.SHA1
+    )
 
 
 class RepositoryChange(_Asked):
@@ -91,6 +95,23 @@ class RepositoryPage(_Told):
     repos: list[RepositoryAnswer]
     next_cursor: str | None
     has_more: bool
+
+
+class SettingsChange(_Asked):
+    """Settings to be chosen; what is left out stays."""
+
+    settings: Annotated[
+        dict[str, str | None],
+        Field(max_length=_SHORT, description="values by git's names; null goes back to the default"),
+    ]
+
+
+class SettingsAnswer(_Told):
+    """The settings of a repository, by git's names: those chosen, and what each is otherwise."""
+
+    name: str
+    settings: dict[str, str]
+    defaults: dict[str, str]
 
 
 class RefAnswer(_Told):

@@ -22,6 +22,7 @@ from imprint.store.paths import quote_path
 from imprint.store.types import RepositoryName
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from imprint.cli.ports import Document, SearchWish, TokenWish
@@ -207,9 +208,10 @@ class ServerAdministration:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def create_repository(self, name: str, default_branch: str) -> Document:
+    def create_repository(self, name: str, default_branch: str, object_format: str = "sha1") -> Document:
         """Make an empty repository."""
-        return self._client.post("/api/repos", {"name": name, "default_branch": default_branch})
+        wish = {"name": name, "default_branch": default_branch, "object_format": object_format}
+        return self._client.post("/api/repos", wish)
 
     def list_repositories(self, *, deleted: bool = False) -> list[Document]:
         """Those the token may read, or the deleted ones."""
@@ -222,6 +224,11 @@ class ServerAdministration:
     def set_head(self, name: str, branch: str) -> Document:
         """Make a branch the default branch."""
         return self._client.patch(_repository_path(name), {"default_branch": branch})
+
+    def change_settings(self, name: str, changes: Mapping[str, str | None]) -> Document:
+        """Choose settings of a repository."""
+        address = f"{_repository_path(name)}/settings"
+        return self._client.patch(address, {"settings": dict(changes)})
 
     def delete_repository(self, name: str, grace: str) -> Document:
         """Hide a repository now and destroy it after the grace period."""

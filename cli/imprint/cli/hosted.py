@@ -11,10 +11,10 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.types import RepositoryName
+from imprint.store.types import HashAlgorithm, RepositoryName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from imprint.cli.output import Output
@@ -109,9 +109,14 @@ class HostedAdministration:
         self._address = read_address(hosting.folder)
         self._ssh_address = read_ssh_address(hosting.folder)
 
-    def create_repository(self, name: str, default_branch: str) -> Document:
+    def create_repository(self, name: str, default_branch: str, object_format: str = "sha1") -> Document:
         """Make an empty repository."""
-        made = self._hosting.create(RepositoryName.parse(name), None, default_branch=default_branch)
+        made = self._hosting.create(
+            RepositoryName.parse(name),
+            None,
+            default_branch=default_branch,
+            algorithm=HashAlgorithm(object_format),
+        )
         return self._describe(made)
 
     def list_repositories(self, *, deleted: bool = False) -> list[Document]:
@@ -129,6 +134,13 @@ class HostedAdministration:
     def set_head(self, name: str, branch: str) -> Document:
         """Make a branch the default branch."""
         return self._describe(self._hosting.set_head(RepositoryName.parse(name), branch, None))
+
+    def change_settings(self, name: str, changes: Mapping[str, str | None]) -> Document:
+        """Choose settings of a repository."""
+        from imprint.store.hosting.settings import describe_settings
+
+        changed = self._hosting.change_settings(RepositoryName.parse(name), changes, None)
+        return describe_settings(changed.record)
 
     def delete_repository(self, name: str, grace: str) -> Document:
         """Hide a repository now and destroy it after the grace period."""

@@ -11,7 +11,10 @@ Every method raises the errors of `imprint.store.errors`, or `ServerRefused` wit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Document = dict[str, Any]
 """One JSON object."""
@@ -66,7 +69,7 @@ class SearchWish:
 class Administration(Protocol):
     """Repositories, tokens and actors of a data folder or a server."""
 
-    def create_repository(self, name: str, default_branch: str) -> Document:
+    def create_repository(self, name: str, default_branch: str, object_format: str = "sha1") -> Document:
         """Make an empty repository: `{"name", "git_url", ...}`."""
         ...
 
@@ -80,6 +83,10 @@ class Administration(Protocol):
 
     def set_head(self, name: str, branch: str) -> Document:
         """Make a branch the default branch, which HEAD names."""
+        ...
+
+    def change_settings(self, name: str, changes: Mapping[str, str | None]) -> Document:
+        """Choose settings of a repository, none too: `{"name", "settings": {...}, "defaults": {...}}`."""
         ...
 
     def delete_repository(self, name: str, grace: str) -> Document:

@@ -24,11 +24,14 @@ from imprint.api.wire import (
     RepositoryPage,
     SessionAnswer,
     SessionsAnswer,
+    SettingsAnswer,
+    SettingsChange,
 )
 from imprint.store.actors import Principal, Verb
 from imprint.store.catalog.ports import RepositoryRecord
 from imprint.store.durations import parse_duration_ms
 from imprint.store.errors import BadExpiry, Denied
+from imprint.store.hosting.settings import describe_settings
 from imprint.store.refs.hidden import HiddenRefs
 from imprint.store.types import RepositoryName
 
@@ -44,7 +47,7 @@ def create_repository(request: Request, wish: NewRepository, principal: Somebody
             f"this token may not create {name}", hint="use a token with the verb 'admin' on it or on '*'"
         )
     hosting = get_services(request).hosting
-    made = hosting.create(name, principal, default_branch=wish.default_branch)
+    made = hosting.create(name, principal, default_branch=wish.default_branch, algorithm=wish.object_format)
     return _describe(request, made.record)
 
 
@@ -130,6 +133,20 @@ def restore_repository(request: Request, owner: Owner, repo: Repo, principal: So
     require(principal, Verb.ADMIN, name)
     restored = get_services(request).hosting.restore(name, principal)
     return _describe(request, restored.record)
+
+
+@router.get("/{owner}/{repo}/settings")
+def get_settings(access: Administrator) -> SettingsAnswer:
+    """What was chosen for the repository, and what could be."""
+    return SettingsAnswer(**describe_settings(access.repository.record))
+
+
+@router.patch("/{owner}/{repo}/settings")
+def change_settings(access: Administrator, wish: SettingsChange) -> SettingsAnswer:
+    """Choose settings of the repository; they hold for pushes that begin from now on."""
+    hosting = access.services.hosting
+    changed = hosting.change_settings(access.repository.record.name, wish.settings, access.principal)
+    return SettingsAnswer(**describe_settings(changed.record))
 
 
 @router.get("/{owner}/{repo}/refs")

@@ -1,16 +1,26 @@
 """`imprint repo`: the repositories of a data folder or a server."""
 
+import enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imprint.cli.call import Call, administers, operates
+from imprint.cli.errors import UsageProblem
 from imprint.cli.output import counted
 
 if TYPE_CHECKING:
     from imprint.cli.ports import Document
 
 app = typer.Typer(help="Create, list, rename, delete and restore repositories.", rich_markup_mode=None)
+
+
+class ObjectFormat(enum.Enum):
+    """Git's object formats."""
+
+    SHA1 = "sha1"
+    SHA256 = "sha256"
+
 
 Name = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository.")]
 
@@ -24,10 +34,13 @@ def create(
     default_branch: Annotated[
         str, typer.Option(help="The branch that HEAD names; it may be unborn.")
     ] = "main",
+    object_format: Annotated[
+        ObjectFormat, typer.Option(help="Git's object format; it cannot be changed later.")
+    ] = ObjectFormat.SHA1,
 ) -> None:
     """Create an empty repository."""
     with call.administration(create=True) as place:
-        made = place.create_repository(name, default_branch)
+        made = place.create_repository(name, default_branch, object_format.value)
     if call.as_json:
         call.output.document(made)
         return
@@ -122,6 +135,45 @@ def set_head(
         call.output.document(changed)
     else:
         call.output.line(f"HEAD of {changed['name']} is {changed['default_branch']}")
+
+
+@app.command()
+@administers
+def settings(
+    call: Call,
+    name: Name,
+    changes: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Choose; git-config(1) has the names.")
+    ] = None,
+    *,
+    unset: Annotated[
+        list[str] | None, typer.Option(metavar="KEY", help="Go back to the default; may be repeated.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also show what was not chosen.")] = False,
+) -> None:
+    """Show or choose what the repository asks of a push: severities of findings, denials, hidden refs."""
+    wished: dict[str, str | None] = dict.fromkeys(unset or ())
+    for change in changes or ():
+        key, equals, value = change.partition("=")
+        if not equals or key in wished:
+            raise UsageProblem(
+                f"{change!r} {'sets a key twice' if equals else 'has no value'}",
+                hint="write KEY=VALUE, once for each key, or --unset KEY",
+            )
+        wished[key] = value
+    with call.administration() as place:
+        document = place.change_settings(name, wished)
+    if call.as_json:
+        call.output.document(document)
+        return
+    shown = document["settings"]
+    if everything:
+        shown = {key: shown.get(key, default) for key, default in document["defaults"].items()}
+    if shown:
+        rows = [[key, value.replace("\n", " ")] for key, value in shown.items()]
+        call.output.table(["setting", "value"], rows)
+    else:
+        call.output.note("nothing is chosen; --all shows the defaults")
 
 
 @app.command()

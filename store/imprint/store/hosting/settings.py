@@ -15,7 +15,7 @@ import difflib
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from imprint.store.errors import BadInput, BadObjectId, LimitExceeded
 from imprint.store.refs.hidden import HIDE_REFS, HiddenRefs
@@ -169,6 +169,12 @@ def parse_changes(changes: Mapping[str, str | None], bytes_max: int) -> dict[str
         setting.name: None if value is None else _parse_value(setting, value, bytes_max)
         for setting, value in ((find_setting(name), value) for name, value in changes.items())
     }
+
+
+def describe_settings(record: RepositoryRecord) -> dict[str, Any]:
+    """A repository's settings as a JSON document: those chosen, and what each would be otherwise."""
+    defaults = {each.name: each.default for each in SETTINGS.values()}
+    return {"name": str(record.name), "settings": dict(sorted(record.settings.items())), "defaults": defaults}
 
 
 def plan_change(
