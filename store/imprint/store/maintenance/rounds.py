@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import RepositoryMissing
 from imprint.store.hosting.followers import never
@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from imprint.store.events import Event, PackRecord
     from imprint.store.hosting.repositories import Hosting, Repository
 
-PACKS_MIN_BY_HAND = 2
+PACKS_MIN_BY_HAND: Final = 2
 """By hand, any two packs that break the geometric rule are joined."""
-_UNCOVERED_SHARE_MAX = 0.1
+OBJECTS_MIN: Final = 1000
+"""Outside of the multi-pack-index; git finds fewer quickly enough without one."""
+_UNCOVERED_SHARE_MAX: Final = 0.1
 """The share of objects outside of the multi-pack-index at which it is written anew."""
 
 _log = logging.getLogger("imprint.store")
@@ -57,13 +59,16 @@ class RoundReport:
     adoption: Adoption = field(default_factory=Adoption)
 
 
-def maintain(work: Work, *, everything: bool = False, packs_min: int = PACKS_MIN_BY_HAND) -> RoundReport:
+def maintain(
+    work: Work, *, everything: bool = False, packs_min: int = PACKS_MIN_BY_HAND, objects_min: int = 1
+) -> RoundReport:
     """Do what is to be done now: mend, join packs, write lookups, remove what nobody reads.
 
     Args:
         work: where.
         everything: rewrite all packs, with better deltas, those too that are left alone otherwise.
         packs_min: fewer packs than this are not joined.
+        objects_min: for fewer objects than this that lookups do not cover, they are not written anew.
 
     Raises:
         Stopped: it was time to stop; the rest is for another round.
@@ -78,7 +83,7 @@ def maintain(work: Work, *, everything: bool = False, packs_min: int = PACKS_MIN
             repack_all(work, better=True)
         else:
             _join(work, packs_min)
-        indexed = everything or _is_lookup_due(work)
+        indexed = everything or _is_lookup_due(work, objects_min)
         if indexed:
             write_lookup(work)
             write_graph(work, anew=everything)
@@ -115,18 +120,18 @@ def _list_records(work: Work) -> list[PackRecord]:
     ]
 
 
-def _is_lookup_due(work: Work) -> bool:
-    """Whether too many objects are outside of the multi-pack-index, or a commit-graph is missing."""
+def _is_lookup_due(work: Work, objects_min: int) -> bool:
+    """Whether too many objects are outside of the multi-pack-index, or it names packs that are nowhere."""
     records = _list_records(work)
     covered = read_covered(work.pack_dir)
     total = sum(each.object_count for each in records)
     outside = sum(each.object_count for each in records if each.name not in covered)
     unneeded = list_stale(work.pack_dir, work.list_live()) - work.list_retired().keys()
-    return bool(unneeded) or outside > total * _UNCOVERED_SHARE_MAX
+    return bool(unneeded) or (outside >= objects_min and outside > total * _UNCOVERED_SHARE_MAX)
 
 
 class MaintenanceFollower:
-    """Maintains a repository when pushes have left enough packs. One repository at a time.
+    """Maintains a repository when pushes have left enough packs or objects. One repository at a time.
 
     Args:
         hosting: the repositories.
@@ -163,7 +168,7 @@ class MaintenanceFollower:
         """
         work = Work(repository, self._hosting, self._stopping, self._step)
         if self._is_due(work):
-            maintain(work, packs_min=self._hosting.limits.maintain_packs_min)
+            maintain(work, packs_min=self._hosting.limits.maintain_packs_min, objects_min=OBJECTS_MIN)
         path = repository.git_dir / "imprint" / "maintained"
         partial = path.with_name(f"{path.name}.new")
         partial.write_bytes(b"%d\n" % events[-1].sequence)
@@ -174,6 +179,8 @@ class MaintenanceFollower:
 
     def _is_due(self, work: Work) -> bool:
         limits = work.hosting.limits
+        if _is_lookup_due(work, OBJECTS_MIN):
+            return True
         if len(work.list_live()) < limits.maintain_packs_min:
             return False
         aside = read_state(work.git_dir).aside

@@ -19,76 +19,15 @@ from imprint.store.maintenance.rounds import MaintenanceFollower, maintain
 from imprint.store.maintenance.state import read_state
 from imprint.store.maintenance.survey import survey
 from imprint.store.maintenance.work import STEPS, Work, exclusively
-from imprint.store.objects.codec import encode_commit, encode_tree, object_id
-from imprint.store.objects.git import GitObjects, write_pack
-from imprint.store.objects.ports import Identity, ObjectKind, TreeEntry
+from imprint.store.objects.ports import Identity
 from imprint.store.plumbing import Plumbing
 from imprint.store.receive import packs
 from imprint.store.receive.collect import collect
 from imprint.store.receive.quarantine import quarantines_dir
-from imprint.store.types import HashAlgorithm, ObjectId
+from imprint.store.types import HashAlgorithm
 
 MAIN = "refs/heads/main"
 WHO = Identity("Ada", "ada@example.com", 1_767_322_800, 0)
-
-
-class Yard:
-    """Pushes small commits to a bench, and remembers every object that was accepted."""
-
-    def __init__(self, bench) -> None:
-        self.bench = bench
-        self.accepted: set[ObjectId] = set()
-        self.numbers = iter(range(10_000))
-
-    @property
-    def work(self) -> Work:
-        return Work(self.bench.repository, self.bench.hosting)
-
-    @property
-    def pack_dir(self):
-        return self.bench.repository.git_dir / "objects" / "pack"
-
-    def commit(self, ref: str = MAIN, *, rooted: bool = False) -> ObjectId:
-        """A commit with one file of its own, on top of a ref; `rooted`: without a parent."""
-        old = self.bench.refs.get(ref)
-        number = next(self.numbers)
-        blob = f"number {number}\n".encode() * 20
-        tree = encode_tree([TreeEntry(b"number.txt", 0o100644, object_id(ObjectKind.BLOB, blob))])
-        parents = (ObjectId(old),) if old and not rooted else ()
-        commit = encode_commit(object_id(ObjectKind.TREE, tree), parents, WHO, WHO, f"number {number}\n")
-        objects = [(ObjectKind.BLOB, blob), (ObjectKind.TREE, tree), (ObjectKind.COMMIT, commit)]
-        pack = io.BytesIO()
-        write_pack(objects, pack)
-        new = object_id(ObjectKind.COMMIT, commit)
-        receipt = self.bench.push({ref: (old, new)}, pack.getvalue())
-        assert receipt.event, receipt
-        self.accepted.update(object_id(kind, content) for kind, content in objects)
-        return new
-
-    def delete(self, ref: str) -> None:
-        assert self.bench.push({ref: (self.bench.refs[ref], None)}, None).event
-
-    def check(self) -> None:
-        """Every accepted object is read by git and by a reader that has just come, and by one from before."""
-        git_dir = self.bench.repository.git_dir
-        questions = "".join(f"{each}\n" for each in sorted(self.accepted)).encode()
-        answers = Plumbing(git_dir).run("cat-file", "--batch-check", stdin=questions)
-        assert b"missing" not in answers
-        for objects in (GitObjects(git_dir / "objects"), self.bench.repository.view.objects):
-            for each in self.accepted:
-                objects.read_raw(each)
-        self.bench.fsck()
-        on_disk = packs.list_packs(self.pack_dir)
-        assert on_disk == self.work.list_live() | self.work.list_retired().keys()
-
-    def wait(self) -> None:
-        """Until a grace is over."""
-        self.bench.hosting.clock.advance(grace_ms(self.bench.hosting.limits))
-
-
-@pytest.fixture
-def yard(bench) -> Yard:
-    return Yard(bench)
 
 
 # -- the geometric rule --------------------------------------------------------------------------------------
@@ -286,9 +225,9 @@ def test_a_retired_pack_that_is_pushed_again_is_live_again(yard, waits) -> None:
     yard.check()
 
 
-def test_a_pack_that_is_pushed_while_it_is_about_to_go_stays(make_bench) -> None:
+def test_a_pack_that_is_pushed_while_it_is_about_to_go_stays(make_yard) -> None:
     """The push holds the lock first; whoever removes looks at the row again under the lock."""
-    yard = Yard(make_bench())
+    yard = make_yard()
     new = yard.commit()
     (name,) = yard.work.list_live()
     content = (yard.pack_dir / f"{name}.pack").read_bytes()
@@ -457,8 +396,8 @@ def test_only_one_maintains_a_repository_at_a_time(yard) -> None:
 # -- by itself -----------------------------------------------------------------------------------------------
 
 
-def test_the_follower_waits_until_there_are_enough_packs(make_bench) -> None:
-    yard = Yard(make_bench(Limits(maintain_packs_min=4)))
+def test_the_follower_waits_until_there_are_enough_packs(make_yard) -> None:
+    yard = make_yard(Limits(maintain_packs_min=4))
     hosting, repository = yard.bench.hosting, yard.bench.repository
     runner = FollowerRunner(hosting, [MaintenanceFollower(hosting)])
     for _ in range(3):
