@@ -16,6 +16,7 @@ from imprint.cli.commands import (
     serve,
     session,
     token,
+    upkeep,
 )
 from imprint.cli.errors import EXIT_USAGE
 
@@ -65,6 +66,8 @@ app.command()(search.symbol)
 app.command()(provenance.blame)
 app.command()(provenance.why)
 app.command()(provenance.audit)
+repo.app.command()(upkeep.maintain)
+repo.app.command()(upkeep.prune)
 app.add_typer(repo.app, name="repo")
 app.add_typer(token.app, name="token")
 app.add_typer(actor.app, name="actor")

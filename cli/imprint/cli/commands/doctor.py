@@ -8,6 +8,7 @@ from typing import Final
 import typer
 
 from imprint.cli.call import Call, operates
+from imprint.cli.output import counted
 from imprint.cli.ports import Document
 
 GIT_VERSION_MIN: Final = (2, 36)
@@ -22,12 +23,13 @@ _EXTRAS: Final = {
 def doctor(call: Call) -> None:
     """Check that what Imprint needs is there, and what a data folder keeps is whole.
 
-    With --data, every large object (Git LFS) of the data folder is read and hashed. Exit code 1 when
+    With --data, the packs of every repository are looked at, and every large object (Git LFS) of the data
+    folder is read and hashed. Exit code 1 when
     something is missing or damaged.
     """
     checks = [_check_git(call), *(_check_extra(name) for name in _EXTRAS)]
     if call.data is not None:
-        checks += _check_large_objects(call)
+        checks += [*_check_packs(call), *_check_large_objects(call)]
     is_well = all(check["ok"] for check in checks)
     if call.as_json:
         call.output.document({"ok": is_well, "checks": checks})
@@ -64,6 +66,30 @@ def _check_extra(name: str) -> Document:
             absent.append(package)
     text = f"no {', '.join(absent)}: pip install 'imprint[{name}]'" if absent else ", ".join(found)
     return {"what": f"imprint[{name}]", "ok": not absent, "found": text}
+
+
+def _check_packs(call: Call) -> list[Document]:
+    """One check for each repository: whether its packs are all there, and what waits for maintenance."""
+    from imprint.cli.hosted import open_hosting
+    from imprint.store.maintenance.survey import survey
+    from imprint.store.maintenance.work import Work
+
+    checks: list[Document] = []
+    with open_hosting(call.data_folder(), call.key_path) as hosting:
+        for repository in hosting.list():
+            found = survey(Work(repository, hosting))
+            facts = [counted(found.packs, "pack"), f"{found.uncovered} not indexed"]
+            facts.append("bitmaps" if found.bitmap else "no bitmaps")
+            facts.append(
+                f"commit-graph {counted(found.graph_behind, 'event')} behind"
+                if found.graph_layers
+                else "no commit-graph"
+            )
+            facts += [f"{found.retired} retired", f"{found.leftovers} left over", f"{found.loose} loose"]
+            facts += [f"{name} is missing" for name in found.missing]
+            what = f"packs of {repository.record.name}"
+            checks.append({"what": what, "ok": not found.missing, "found": ", ".join(facts)})
+    return checks
 
 
 def _check_large_objects(call: Call) -> list[Document]:
