@@ -111,6 +111,20 @@ def test_a_bare_repository_and_an_empty_one_are_taken(imprint, source, tmp_path:
     assert hosted_refs(tmp_path / "data", "acme/empty") == ("refs/heads/someday", {})
 
 
+def test_ids_of_either_algorithm_come_along_and_do_not_mix(imprint, tmp_path: Path, git_client) -> None:
+    data = tmp_path / "data"
+    for name in ("sha1", "sha256"):
+        (tmp_path / name).mkdir()
+        git = git_client(tmp_path / name)
+        git("init", "-q", "-b", "main", f"--object-format={name}")
+        head = git.commit_file("a.txt", name)
+        imprint("import", name, f"acme/{name}", "--data", data)
+        assert hosted_refs(data, f"acme/{name}")[1] == {"refs/heads/main": head}
+    refused = imprint("import", "sha1", "acme/sha256", "--data", data)
+    assert refused.code == 1
+    assert "object format" in refused.stderr
+
+
 def test_collecting_removes_a_pack_that_was_never_admitted(
     imprint, source, tmp_path: Path, git_client
 ) -> None:

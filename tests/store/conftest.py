@@ -24,7 +24,7 @@ from imprint.store.plumbing import Plumbing
 from imprint.store.receive.policy import ScopeJudge
 from imprint.store.receive.receiver import Push, Receipt, Receiver, RefCommand
 from imprint.store.transcripts.memory import MemoryTranscripts
-from imprint.store.types import ObjectId, RepositoryName
+from imprint.store.types import HashAlgorithm, ObjectId, RepositoryName
 
 
 @dataclass
@@ -87,10 +87,16 @@ class Bench:
         )
 
 
-def open_bench(hosting: Hosting, name: str = "acme/app", judge: Any = None, **options: Any) -> Bench:
+def open_bench(
+    hosting: Hosting,
+    name: str = "acme/app",
+    judge: Any = None,
+    algorithm: HashAlgorithm = HashAlgorithm.SHA1,
+    **options: Any,
+) -> Bench:
     key = RepositoryName.parse(name)
     found = hosting.catalogue.find_repository(key)
-    repository = hosting.get(key) if found else hosting.create(key, None)
+    repository = hosting.get(key) if found else hosting.create(key, None, algorithm=algorithm)
     _, secret = hosting.issue_token(
         actor="ada", kind=ActorKind.HUMAN, repositories=[name], verbs=frozenset({Verb.READ, Verb.WRITE})
     )
@@ -101,7 +107,7 @@ def open_bench(hosting: Hosting, name: str = "acme/app", judge: Any = None, **op
 
 @pytest.fixture
 def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
-    """Makes a bench over a catalogue in memory; `limits`, `judge` and `step` may be given."""
+    """Makes a bench over a catalogue in memory; `limits`, `judge`, `algorithm` and `step` may be given."""
     opened: list[Hosting] = []
 
     def make(limits: Limits | None = None, **options: Any) -> Bench:

@@ -27,7 +27,7 @@ from imprint.cli.errors import CommandError, ImportRefused, NothingFound, Server
 from imprint.cli.gitclient import GitClient
 from imprint.store.errors import BadRefName, PlumbingFailed, RepositoryMissing
 from imprint.store.plumbing import Plumbing
-from imprint.store.types import ObjectId, RefName, RepositoryName
+from imprint.store.types import HashAlgorithm, ObjectId, RefName, RepositoryName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -64,6 +64,7 @@ class Source:
         name: what to call it in events: its URL without credentials, or its path.
         head: the branch that HEAD names; None if HEAD names a commit.
         refs: what comes along.
+        algorithm: git's object format.
         nameless: names of refs that the store cannot have.
         plumbing: git on it.
     """
@@ -74,6 +75,7 @@ class Source:
     refs: Mapping[RefName, ObjectId]
     nameless: tuple[str, ...]
     plumbing: Plumbing
+    algorithm: HashAlgorithm
 
 
 @contextmanager
@@ -82,7 +84,7 @@ def open_source(place: str, directory: Path, environment: Mapping[str, str]) -> 
 
     Raises:
         NothingFound: there is none.
-        ImportRefused: its history is not whole, its ids are not SHA-1, or git could not fetch it.
+        ImportRefused: its history is not whole, or git could not fetch it.
     """
     if (directory / place).is_dir():
         yield _read_source(directory / place, str(directory / place), environment)
@@ -115,8 +117,7 @@ def _read_source(folder: Path, name: str, environment: Mapping[str, str]) -> Sou
         raise ImportRefused(
             f"{name} is a shallow clone: its history is cut off", hint="'git fetch --unshallow' completes it"
         )
-    if plumbing.run("rev-parse", "--show-object-format").strip() != b"sha1":
-        raise ImportRefused(f"the ids of {name} are not SHA-1", hint="repositories here have SHA-1 ids")
+    algorithm = HashAlgorithm(plumbing.run("rev-parse", "--show-object-format").decode().strip())
     refs: dict[RefName, ObjectId] = {}
     nameless: list[str] = []
     for line in plumbing.run("for-each-ref", "--format=%(objectname) %(refname)").splitlines():
@@ -127,7 +128,7 @@ def _read_source(folder: Path, name: str, environment: Mapping[str, str]) -> Sou
             refs[RefName.parse(raw)] = ObjectId.parse(text)
         except BadRefName:
             nameless.append(raw.decode("utf-8", "backslashreplace"))
-    return Source(folder, name, _read_head(plumbing), refs, tuple(nameless), plumbing)
+    return Source(folder, name, _read_head(plumbing), refs, tuple(nameless), plumbing, algorithm)
 
 
 def _find_git_dir(folder: Path, environment: Mapping[str, str]) -> Path:
@@ -169,8 +170,13 @@ def import_into_folder(source: Source, name: RepositoryName, hosting: Hosting, o
     try:
         repository = hosting.get(name)
     except RepositoryMissing:
-        repository = made = hosting.create(
-            name, None, default_branch=source.head.short if source.head else "main"
+        branch = source.head.short if source.head else "main"
+        repository = made = hosting.create(name, None, default_branch=branch, algorithm=source.algorithm)
+    if repository.record.algorithm is not source.algorithm:
+        raise ImportRefused(
+            f"{source.name} has the object format {source.algorithm.value},"
+            f" {name} has {repository.record.algorithm.value}",
+            hint="import it under a new name: an object format cannot be changed",
         )
     try:
         receipt = _receive(source, repository, hosting, output)
@@ -291,7 +297,8 @@ def _ensure_repository(client: Client, address: str, name: RepositoryName, sourc
         if refused.status != _NOT_FOUND:
             raise
         branch = source.head.short if source.head else "main"
-        client.post("/api/repos", {"name": str(name), "default_branch": branch})
+        wish = {"name": str(name), "default_branch": branch, "object_format": source.algorithm.value}
+        client.post("/api/repos", wish)
 
 
 def _push(source: Source, url: str, client: Client, environment: Mapping[str, str]) -> None:
