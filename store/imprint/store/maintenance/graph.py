@@ -58,6 +58,21 @@ def write_graph(work: Work, *, anew: bool = False) -> None:
     work.step("graphed")
 
 
+def remove_graph(git_dir: Path) -> None:
+    """Take the commit-graph away, before commits that may be in it go: readers without it are only slower.
+
+    Raises:
+        StorageFailed: the file system refuses.
+    """
+    folder = git_dir / "objects" / "info" / "commit-graphs"
+    try:
+        (folder.parent / "commit-graph").unlink(missing_ok=True)
+        (folder / _CHAIN).unlink(missing_ok=True)
+        sync_folder(folder if folder.is_dir() else folder.parent)
+    except OSError as failure:
+        raise StorageFailed(f"{failure.filename}: {failure.strerror}") from failure
+
+
 def list_layers(git_dir: Path) -> list[str]:
     """Hashes of the layers in place, the oldest first."""
     try:

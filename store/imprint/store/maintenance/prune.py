@@ -20,7 +20,7 @@ from imprint.store.errors import Conflict, PlumbingFailed
 from imprint.store.events import Admission, EventKind, PackReplacement
 from imprint.store.hosting.repositories import OPERATOR
 from imprint.store.maintenance.contents import find_lacking, open_indexes
-from imprint.store.maintenance.graph import write_graph
+from imprint.store.maintenance.graph import remove_graph, write_graph
 from imprint.store.maintenance.lookup import write_lookup
 from imprint.store.maintenance.repack import note_aside, place_packs, write_packs
 from imprint.store.maintenance.work import exclusively, render_ids, render_tips
@@ -95,6 +95,7 @@ def prune(
             with promotion_lock(work.git_dir).hold():
                 work.step("locked")
                 _verify_unreached(work, plan)
+                remove_graph(work.git_dir)
                 event = _drop(work, shop, plan, by, cutoff_ms)
         note_aside(work, plan.rest)
         work.step("released")
