@@ -28,7 +28,8 @@ from imprint.store.provenance.ledger import Ledger
 from imprint.store.types import RepositoryName
 
 NAME = RepositoryName("acme", "race")
-SHARED = [f"refs/heads/shared-{number}" for number in range(3)]
+CLIENTS_PER_REF = 8
+"""In the mixed round so many clients change each of the shared refs."""
 
 
 class Race:
@@ -37,6 +38,8 @@ class Race:
     def __init__(self, folder: Path, clients: int, servers: int, tries: int) -> None:
         self.count = clients
         self.tries = tries
+        refs = max(2, clients // CLIENTS_PER_REF)
+        self.shared = [f"refs/heads/shared-{number}" for number in range(refs)]
         data = folder / "data"
         hosting = Hosting.open(DataFolder.create_or_open(data))
         hosting.create(NAME, None)
@@ -106,8 +109,8 @@ class Race:
         return f"on top of main: {self.count} clients, told {landed}, refused {refused}, {seconds:.1f} s"
 
     def mixed(self) -> str:
-        for ref in SHARED:
-            self.clients.push("shared", {ref: self.clients.make_commits(1, self.base)[0]})
+        commits = self.clients.make_commits(len(self.shared), self.base)
+        assert self.clients.push("shared", dict(zip(self.shared, commits, strict=True)))
         ended = threading.Event()
         maintained = ThreadPoolExecutor(1).submit(maintain_until, self.data, ended)
         seconds = self.all_at_once(self.do_something)
@@ -117,7 +120,8 @@ class Race:
 
     def do_something(self, number: int) -> None:
         """What a client does in the mixed round: by its number."""
-        clients, own, shared = self.clients, f"refs/heads/own-{number}", SHARED[number % len(SHARED)]
+        clients, own = self.clients, f"refs/heads/own-{number}"
+        shared = self.shared[number // 3 % len(self.shared)]
         short = shared.removeprefix("refs/heads/")
         match number % 8:
             case 0:
