@@ -268,3 +268,69 @@ def test_a_server_is_given_the_same_and_no_command_line_shows_the_token(
     assert "push" in git_log.read_text()
     assert sample.token not in git_log.read_text()
     imprint("repo", "delete", "acme/import", "--grace", "0s", "--data", str(sample.data))
+
+
+def test_everything_that_is_refused_is_listed_with_what_would_take_it(imprint, source) -> None:
+    bad = add_bad_commit(source)
+    blob = source("rev-parse", "main:a.txt")
+    tree = source(
+        *("hash-object", "-w", "--literally", "-t", "tree", "--stdin"),
+        stdin=b"0100644 a\0" + bytes.fromhex(blob),
+    )
+    source("update-ref", "refs/heads/padded", source("commit-tree", tree, "-m", "padded"))
+    refused = imprint("import", str(source.folder), "acme/app", "--data", "data")
+    assert refused.code == 1
+    assert f"badTimezone: 1 (object {bad})" in refused.stderr
+    assert f"zeroPaddedFilemode: 1 (object {tree})" in refused.stderr
+    command = f"imprint import {source.folder} acme/app"
+    assert f"{command} --skip-list-from-report" in refused.stderr
+    assert f"{command} --allow badTimezone --allow zeroPaddedFilemode" in refused.stderr
+
+
+def test_only_what_is_refused_now_is_taken_by_its_id(imprint, source, tmp_path: Path) -> None:
+    bad = add_bad_commit(source)
+    arguments = ("import", str(source.folder), "acme/app", "--data", "data")
+    assert imprint(*arguments, "--skip-list-from-report").code == 0
+    chosen = imprint("repo", "settings", "acme/app", "--data", "data", "--json").document["settings"]
+    assert chosen == {"receive.fsck.skipList": bad}
+    assert imprint(*arguments).code == 0
+    other = BAD_COMMIT.replace(b"bad zone", b"worse")
+    another = source("hash-object", "-w", "--literally", "-t", "commit", "--stdin", stdin=other)
+    source("update-ref", "refs/heads/another", another)
+    again = imprint(*arguments)
+    assert again.code == 1
+    assert f"refuse object {another}" in again.stderr
+    assert imprint(*arguments, "--skip-list-from-report").code == 0
+    chosen = imprint("repo", "settings", "acme/app", "--data", "data", "--json").document["settings"]
+    assert chosen == {"receive.fsck.skipList": "\n".join(sorted([bad, another]))}
+
+
+def test_what_is_allowed_is_a_setting_and_the_event_tells(imprint, source, tmp_path: Path) -> None:
+    add_bad_commit(source)
+    arguments = ("import", str(source.folder), "acme/app", "--data", "data")
+    wrong = imprint(*arguments, "--allow", "badTimezon")
+    assert wrong.code == 2
+    assert "receive.fsck.badTimezone" in wrong.stderr
+    assert imprint("repo", "list", "--data", "data", "--json").document["repos"] == []
+    assert imprint(*arguments, "--allow", "badTimezone").code == 0
+    hosting = Hosting.open(DataFolder.create_or_open(tmp_path / "data"))
+    try:
+        repository = hosting.get(RepositoryName.parse("acme/app"))
+        events = hosting.catalogue.list_events(repository.record.id)
+    finally:
+        hosting.close()
+    assert [event.kind.value for event in events] == ["created", "settings", "import"]
+    assert events[-1].details["receive.fsck.badTimezone"] == "warn"
+
+
+def test_a_server_is_told_what_to_allow(sample, source, imprint_process, imprint) -> None:
+    bad = add_bad_commit(source)
+    options = {"IMPRINT_SERVER": sample.url, "IMPRINT_TOKEN": sample.token}
+    refused = imprint_process("import", str(source.folder), "acme/allowed", **options)
+    assert f"badTimezone: 1 (object {bad})" in refused.stderr
+    ended = imprint_process(
+        "import", str(source.folder), "acme/allowed", "--skip-list-from-report", "--json", **options
+    )
+    assert ended.code == 0, ended.stderr
+    assert ended.document["refs"] == len(refs_of(source))
+    imprint("repo", "delete", "acme/allowed", "--grace", "0s", "--data", str(sample.data))

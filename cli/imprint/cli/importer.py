@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Final, cast
 from urllib.parse import urlsplit
 
 from imprint.cli.errors import CommandError, ImportRefused, NothingFound, ServerRefused
+from imprint.cli.findings import collect_findings, describe_findings, explain_findings, leave_out
 from imprint.cli.gitclient import GitClient
 from imprint.store.errors import BadRefName, PlumbingFailed, RepositoryMissing
 from imprint.store.plumbing import Plumbing
@@ -32,8 +33,11 @@ from imprint.store.types import HashAlgorithm, ObjectId, RefName, RepositoryName
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from imprint.cli.call import Call
     from imprint.cli.client import Client
+    from imprint.cli.findings import Allowance
     from imprint.cli.output import Output
+    from imprint.store.catalog.ports import RepositoryRecord
     from imprint.store.hosting.repositories import Hosting, Repository
     from imprint.store.plumbing import GitProcess
     from imprint.store.receive.push import Receipt
@@ -160,7 +164,9 @@ def _read_head(plumbing: Plumbing) -> RefName | None:
 # -- into a data folder ------------------------------------------------------------------------------
 
 
-def import_into_folder(source: Source, name: RepositoryName, hosting: Hosting, output: Output) -> list[str]:
+def import_into_folder(
+    source: Source, name: RepositoryName, hosting: Hosting, output: Output, allowance: Allowance
+) -> list[str]:
     """Take a repository over in this process; the refs that were refused, with the reasons.
 
     Raises:
@@ -179,6 +185,8 @@ def import_into_folder(source: Source, name: RepositoryName, hosting: Hosting, o
             hint="import it under a new name: an object format cannot be changed",
         )
     try:
+        if changes := allowance.plan(source, repository.record.settings):
+            repository = hosting.change_settings(name, changes, None)
         receipt = _receive(source, repository, hosting, output)
     except BaseException:
         if made is not None:
@@ -225,7 +233,7 @@ def _receive(source: Source, repository: Repository, hosting: Hosting, output: O
             f"git could not read all of {source.name}: {_last_line(said)}", hint="nothing was kept"
         )
     if receipt.unpack_error is not None:
-        raise _explain_refusal(source, receipt.unpack_error)
+        raise _explain_refusal(source, repository.record, receipt.unpack_error, output)
     return receipt
 
 
@@ -254,16 +262,28 @@ class _Counted:
         return piece
 
 
-def _explain_refusal(source: Source, said: str) -> ImportRefused:
-    """What git's strict checks refuse, by object and message id."""
+def _explain_refusal(
+    source: Source, target: RepositoryRecord | RepositoryName, said: str, output: Output
+) -> ImportRefused:
+    """What git's strict checks refuse: all of it, by message id, and what to type to have it all the same."""
     found = _REFUSED_OBJECT.search(said)
     if found is None:
         return ImportRefused(f"{source.name} was refused: {said}", hint="nothing was kept")
-    object_id, message_id, text = found.groups()
-    return ImportRefused(
-        f"git's checks refuse object {object_id} of {source.name}: {message_id}: {text.strip()}",
-        hint=f"nothing was kept; git-fsck(1) explains {message_id}; the object must be rewritten first",
-    )
+    with output.stage("looking for everything that git's checks refuse"):
+        found_all = collect_findings(source.plumbing, source.refs.values()) or []
+    name = target if isinstance(target, RepositoryName) else target.name
+    settings = {} if isinstance(target, RepositoryName) else target.settings
+    findings = leave_out(found_all, settings)
+    if not findings:
+        object_id, message_id, text = found.groups()
+        return ImportRefused(
+            f"git's checks refuse object {object_id} of {source.name}: {message_id}: {text.strip()}",
+            hint=f"nothing was kept; git-fsck(1) explains {message_id}; the object must be rewritten first",
+        )
+    for line in describe_findings(findings):
+        output.note(line)
+    message, hint = explain_findings(findings, source.name, str(name))
+    return ImportRefused(message, hint=hint)
 
 
 def _last_line(text: str) -> str:
@@ -274,7 +294,7 @@ def _last_line(text: str) -> str:
 
 
 def import_into_server(
-    source: Source, name: RepositoryName, client: Client, environment: Mapping[str, str]
+    source: Source, name: RepositoryName, client: Client, call: Call, allowance: Allowance
 ) -> None:
     """Take a repository over by `git push`.
 
@@ -284,8 +304,11 @@ def import_into_server(
     """
     address = f"/api/repos/{name}"
     _ensure_repository(client, address, name, source)
+    if allowance.message_ids or allowance.reported:
+        chosen = client.get(f"{address}/settings")["settings"]
+        client.patch(f"{address}/settings", {"settings": allowance.plan(source, chosen)})
     if source.refs:
-        _push(source, f"{client.address}/{name}.git", client, environment)
+        _push(source, name, client, call)
     if source.head is not None:
         client.patch(address, {"default_branch": source.head.short})
 
@@ -301,11 +324,12 @@ def _ensure_repository(client: Client, address: str, name: RepositoryName, sourc
         client.post("/api/repos", wish)
 
 
-def _push(source: Source, url: str, client: Client, environment: Mapping[str, str]) -> None:
+def _push(source: Source, name: RepositoryName, client: Client, call: Call) -> None:
+    url = f"{client.address}/{name}.git"
     left = [
         f"^{prefix.decode()}*" if prefix.endswith(b"/") else f"^{prefix.decode()}" for prefix in _LEFT_BEHIND
     ]
-    git = GitClient(environment, source.folder).presenting(client.address, client.token)
+    git = GitClient(call.surroundings.environment, source.folder).presenting(client.address, client.token)
     status, said = git.show(
         "-c",
         f"core.hooksPath={os.devnull}",
@@ -322,7 +346,7 @@ def _push(source: Source, url: str, client: Client, environment: Mapping[str, st
     if not status:
         return
     if found := _REFUSED_OBJECT.search(said):
-        raise _explain_refusal(source, found.group())
+        raise _explain_refusal(source, name, found.group(), call.output)
     raise ImportRefused(f"git could not push {source.name} to {url}", hint="what git said is above")
 
 

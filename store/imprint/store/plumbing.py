@@ -202,10 +202,15 @@ class Plumbing:
         return output
 
     @contextmanager
-    def stream(self, *arguments: str) -> Iterator[GitProcess]:
-        """Start a git command; at the end of the block it has ended, killed if need be."""
+    def stream(self, *arguments: str, stderr_bytes: int = _STDERR_BYTES_KEPT) -> Iterator[GitProcess]:
+        """Start a git command; at the end of the block it has ended, killed if need be.
+
+        Args:
+            arguments: the command and what it takes.
+            stderr_bytes: how much of the last of what it says on stderr is kept.
+        """
         child = _Child(find_command(arguments), self._command(arguments), self._environment(), self)
-        process = GitProcess(child, self.bounds.seconds_max)
+        process = GitProcess(child, self.bounds.seconds_max, stderr_bytes)
         try:
             yield process
         finally:
@@ -305,8 +310,9 @@ class _Child:
 class GitProcess:
     """A running git: write to `stdin`, read from `stdout`, then `finish`. Made by `Plumbing.stream`."""
 
-    def __init__(self, child: _Child, seconds_max: int) -> None:
+    def __init__(self, child: _Child, seconds_max: int, stderr_bytes: int) -> None:
         self._child = child
+        self._stderr_bytes = stderr_bytes
         self._seconds_max = seconds_max
         process = child.process
         assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018
@@ -324,7 +330,7 @@ class GitProcess:
         """Keep the last of stderr; without a reader git would block on a full pipe."""
         while chunk := os.read(self._errors.fileno(), 8192):
             self._stderr += chunk
-            del self._stderr[:-_STDERR_BYTES_KEPT]
+            del self._stderr[: -self._stderr_bytes]
 
     @contextmanager
     def fed(self, content: bytes) -> Iterator[None]:

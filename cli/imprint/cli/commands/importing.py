@@ -10,6 +10,7 @@ from imprint.cli.output import counted
 from imprint.cli.ports import Document
 
 if TYPE_CHECKING:
+    from imprint.cli.findings import Allowance
     from imprint.cli.importer import Source
     from imprint.store.types import RepositoryName
 
@@ -23,15 +24,28 @@ def import_(
     name: Annotated[
         str, typer.Argument(metavar="OWNER/NAME", help="What it will be; made if it is not there.")
     ],
+    *,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MESSAGE_ID", help="Take what git's checks find so, from now on; may be repeated."
+        ),
+    ] = None,
+    skip_list_from_report: Annotated[
+        bool, typer.Option(help="Take the objects that git's checks refuse now, and no others like them.")
+    ] = False,
 ) -> None:
     """Take over a repository with all its branches, tags, notes and other refs.
 
+    What is allowed becomes a setting of the repository: `imprint repo settings` shows it and takes it back.
     Refs of the same name are overwritten, others stay. Exit code 1 when a ref did not come along.
     """
+    from imprint.cli.findings import Allowance
     from imprint.cli.importer import describe_left, open_source, without_credentials
     from imprint.store.types import RepositoryName
 
     parsed = RepositoryName.parse(name)
+    allowance = Allowance(tuple(allow or ()), skip_list_from_report)
     surroundings = call.surroundings
     server = call.chosen_server()
     with (
@@ -39,9 +53,9 @@ def import_(
         open_source(source, surroundings.directory, surroundings.environment) as found,
     ):
         if server is None:
-            document, refused = _into_folder(call, found, parsed)
+            document, refused = _into_folder(call, found, parsed, allowance)
         else:
-            document, refused = _into_server(call, server, found, parsed)
+            document, refused = _into_server(call, server, found, parsed, allowance)
     left = [f"{ref}: it has no namespace" for ref in found.nameless] + refused
     document |= {"refs": len(found.refs) - len(refused), "left": left}
     _show(call, document)
@@ -51,23 +65,25 @@ def import_(
         )
 
 
-def _into_folder(call: Call, source: "Source", name: "RepositoryName") -> tuple[Document, list[str]]:
+def _into_folder(
+    call: Call, source: "Source", name: "RepositoryName", allowance: "Allowance"
+) -> tuple[Document, list[str]]:
     from imprint.cli.hosted import describe_repository, open_hosting, read_address, read_ssh_address
     from imprint.cli.importer import import_into_folder
 
     with open_hosting(call.data_folder(create=True), call.key_path) as hosting:
-        refused = import_into_folder(source, name, hosting, call.output)
+        refused = import_into_folder(source, name, hosting, call.output, allowance)
         addresses = read_address(hosting.folder), read_ssh_address(hosting.folder)
         return describe_repository(hosting.get(name).record, *addresses), refused
 
 
 def _into_server(
-    call: Call, server: str, source: "Source", name: "RepositoryName"
+    call: Call, server: str, source: "Source", name: "RepositoryName", allowance: "Allowance"
 ) -> tuple[Document, list[str]]:
     from imprint.cli.importer import import_into_server
 
     with call.client(server) as client:
-        import_into_server(source, name, client, call.surroundings.environment)
+        import_into_server(source, name, client, call, allowance)
         return client.get(f"/api/repos/{name}"), []
 
 
