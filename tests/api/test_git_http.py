@@ -166,11 +166,105 @@ def test_dumb_http_and_other_services_are_refused(client, sample, service: str) 
     assert answer.headers["content-type"].startswith("text/plain")
 
 
-def test_a_client_without_protocol_2_is_told_what_to_do(server, sample) -> None:
+@pytest.mark.parametrize("path", ["HEAD", "objects/info/packs", "objects/00/" + "0" * 38, "info/refs"])
+def test_who_asks_for_the_files_of_a_repository_is_told_what_to_do(client, sample, path: str) -> None:
+    answer = client.get(f"/{sample.name}.git/{path}")
+    assert answer.status_code in {400, 404}
+    if path == "info/refs":
+        assert "only smart HTTP is served" in answer.text
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2])
+def test_every_version_of_the_protocol_is_served(server, sample, protocol: int) -> None:
     git = server.work_tree()
     url = server.git_url(sample.name, server.token(sample.name))
-    told = git.run("-c", "protocol.version=0", "ls-remote", url)
-    assert told.returncode == 0 or b"version" in told.stderr
+    git("-c", f"protocol.version={protocol}", "clone", "-q", "--depth=1", url, "copy")
+    git("-C", "copy", "-c", f"protocol.version={protocol}", "fetch", "-q", "--unshallow")
+    assert git("-C", "copy", "rev-parse", "HEAD") == sample.unknown
+    branch = f"refs/heads/by-version-{protocol}"
+    name, mine = server.pushed({"a": "a"})
+    mine(
+        "-c",
+        f"protocol.version={protocol}",
+        "push",
+        "-q",
+        server.git_url(name, server.token(name)),
+        f"HEAD:{branch}",
+    )
+    assert branch.encode() in server.hosting.get(RepositoryName.parse(name)).view.refs.snapshot().refs
+
+
+def test_version_1_is_named_first_on_both_services(client, sample) -> None:
+    for service in ("git-upload-pack", "git-receive-pack"):
+        answer = client.get(
+            f"/{sample.name}.git/info/refs",
+            params={"service": service},
+            headers={"Git-Protocol": "version=1"},
+        )
+        assert answer.content.startswith(b"%04x# service=%b\n0000000eversion 1\n" % (
+            len(service) + 15, service.encode()
+        ))  # fmt: skip
+
+
+def test_a_request_without_git_protocol_is_in_version_0(client, sample) -> None:
+    want = f"0032want {sample.unknown}\n".encode() + b"0000" + b"0009done\n"
+    headers = {"Content-Type": UPLOAD["Content-Type"]}
+    answer = client.post(f"/{sample.name}/git-upload-pack", content=want, headers=headers)
+    assert answer.status_code == 200
+    assert answer.content.startswith(b"0008NAK\nPACK")
+
+
+def test_a_client_may_wait_for_100_continue(server, sample) -> None:
+    """As curl does with large requests: nothing of the body comes before the server says so."""
+    host, port = server.url.removeprefix("http://").split(":")
+    head = (
+        f"POST /{sample.name}/git-upload-pack HTTP/1.1\r\nHost: {host}\r\nExpect: 100-continue\r\n"
+        f"Authorization: Bearer {server.token(sample.name)}\r\nContent-Type: {UPLOAD['Content-Type']}\r\n"
+        f"Git-Protocol: version=2\r\nContent-Length: {len(LS_REFS)}\r\nConnection: close\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(LS_REFS)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert sample.unknown.encode() in answer
+
+
+def test_one_connection_carries_many_requests(server, sample) -> None:
+    """Also behind one that was refused, and whatever the body came in."""
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=10)
+    token = {"Authorization": f"Bearer {server.token(sample.name)}"}
+    address = f"/{sample.name}.git"
+    packed = gzip.compress(LS_REFS, mtime=0)
+    sockets = set()
+
+    def ask(method: str, path: str, status: int, body: object = None, **headers: str) -> bytes:
+        chunked = body is not None and not isinstance(body, bytes)
+        connection.request(
+            method, address + path, body, {**token, **UPLOAD, **headers}, encode_chunked=chunked
+        )
+        sockets.add(connection.sock.getsockname())
+        answer = connection.getresponse()
+        content = answer.read()
+        assert answer.status == status, content
+        return content
+
+    for _ in range(2):
+        ask("GET", "/info/refs?service=git-upload-pack", 200)
+        assert sample.unknown.encode() in ask("POST", "/git-upload-pack", 200, LS_REFS)
+        ask("POST", "/git-upload-pack", 400, b"00zz")
+        ask("POST", "/git-upload-pack", 415, LS_REFS, **{"Content-Type": "text/plain"})
+        answer = ask("POST", "/git-upload-pack", 200, packed, **{"Content-Encoding": "gzip"})
+        assert sample.unknown.encode() in answer
+        pieces = iter([packed[:10], packed[10:]])
+        headers = {"Content-Encoding": "gzip", "Transfer-Encoding": "chunked"}
+        assert ask("POST", "/git-upload-pack", 200, pieces, **headers) == answer
+        ask("GET", "/info/refs", 400)
+    assert len(sockets) == 1
+    connection.close()
 
 
 @pytest.mark.parametrize(
