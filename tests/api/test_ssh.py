@@ -191,7 +191,7 @@ def test_a_path_is_written_in_several_ways(server, keys, ada, sample, program: s
         ("git-upload-pack 'acme/app\n'", 128, "is not a repository name"),
         ("git-receive-pack 'acme/app/more'", 128, "is not a repository name"),
         ("git-upload-archive 'acme/app'", 1, "archives are not served"),
-        ("git-lfs-authenticate acme/app upload", 1, "is not run here"),
+        ("git-lfs-transfer acme/app upload", 1, "is not run here"),
         ("git", 1, "is not run here"),
         ("git --exec-path=. upload-pack acme/app", 1, "is not run here"),
         ("id", 1, "is not run here"),

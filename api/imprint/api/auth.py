@@ -7,7 +7,8 @@ Invariants:
     1. Whatever is not in `PUBLIC` or below `/static/` needs a token that is valid now.
     2. No body is read before the token was checked, and none is read beyond its bound.
     3. A token in a query is refused, whether or not it is valid, and reaches no log.
-    4. A request that changes something and that a browser sends for another site is refused: browsers add
+    4. A pass of an SSH client opens the addresses of Git LFS and no others.
+    5. A request that changes something and that a browser sends for another site is refused: browsers add
        Basic credentials to those by themselves.
 """
 
@@ -22,10 +23,11 @@ from starlette.requests import Request
 
 from imprint.api.body import bound_receive, verify_size
 from imprint.api.errors import ForeignOrigin, TokenInUrl
-from imprint.api.refusal import is_git, is_lfs_content, refuse
+from imprint.api.refusal import is_git, is_lfs, is_lfs_content, refuse
 from imprint.api.services import get_services
 from imprint.store.actors import TOKEN_PREFIX
 from imprint.store.errors import StoreError, Unauthenticated
+from imprint.store.hosting.passes import is_pass
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -68,9 +70,10 @@ class Gate:
     async def _admit(self, request: Request) -> None:
         services = get_services(request)
         secret = read_secret(request.headers.get("authorization"))
-        request.state.principal = await to_thread.run_sync(
-            services.hosting.authenticate, secret, limiter=services.gate_limiter
-        )
+        hosting = services.hosting
+        is_passing = is_lfs(request.url.path) and is_pass(secret)
+        admit = hosting.passes.admit if is_passing else hosting.authenticate
+        request.state.principal = await to_thread.run_sync(admit, secret, limiter=services.gate_limiter)
 
 
 def body_bytes_max(request: Request) -> int:

@@ -2,7 +2,8 @@
 
 Invariants:
     1. An object that the repository has is never asked for again; one that it lacks is never promised.
-    2. An address holds no credential: the client comes to it with its own.
+    2. An address holds no credential: the client comes to it with its own. One that came with a pass, which
+       its user does not know, is told to use the same again.
     3. What is wrong with one object is said of that object, and stops no other.
 """
 
@@ -24,6 +25,7 @@ from imprint.store.errors import (
     LimitExceeded,
     StoreError,
 )
+from imprint.store.hosting.passes import is_pass
 from imprint.store.lfs.pointer import LargeObjectId, Pointer
 from imprint.store.lfs.ports import LargeObject
 
@@ -77,7 +79,7 @@ class Answers:
         self._access = access
         self._is_upload = wish.operation == "upload"
         self._address = f"{server_address(request)}/{access.name}.git/info/lfs/objects"
-        self._expires_in = expires_in(access)
+        self._action = make_action(request, access)
         self._here = access.services.hosting.lfs.find(access.repository.record.id, _list_ids(wish))
 
     def render(self, wish: ObjectWish) -> dict[str, object]:
@@ -88,7 +90,7 @@ class Answers:
         except StoreError as refused:
             code = _UNPROCESSABLE if isinstance(refused, LimitExceeded) else status_of(refused)
             return {**said, "error": {"code": code, "message": refused.message}}
-        return {**said, "actions": actions} if actions else said
+        return {**said, "authenticated": "header" in self._action, "actions": actions} if actions else said
 
     def _find_actions(self, pointer: Pointer) -> dict[str, object]:
         large = self._here.get(pointer.oid)
@@ -98,13 +100,20 @@ class Answers:
         if not self._is_upload:
             if large is None:
                 raise LargeObjectMissing(pointer.oid)
-            return {"download": self._action(at)}
+            return {"download": {"href": at, **self._action}}
         if large is not None:
             return {}
-        return {"upload": self._action(at), "verify": self._action(f"{self._address}/verify")}
+        verify_at = f"{self._address}/verify"
+        return {"upload": {"href": at, **self._action}, "verify": {"href": verify_at, **self._action}}
 
-    def _action(self, address: str) -> dict[str, object]:
-        return {"href": address, "expires_in": self._expires_in}
+
+def make_action(request: Request, access: Access) -> dict[str, object]:
+    """What holds for every address: how long it is good, and with which header a pass goes along."""
+    action: dict[str, object] = {"expires_in": expires_in(access)}
+    authorization = request.headers.get("authorization", "")
+    if is_pass(authorization.removeprefix("Bearer ")):
+        action["header"] = {"Authorization": authorization}
+    return action
 
 
 def expires_in(access: Access) -> int:

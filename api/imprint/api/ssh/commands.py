@@ -1,4 +1,4 @@
-"""What a client may ask for over SSH: git's own two services, on a repository, and nothing else.
+"""What a client may ask for over SSH: git's own two services on a repository, and a pass for Git LFS.
 
 git sends one string that a shell would read, such as `git-upload-pack '/acme/app.git'` (gitprotocol-pack(5),
 "SSH Transport").
@@ -23,6 +23,8 @@ _HINT: Final = "git clone, fetch and push are served, and nothing else"
 _NEWEST_VERSION: Final = 2
 _WORDS: Final = 2
 """The service, and the path."""
+_LFS_WORDS: Final = (3, 4)
+_LFS_OPERATIONS: Final = {"download": Verb.READ, "upload": Verb.WRITE}
 
 
 class Service(enum.Enum):
@@ -52,10 +54,7 @@ class GitCommand:
             BadRequest: it is not one of git's services with one path.
             BadRepositoryName: the path is no repository's.
         """
-        try:
-            words = shlex.split(text)
-        except ValueError as unclosed:
-            raise BadRequest(f"{text[:80]!r} cannot be read", hint=_HINT) from unclosed
+        words = _split(text)
         if words[:1] == ["git"] and len(words) > 1:
             words = [f"git-{words[1]}", *words[2:]]
         program = words[0] if words else ""
@@ -66,6 +65,38 @@ class GitCommand:
         if len(words) != _WORDS:
             raise BadRequest(f"{program} takes one path and nothing else", hint=_HINT)
         return cls(Service(program), RepositoryName.parse(words[1].removeprefix("/")))
+
+
+@dataclass(frozen=True, slots=True)
+class PassCommand:
+    """What Git LFS asks for before it goes to the HTTP side, and the verb that its operation needs."""
+
+    name: RepositoryName
+    verb: Verb
+
+    @classmethod
+    def parse(cls, text: str) -> PassCommand | None:
+        """Read what a client wants to run; None when that is something else.
+
+        Raises:
+            BadRequest: it is this, and not with one path and one operation.
+            BadRepositoryName: the path is no repository's.
+        """
+        words = _split(text)
+        if words[:1] != ["git-lfs-authenticate"]:
+            return None
+        # Old clients add the id of an object, which says nothing that the server needs.
+        verb = _LFS_OPERATIONS.get(words[2]) if len(words) in _LFS_WORDS else None
+        if verb is None:
+            raise BadRequest("Git LFS asks with a path, and 'download' or 'upload'")
+        return cls(RepositoryName.parse(words[1].removeprefix("/")), verb)
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as unclosed:
+        raise BadRequest(f"{text[:80]!r} cannot be read", hint=_HINT) from unclosed
 
 
 def parse_protocol_version(text: str) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
@@ -21,8 +22,9 @@ import asyncssh
 from anyio import to_thread
 
 from imprint.api.errors import BadRequest, is_machine_at_fault, message_of
+from imprint.api.lfs.passes import lfs_authenticate
 from imprint.api.services import Services, require
-from imprint.api.ssh.commands import GitCommand, Service, parse_protocol_version
+from imprint.api.ssh.commands import GitCommand, PassCommand, Service, parse_protocol_version
 from imprint.api.ssh.streams import Inlet, Outlet
 from imprint.store.errors import StoreError
 from imprint.store.plumbing import CHILD_NICENESS
@@ -185,11 +187,13 @@ class Session(asyncssh.SSHServerSession[bytes]):
             principal = await to_thread.run_sync(
                 self._connection.authenticate, limiter=self._services.gate_limiter
             )
-            command = GitCommand.parse(self._required_command(principal))
-            queue, actor = self._services.git_queue, principal.actor.name
-            async with queue.slot(actor):
-                CHILD_NICENESS.set(queue.find_niceness(actor))
-                await to_thread.run_sync(self._serve, command, principal, limiter=self._services.git_limiter)
+            text = self._required_command(principal)
+            if wish := PassCommand.parse(text):
+                await to_thread.run_sync(
+                    self._give_pass, wish, principal, limiter=self._services.gate_limiter
+                )
+            else:
+                await self._work(GitCommand.parse(text), principal)
         except StoreError as refused:
             if is_machine_at_fault(refused):
                 kind = type(refused).__name__
@@ -199,6 +203,19 @@ class Session(asyncssh.SSHServerSession[bytes]):
             self._end(text, _REFUSED if isinstance(refused, BadRequest) else _FAILED)
         else:
             self._end("", 0)
+
+    async def _work(self, command: GitCommand, principal: Principal) -> None:
+        """Serve in a slot of the queue that HTTP has too."""
+        queue, actor = self._services.git_queue, principal.actor.name
+        async with queue.slot(actor):
+            CHILD_NICENESS.set(queue.find_niceness(actor))
+            await to_thread.run_sync(self._serve, command, principal, limiter=self._services.git_limiter)
+
+    def _give_pass(self, wish: PassCommand, principal: Principal) -> None:
+        """Tell Git LFS where to go with which credential. Called from a thread."""
+        told = lfs_authenticate(self._services, principal, wish.name, wish.verb)
+        self._outlet.write(json.dumps(told).encode() + b"\n")
+        self._outlet.finish()
 
     def _required_command(self, principal: Principal) -> str:
         if self._command is None:

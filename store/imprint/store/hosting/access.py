@@ -186,6 +186,13 @@ class Access:
             raise Unauthenticated("no such token", hint="'imprint token create' makes one")
         return self._admit(token)
 
+    def admit(self, secret_hash: str) -> Principal:
+        """Whose token's credential is kept as this; errors as in `Hosting.authenticate`."""
+        token = self._catalogue.find_token(secret_hash)
+        if token is None:
+            raise Unauthenticated("no such token", hint="'imprint token create' makes one")
+        return self._admit(token)
+
     def authenticate_key(self, blob: bytes) -> Principal:
         """Whoever holds the private part of this key; errors as in `Hosting.authenticate_key`."""
         fingerprint = fingerprint_of(blob)

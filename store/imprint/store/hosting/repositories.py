@@ -38,6 +38,7 @@ from imprint.store.events import Admission, EventKind, SessionClaim
 from imprint.store.hosting.access import Access, Grant, SessionSeed, transcript_key, verify_grant
 from imprint.store.hosting.bare import RepositoryFolders
 from imprint.store.hosting.keys import SshKey
+from imprint.store.hosting.passes import Passes
 from imprint.store.hosting.settings import plan_change
 from imprint.store.lfs.custody import Custody
 from imprint.store.lfs.files import FileLargeObjects
@@ -103,6 +104,7 @@ class Hosting:
         folder, catalogue, transcripts, clock, ids, limits: what it works with.
         children: what the git processes on its repositories took.
         lfs: large objects and locks; their register is in memory where none is given.
+        passes: credentials made from tokens, for one repository and a short time.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part of the store
@@ -135,6 +137,7 @@ class Hosting:
         )
         self._folders = RepositoryFolders(folder.repositories_path, self._is_known, self._forget)
         self._access = Access(catalogue, transcripts, clock, ids, self.limits)
+        self.passes = Passes(folder.master_key, catalogue, clock, self._access.admit)
         self._views: dict[str, RepositoryView] = {}
         self._views_lock = threading.Lock()
 
