@@ -10,6 +10,7 @@ import pytest
 from imprint.api.ssh.host_key import host_key_path
 from imprint.store.actors import Verb
 from imprint.store.hosting.access import SessionSeed
+from imprint.store.hosting.keys import SshKey
 from imprint.store.types import RepositoryName
 
 pytestmark = pytest.mark.skipif(
@@ -261,7 +262,7 @@ def test_a_fetch_whose_client_vanishes_ends(server, keys, ada) -> None:
 
 def test_a_key_is_no_bearer(server, ada, sample) -> None:
     line = ada.with_suffix(".pub").read_text().strip()
-    fingerprint = server.hosting.catalogue.list_tokens()[0].ssh_fingerprint or ""
+    fingerprint = SshKey.parse(line).fingerprint
     for text in (line, line.split()[1], fingerprint):
         answer = server.client().get(f"/api/repos/{sample.name}", headers={"Authorization": f"Bearer {text}"})
         assert answer.status_code == 401
