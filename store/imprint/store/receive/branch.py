@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from imprint.store.errors import BadRefName, Conflict, PushRefused, RefMissing, StaleUpdate
 from imprint.store.receive.commit import ATTEMPTS_MAX, verify_caller
+from imprint.store.receive.docket import is_stale
 from imprint.store.receive.push import Push, RefCommand
 from imprint.store.types import Anything, ObjectId, RefName
 
@@ -37,12 +38,15 @@ def create_branch(
         StoreFailure: the machine failed; nothing was changed.
     """
     _verify(name, repository, principal)
-    event, error = _push(RefCommand(name, None, commit), repository, principal, receiver)
-    if event:
-        return event
-    actual = _find(name, repository)
-    if actual is not None:
-        raise StaleUpdate(name, None, actual)
+    for _ in range(ATTEMPTS_MAX):
+        event, error = _push(RefCommand(name, None, commit), repository, principal, receiver)
+        if event:
+            return event
+        actual = _find(name, repository)
+        if actual is not None:
+            raise StaleUpdate(name, None, actual)
+        if not is_stale(error):  # otherwise it was there, and has gone since
+            break
     if error.startswith("it collides"):
         raise Conflict(f"{name.text}: {error}", hint="choose another name, or delete the other branch first")
     raise PushRefused(f"{name.text}: {error}", rule="ref-check")
@@ -75,7 +79,7 @@ def delete_branch(
         event, error = _push(RefCommand(name, actual, None), repository, principal, receiver)
         if event:
             return event
-        if _find(name, repository) == actual:
+        if not is_stale(error):
             raise PushRefused(f"{name.text}: {error}", rule="ref-check")
     raise StaleUpdate(name, actual, _find(name, repository))
 

@@ -36,6 +36,7 @@ from imprint.store.objects.git import write_pack
 from imprint.store.objects.ports import Identity, ObjectKind
 from imprint.store.objects.trees import find_entry
 from imprint.store.paths import PATH_BYTES_MAX, quote_path, verify_path
+from imprint.store.receive.docket import is_stale
 from imprint.store.receive.push import Push, RefCommand
 from imprint.store.types import Anything, ObjectId
 
@@ -258,8 +259,9 @@ class _Work:
         receipt = self._receiver.receive(push, self._repository)
         if receipt.unpack_error:
             raise PushRefused(receipt.unpack_error, rule="object-check")
-        if receipt.event is None and self.find_head() == old:
-            raise PushRefused(receipt.results[0].error or "refused", rule="ref-check")
+        error = receipt.results[0].error
+        if receipt.event is None and not is_stale(error):
+            raise PushRefused(error or "refused", rule="ref-check")
         return receipt.event
 
 

@@ -39,6 +39,7 @@ SHALLOW_REFUSED: Final = "shallow update not allowed"
 _BRANCHES: Final = b"refs/heads/"
 _OPTION: Final = b"refs/heads/-"
 """How a branch begins that may be there, but is not for HEAD: it would be taken for an option."""
+_STALE: Final = "stale: "
 _DEFAULT_HEAD: Final = RefName(b"refs/heads/main")
 _OLD_DEFAULT_HEAD: Final = RefName(b"refs/heads/master")
 
@@ -323,6 +324,11 @@ def _find_id(snapshot: RefSnapshot, name: bytes) -> ObjectId | None:
     return value.id if value else None
 
 
+def is_stale(error: str | None) -> bool:
+    """Whether a command was refused because its ref was elsewhere."""
+    return bool(error and error.startswith(_STALE))
+
+
 def describe_stale(stale: StaleUpdate) -> str:
     """A lost race or an old belief, in one line."""
-    return f"stale: it is at {stale.actual or 'nothing'}, not at {stale.expected or 'nothing'}; fetch first"
+    return f"{_STALE}it is at {stale.actual or 'nothing'}, not at {stale.expected or 'nothing'}; fetch first"

@@ -32,6 +32,7 @@ from imprint.store.events import MERGED_BY_US, EventKind
 from imprint.store.objects.codec import encode_commit, object_id
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.receive.commit import ATTEMPTS_MAX, make_identities, verify_caller
+from imprint.store.receive.docket import is_stale
 from imprint.store.receive.push import Push, RefCommand
 from imprint.store.receive.quarantine import open_quarantine
 from imprint.store.refs.hidden import HiddenRefs
@@ -383,10 +384,9 @@ class _Work:
         receipt = self._receiver.receive(push, self._repository)
         if receipt.unpack_error:
             raise PushRefused(receipt.unpack_error, rule="object-check")
-        if receipt.event is None:
-            value = self._repository.view.refs.snapshot().refs.get(self._request.target)
-            if value is not None and value.id == old:
-                raise PushRefused(receipt.results[0].error or "refused", rule="ref-check")
+        error = receipt.results[0].error
+        if receipt.event is None and not is_stale(error):
+            raise PushRefused(error or "refused", rule="ref-check")
         return receipt.event
 
     def _encode(self, joined: Joined) -> bytes:
