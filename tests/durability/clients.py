@@ -214,6 +214,14 @@ class Clients:
             self.record.note(what, outcome, (ref, new))
         return landed
 
+    def delete(self, what: str, ref: str) -> bool:
+        """Delete a ref where it is now. Without its value git would ask for nothing, and be told ok."""
+        head = self.remote_head(ref)
+        if head is None:
+            self.record.count(f"{what}: no head")
+            return False
+        return self.push(what, {ref: None}, f"--force-with-lease={ref}:{head}")
+
     def push_on_top(self, what: str, ref: str, tries: int) -> bool:
         """Push a commit on top of a branch; fetch and try again when others were faster."""
         for _ in range(tries):

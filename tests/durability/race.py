@@ -146,8 +146,8 @@ class Race:
                 [commit] = clients.make_commits(1, self.base)
                 clients.push("mixed: lease", {shared: commit}, f"--force-with-lease={shared}:{head or ''}")
             case 6:
-                clients.push("mixed: deletion", {own: None})
-                clients.push("mixed: shared deletion", {shared: None})
+                clients.delete("mixed: deletion", own)
+                clients.delete("mixed: shared deletion", shared)
             case _:
                 clients.merge(short, "main")
                 clients.commit(f"own-{number}")

@@ -197,7 +197,7 @@ class Soak:
                 if clients.push(name, {ref: commit}):
                     state["tags"].append(ref)
             case "deletion" if state["tags"]:
-                clients.push(name, {state["tags"].pop(): None})
+                clients.delete(name, state["tags"].pop())
             case "API commit":
                 clients.commit(dice.choice(["main", short]))
             case "API merge":
