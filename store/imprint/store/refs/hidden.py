@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imprint.store.catalog.ports import RepositoryRecord
 
 HIDDEN_NAMESPACES: Final = (b"refs/imprint/",)
@@ -43,8 +45,12 @@ class HiddenRefs:
         lines = record.settings.get(HIDE_REFS, "").encode("utf-8", "surrogateescape").split(b"\n")
         return cls(tuple(line.strip() for line in lines if line.strip()))
 
-    def hides(self, name: bytes) -> bool:
-        """Whether clients are not to see the ref."""
+    @property
+    def hides(self) -> Callable[[bytes], bool]:
+        """Tells of a name whether clients are not to see the ref. To be taken once for many names."""
+        return self._match if self.patterns else is_hidden
+
+    def _match(self, name: bytes) -> bool:
         if is_hidden(name):
             return True
         for pattern in reversed(self.patterns):

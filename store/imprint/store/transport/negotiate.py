@@ -35,11 +35,11 @@ _CHUNK_BYTES: Final = 64 * 1024
 
 def visible_ids(repository: Repository, snapshot: RefSnapshot) -> frozenset[ObjectId]:
     """The ids that clients are shown: of refs, and of what their tags peel to."""
-    hidden = HiddenRefs.of(repository.record)
+    hides = HiddenRefs.of(repository.record).hides
     return frozenset(
         each
         for name, value in snapshot.refs.items()
-        if not hidden.hides(name)
+        if not hides(name)
         for each in (value.id, value.peeled)
         if each
     )
@@ -56,12 +56,12 @@ def find_ref(
         name: `HEAD`, or a ref by its short or full name.
         in_full: only `HEAD` and full names count.
     """
-    hidden = HiddenRefs.of(repository.record)
+    hides = HiddenRefs.of(repository.record).hides
     if name == b"HEAD":
-        return None if hidden.hides(snapshot.head) else snapshot.refs.get(snapshot.head)
+        return None if hides(snapshot.head) else snapshot.refs.get(snapshot.head)
     for prefix in (b"",) if in_full else (b"", b"refs/", b"refs/tags/", b"refs/heads/"):
         value = snapshot.refs.get(RefName(prefix + name))
-        if value and not hidden.hides(prefix + name):
+        if value and not hides(prefix + name):
             return value
     return None
 

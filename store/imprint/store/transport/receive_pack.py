@@ -87,11 +87,11 @@ def advertise_receive(
     algorithm = repository.record.algorithm
     options = ("push-options",) if limits.push_options_max else ()
     capabilities = " ".join((*_CAPABILITIES, *options, f"object-format={algorithm.value}", AGENT)).encode()
-    hidden = HiddenRefs.of(repository.record)
+    hides = HiddenRefs.of(repository.record).hides
     lines = [
         value.id.encode() + b" " + name
         for name, value in repository.view.refs.snapshot().refs.items()
-        if not hidden.hides(name)
+        if not hides(name)
     ]
     first, *others = lines or [algorithm.zero.encode() + b" capabilities^{}"]
     frames = [SERVICE] if over_http else []

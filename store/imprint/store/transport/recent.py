@@ -22,7 +22,7 @@ EVENTS_MAX: Final = 1000
 
 def find_recent_tips(hosting: Hosting, repository: Repository) -> frozenset[ObjectId]:
     """Ids that visible refs had within the last ten minutes, as far as the newest events tell."""
-    hidden = HiddenRefs.of(repository.record)
+    hides = HiddenRefs.of(repository.record).hides
     newest = repository.view.refs.snapshot().generation
     since_ms = hosting.clock.now_ms() - RECENT_MS
     events = hosting.catalogue.list_events(
@@ -33,5 +33,5 @@ def find_recent_tips(hosting: Hosting, repository: Repository) -> frozenset[Obje
         for event in events
         if event.at_ms >= since_ms
         for change in event.changes
-        if change.old and not hidden.hides(change.name)
+        if change.old and not hides(change.name)
     )

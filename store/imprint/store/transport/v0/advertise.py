@@ -15,7 +15,7 @@ from imprint.store.transport.capabilities import AGENT
 from imprint.store.transport.pktline import Mark, render_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from imprint.store.catalog.ports import RefSnapshot
     from imprint.store.hosting.repositories import Repository
@@ -47,8 +47,8 @@ def advertise_refs(repository: Repository, protocol: int, *, is_stateless: bool)
         is_stateless: every round of the client will be a request of its own.
     """
     snapshot = repository.view.refs.snapshot()
-    hidden = HiddenRefs.of(repository.record)
-    first, *others = [*_iter_lines(snapshot, hidden)] or [
+    hides = HiddenRefs.of(repository.record).hides
+    first, *others = [*_iter_lines(snapshot, hides)] or [
         repository.record.algorithm.zero.encode() + b" capabilities^{}"
     ]
     capabilities = [each.encode() for each in _CAPABILITIES]
@@ -67,11 +67,11 @@ def advertise_refs(repository: Repository, protocol: int, *, is_stateless: bool)
     return b"".join(frames) + Mark.FLUSH.value
 
 
-def _iter_lines(snapshot: RefSnapshot, hidden: HiddenRefs) -> Iterator[bytes]:
-    if snapshot.head_id and not hidden.hides(snapshot.head):
+def _iter_lines(snapshot: RefSnapshot, hides: Callable[[bytes], bool]) -> Iterator[bytes]:
+    if snapshot.head_id and not hides(snapshot.head):
         yield snapshot.head_id.encode() + b" HEAD"
     for name, value in snapshot.refs.items():
-        if not hidden.hides(name):
+        if not hides(name):
             yield value.id.encode() + b" " + name
             if value.peeled:
                 yield value.peeled.encode() + b" " + name + b"^{}"

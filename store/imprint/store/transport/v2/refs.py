@@ -50,8 +50,8 @@ def parse_ls_refs(lines: Iterable[bytes]) -> LsRefsRequest:
 def render_refs(repository: Repository, request: LsRefsRequest) -> Iterator[bytes]:
     """The answer to `ls-refs`: HEAD first, then the refs by name."""
     snapshot = repository.view.refs.snapshot()
-    hidden = HiddenRefs.of(repository.record)
-    if _matches(b"HEAD", request) and not hidden.hides(snapshot.head):
+    hides = HiddenRefs.of(repository.record).hides
+    if _matches(b"HEAD", request) and not hides(snapshot.head):
         if head := snapshot.refs.get(snapshot.head):
             yield _render_ref(b"HEAD", head, request, symbolic_target=snapshot.head)
         elif request.unborn:
@@ -60,7 +60,7 @@ def render_refs(repository: Repository, request: LsRefsRequest) -> Iterator[byte
     yield b"".join(
         _render_ref(name, value, request)
         for name, value in snapshot.refs.items()
-        if _matches(name, request) and not hidden.hides(name)
+        if _matches(name, request) and not hides(name)
     )
     yield Mark.FLUSH.value
 
