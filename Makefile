@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA ?= data
 PORT ?= 8470
 
-.PHONY: serve test setup lint types contracts unit docs compat agreement race crash soak bench lock clean
+.PHONY: serve test setup lint types contracts unit docs slow compat agreement race crash soak bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what can be done
@@ -30,8 +30,11 @@ contracts: .venv/.dev
 unit: .venv/.dev
 	$(BIN)/pytest -n 2 -m 'not slow'
 
-compat: .venv/.dev  ## The slow suite: a longer run of the store's state machine
-	$(BIN)/pytest -n 2 -m slow --timeout 1200
+slow: .venv/.dev  ## The slow suite: a longer run of the store's state machine
+	$(BIN)/pytest -n 2 -m slow --ignore tests/compat --timeout 1200
+
+compat: .venv/.compat  ## Every client at hand against a real server, with counts (GITS=, LIBGIT2=, JSON=)
+	GIT_VERSIONS_DIR=$(GITS) LIBGIT2_SOURCE=$(LIBGIT2) COMPAT_JSON=$(JSON) $(BIN)/pytest -n 2 -q tests/compat --timeout 600
 
 agreement: .venv/.dev  ## Push the whole corpus to git receive-pack and to Imprint, and compare
 	PYTHONPATH=tests $(BIN)/python -m agreement
@@ -68,4 +71,8 @@ clean:  ## Remove the environment and the sample data
 
 .venv/.dev: .venv/.run requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/dev.txt
+	@touch $@
+
+.venv/.compat: .venv/.dev requirements/compat.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/compat.txt
 	@touch $@
