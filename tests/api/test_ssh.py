@@ -4,8 +4,11 @@ import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from dulwich.client import get_transport_and_path
+from dulwich.repo import Repo
 
 from imprint.api.ssh.host_key import host_key_path
 from imprint.store.actors import Verb
@@ -258,6 +261,38 @@ def test_a_fetch_whose_client_vanishes_ends(server, keys, ada) -> None:
         assert queue.held == 1, "it waits for its client"
         asked.kill()
     wait_until(lambda: queue.held == 0)
+
+
+def test_a_push_whose_client_vanishes_leaves_nothing(server, keys, ada) -> None:
+    name = server.repository()
+    repository = server.hosting.get(RepositoryName.parse(name))
+    queue = server.app.state.services.git_queue
+    command = b"0" * 40 + b" " + b"1" * 40 + b" refs/heads/main\0report-status"
+    with keys.ask(server, ada, f"git-receive-pack '{name}'") as asked:
+        asked.stdin.write(b"%04x%b0000PACK\0\0\0\2\0\0\1\0half" % (len(command) + 4, command))
+        asked.stdin.flush()
+        wait_until(lambda: queue.held == 1 and quarantines(repository))
+        asked.kill()
+    wait_until(lambda: queue.held == 0)
+    assert quarantines(repository) == []
+    assert repository.view.refs.snapshot().refs == {}
+
+
+def quarantines(repository) -> list[Path]:
+    """Folders of pushes that are not decided."""
+    folder = repository.git_dir / "imprint" / "quarantine"
+    return [path for path in folder.iterdir() if path.is_dir()] if folder.exists() else []
+
+
+def test_a_client_written_in_python_fetches_and_pushes(server, keys, ada, tmp_path) -> None:
+    name, git = server.pushed({"a.txt": "one\n"})
+    head = git("rev-parse", "HEAD").encode()
+    with Repo.init_bare(str(tmp_path / "copy.git"), mkdir=True) as copy:
+        command = " ".join(keys.command(ada))
+        python, path = get_transport_and_path(keys.url(server, name), ssh_command=command)
+        assert python.fetch(path, copy).refs[b"refs/heads/main"] == head
+        python.send_pack(path, lambda _: {b"refs/heads/copy": head}, copy.object_store.generate_pack_data)
+    assert f"{head.decode()}\trefs/heads/copy" in git("ls-remote", server.git_url(name, server.admin))
 
 
 def test_a_key_is_no_bearer(server, ada, sample) -> None:

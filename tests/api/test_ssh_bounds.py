@@ -24,9 +24,9 @@ TIGHT = ApiSettings(
     ssh_connections_max=4,
     ssh_logins_max=2,
     ssh_sessions_max=2,
-    ssh_login_seconds_max=1.0,
+    ssh_login_seconds_max=3.0,
     ssh_idle_seconds_max=1.0,
-    stall_seconds_max=1.0,
+    stall_seconds_max=3.0,
 )
 
 
@@ -166,7 +166,7 @@ def test_whoever_proves_no_key_in_time_is_hung_up_on(tight) -> None:
     with connect(tight) as stranger:
         while stranger.recv(1000):
             pass
-    assert 0.5 < time.monotonic() - begun < 8.0
+    assert 2.0 < time.monotonic() - begun < 20.0
 
 
 @pytest.mark.usefixtures("alone")
