@@ -4,7 +4,10 @@ import pytest
 from acting import BRANCHES, Acting, make_folder
 from oracle import verify_settled
 
+from imprint.store.errors import StorageFailed
+from imprint.store.events import EventKind
 from imprint.store.maintenance.graph import list_layers
+from imprint.store.maintenance.prune import prune
 from imprint.store.maintenance.rounds import maintain
 from imprint.store.maintenance.work import STEPS, Work
 
@@ -54,5 +57,22 @@ def test_a_prune_that_dies_leaves_no_commit_graph_that_names_what_is_gone(tmp_pa
     for _ in range(3):
         clock.ahead_ms += HOURS_MS
         maintain(Work(acting.repository, acting.hosting))
+    verify_settled(acting.hosting, acting.ledger, acting.repository)
+    acting.close()
+
+
+def test_a_prune_that_happened_is_no_failure_because_of_what_comes_after_it(tmp_path) -> None:
+    """Crash suite, seed 1, run 632: git died while it wrote lookups, and the prune was told failed."""
+
+    def reach(step: str) -> None:
+        if step == "indexed":
+            raise StorageFailed("no lookup today")
+
+    make_folder(tmp_path / "data", lambda _: None)
+    acting = Acting(tmp_path / "data", "found", lambda _: None, lambda _: None)
+    acting.send({name: (acting.refs[name], None) for name in BRANCHES}, [])
+    report = prune(Work(acting.repository, acting.hosting, step=reach), 0)
+    assert report.event
+    assert report.event.kind is EventKind.PRUNED
     verify_settled(acting.hosting, acting.ledger, acting.repository)
     acting.close()

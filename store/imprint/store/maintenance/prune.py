@@ -16,8 +16,9 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.errors import Conflict, PlumbingFailed
+from imprint.store.errors import Conflict, PlumbingFailed, StoreFailure
 from imprint.store.events import Admission, EventKind, PackReplacement
+from imprint.store.hosting.followers import Stopped
 from imprint.store.hosting.repositories import OPERATOR
 from imprint.store.maintenance.contents import find_lacking, open_indexes
 from imprint.store.maintenance.graph import remove_graph, write_graph
@@ -97,12 +98,20 @@ def prune(
                 _verify_unreached(work, plan)
                 remove_graph(work.git_dir)
                 event = _drop(work, shop, plan, by, cutoff_ms)
+        _log.info("%s: event %d dropped %d objects", event.repository_id, event.sequence, len(plan.dropped))
+        _write_lookups(work, plan)
+    return PruneReport(len(plan.dropped), plan.size_bytes, event)
+
+
+def _write_lookups(work: Work, plan: _Plan) -> None:
+    """Bring up to date what speeds readers up. The prune has happened: a failure here is not one of it."""
+    try:
         note_aside(work, plan.rest)
         work.step("released")
-        _log.info("%s: event %d dropped %d objects", event.repository_id, event.sequence, len(plan.dropped))
         write_lookup(work)
         write_graph(work, anew=True)
-    return PruneReport(len(plan.dropped), plan.size_bytes, event)
+    except (StoreFailure, Stopped) as failure:
+        _log.warning("%s: lookups are left to another round: %s", work.repository.record.id, failure)
 
 
 def _make_plan(work: Work, shop: Quarantine, cutoff_ms: int) -> _Plan:
