@@ -424,3 +424,26 @@ def test_a_round_uses_no_more_than_the_open_files_there_are(yard, monkeypatch) -
     maintain(yard.work, everything=True)
     assert len(yard.work.list_live()) == 1
     yard.check()
+
+
+def test_a_repository_of_sha256_is_maintained_alike(make_bench, git_client, tmp_path) -> None:
+    bench = make_bench(algorithm=HashAlgorithm.SHA256)
+    (tmp_path / "work").mkdir()
+    git = git_client(tmp_path / "work")
+    git("init", "-q", "-b", "main", "--object-format=sha256")
+    old = None
+    for number in range(4):
+        new = git.commit_file("a.txt", f"{number}\n")
+        exclude = (old,) if old else ()
+        assert bench.push({MAIN: (old, new)}, bench.pack(git.folder, new, exclude=exclude)).event
+        old = new
+    work = Work(bench.repository, bench.hosting)
+    assert maintain(work).packs_after == 1
+    assert read_covered(work.pack_dir) == work.list_live()
+    assert has_bitmap(work.pack_dir)
+    assert len(list_layers(work.git_dir)) == 1
+    for _ in range(2):
+        bench.hosting.clock.advance(grace_ms(bench.hosting.limits))
+        maintain(work)
+    assert packs.list_packs(work.pack_dir) == work.list_live()
+    bench.fsck()
