@@ -51,9 +51,9 @@ COMMIT = (
 # -- repositories --------------------------------------------------------------------------------------------
 
 
-def noise(count: int) -> Iterator[bytes]:
+def noise(count: int, seed: str) -> Iterator[bytes]:
     """That many bytes that do not compress, in pieces."""
-    source = random.Random(count)
+    source = random.Random(seed)
     while count:
         piece = source.randbytes(min(count, 8 * MB))
         count -= len(piece)
@@ -65,7 +65,7 @@ def write_files(sink, sizes: dict[str, int]) -> None:
     sink.write(COMMIT)
     for path, size in sizes.items():
         sink.write(f"M 100644 inline {path}\ndata {size}\n".encode())
-        for piece in noise(size):
+        for piece in noise(size, path):
             sink.write(piece)
         sink.write(b"\n")
 

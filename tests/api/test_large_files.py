@@ -11,7 +11,7 @@ import pytest
 
 from imprint.api.settings import ApiSettings
 
-MEGABYTES = 48
+MEGABYTES = 32
 
 
 def resident_mb() -> int:

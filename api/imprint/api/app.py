@@ -26,6 +26,7 @@ from imprint.api.refusal import refuse, refuse_invalid, refuse_plainly
 from imprint.api.rest import branches, commits, files, health, provenance, repos, search, tokens
 from imprint.api.rest.access import CREDENTIALS, REFUSALS, UNCACHED
 from imprint.api.running.fair import FairQueue
+from imprint.api.running.proxy import TrustedProxies, parse_proxies
 from imprint.api.services import Services
 from imprint.api.settings import ApiSettings
 from imprint.api.web import manual, views
@@ -84,6 +85,8 @@ def create_app(
     app.state.readiness = health.Readiness()
     app.state.blame_shelf = BlameShelf()
     app.add_middleware(Gate)
+    if trusted := parse_proxies(settings.trusted_proxies):
+        app.add_middleware(TrustedProxies, trusted=trusted)
     _add_routes(app)
     _add_refusals(app)
     return app

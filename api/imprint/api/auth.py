@@ -146,6 +146,8 @@ def verify_origin(request: Request) -> None:
     if request.method in _SAFE_METHODS:
         return
     origin = request.headers.get("origin")
-    is_foreign = origin is not None and origin.partition("://")[2] != request.headers.get("host")
+    public = get_services(request).settings.public_url.partition("://")[2]
+    own = {host for host in (request.headers.get("host"), public) if host}
+    is_foreign = origin is not None and origin.partition("://")[2] not in own
     if is_foreign or request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
         raise ForeignOrigin("another site may not change anything here through your browser")

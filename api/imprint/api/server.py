@@ -6,6 +6,7 @@ Invariants:
     3. SIGINT and SIGTERM end it in order: no new connections, running requests finish (up to
        `ApiSettings.drain_seconds`) while followers stop, files are closed. After `ApiSettings.stop_seconds`
        what still runs is cut off; a second signal cuts it off at once.
+    4. What cannot be listened with, certificates included, is told before anything is made.
 
 A crash at any instant loses nothing that was acknowledged: that is the store's promise, not this module's.
 """
@@ -20,7 +21,7 @@ import signal
 import socket
 import threading
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Self
 
@@ -28,9 +29,13 @@ import uvicorn
 from anyio import create_task_group
 
 from imprint.api.app import create_app
-from imprint.api.errors import ListenFailed
+from imprint.api.errors import ListenFailed, TlsFailed
+from imprint.api.running.crew import Crew
+from imprint.api.running.proxy import parse_proxies
+from imprint.api.running.tls import Certificate
 from imprint.api.settings import ApiSettings
 from imprint.semantic.library import Library
+from imprint.store.clock import SystemClock
 from imprint.store.hosting.data import DataFolder
 from imprint.store.hosting.repositories import Hosting
 from imprint.store.provenance.ledger import Ledger
@@ -42,10 +47,12 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from imprint.api.running.tls import TlsFiles
     from imprint.api.services import Services
     from imprint.api.ssh.listener import SshListener
     from imprint.store.hosting.followers import FollowerRunner
 
+_LOGGER: Final = logging.getLogger("imprint.api")
 _BACKLOG: Final = 1024
 _KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection stays open: longer than clients and proxies usually wait to use it again."""
@@ -68,6 +75,8 @@ def serve(  # noqa: PLR0913 - the two callbacks belong to the caller, the rest i
     ssh_port: int | None = None,
     key_file: Path | None = None,
     settings: ApiSettings | None = None,
+    tls: TlsFiles | None = None,
+    workers: int = 1,
     on_ready: Callable[[str], None] = lambda _: None,
     on_ssh_ready: Callable[[str], None] = lambda _: None,
     on_wait: Callable[[str], None] = lambda _: None,
@@ -81,21 +90,100 @@ def serve(  # noqa: PLR0913 - the two callbacks belong to the caller, the rest i
         ssh_port: where to listen for SSH; 0 takes a free one, None none.
         key_file: the master key; by default beside the folder.
         settings: what the operator chose; None for the defaults.
+        tls: the certificate to serve HTTPS with; None for plain HTTP.
+        workers: processes that serve; with more than one, this process watches over them.
         on_ready: called once with the address, when requests are answered; must not block.
         on_ssh_ready: called before it with the address of SSH, where that is spoken; must not block.
         on_wait: called with what is waited for, in another thread, when the end takes longer than a second.
 
     Raises:
         ListenFailed: the address is in use or not this machine's.
+        TlsFailed: the certificate or its key cannot be used.
+        BadRequest: a trusted proxy is no address.
         StorageFailed: the folder is not writable.
         DataFolderMismatch: the folder is not one that this version can use.
     """
     settings = settings or ApiSettings()
-    with ExitStack() as opened, Ending(settings.stop_seconds, on_wait) as ending:
-        listener = opened.enter_context(listen(host, port))
+    parse_proxies(settings.trusted_proxies)
+    if tls is not None:
+        Certificate(tls, SystemClock())
+    with ExitStack() as opened:
+        http = opened.enter_context(listen(host, port))
+        ssh = None
         if ssh_port is not None:
-            ssh_socket = opened.enter_context(listen(host, ssh_port, option="--ssh-port"))
-            settings = replace(settings, ssh_port=ssh_socket.getsockname()[1])
+            ssh = opened.enter_context(listen(host, ssh_port, option="--ssh-port"))
+            settings = replace(settings, ssh_port=ssh.getsockname()[1])
+        sockets = Sockets(http, ssh, tls)
+        if workers == 1:
+            return serve_on(
+                data,
+                sockets,
+                key_file=key_file,
+                settings=settings,
+                on_ready=on_ready,
+                on_ssh_ready=on_ssh_ready,
+                on_wait=on_wait,
+            )
+        prepare(data, key_file)
+
+        def tell() -> None:
+            if ssh is not None:
+                on_ssh_ready(ssh_address_of(ssh))
+            on_ready(sockets.address)
+
+        return Crew(workers, data, key_file, settings, sockets, on_ready=tell, on_wait=on_wait).run()
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """Where a server listens.
+
+    Attributes:
+        http: the socket for HTTP.
+        ssh: the socket for SSH, if that is spoken.
+        tls: the certificate that HTTP is served with, if it is.
+    """
+
+    http: socket.socket
+    ssh: socket.socket | None = None
+    tls: TlsFiles | None = None
+
+    @property
+    def address(self) -> str:
+        """The address under which HTTP is reached from this machine."""
+        address = address_of(self.http)
+        return address.replace("http://", "https://", 1) if self.tls else address
+
+
+def prepare(data: Path, key_file: Path | None) -> None:
+    """Make the data folder, and its first token, if they are not there.
+
+    Raises:
+        StorageFailed, DataFolderMismatch: it cannot be used.
+    """
+    hosting = Hosting.open(DataFolder.create_or_open(data, key_file))
+    try:
+        hosting.ensure_admin_token()
+    finally:
+        hosting.close()
+
+
+def serve_on(  # noqa: PLR0913 - as `serve`
+    data: Path,
+    sockets: Sockets,
+    *,
+    key_file: Path | None,
+    settings: ApiSettings,
+    on_ready: Callable[[str], None] = lambda _: None,
+    on_ssh_ready: Callable[[str], None] = lambda _: None,
+    on_wait: Callable[[str], None] = lambda _: None,
+) -> int:
+    """Serve in this process, at sockets that listen already; otherwise as `serve`.
+
+    Raises:
+        TlsFailed, StorageFailed, DataFolderMismatch: as `serve`.
+    """
+    with ExitStack() as opened, Ending(settings.stop_seconds, on_wait) as ending:
         hosting = Hosting.open(DataFolder.create_or_open(data, key_file))
         opened.callback(hosting.close)
         hosting.ensure_admin_token()
@@ -104,10 +192,12 @@ def serve(  # noqa: PLR0913 - the two callbacks belong to the caller, the rest i
         library = Library.open(hosting.folder.index_path, apart=True)
         opened.callback(library.close)
         app = create_app(hosting, ledger, library, settings)
-        server = Server(app, settings, ending, on_ready)
-        if ssh_port is not None:
-            server.speak_ssh(ssh_socket, lambda: on_ssh_ready(ssh_address_of(ssh_socket)))
-        return server.run_on(listener)
+        server = Server(app, settings, ending, lambda _: on_ready(sockets.address))
+        if sockets.tls is not None:
+            server.certificate = Certificate(sockets.tls, hosting.clock)
+        if (ssh := sockets.ssh) is not None:
+            server.speak_ssh(ssh, lambda: on_ssh_ready(ssh_address_of(ssh)))
+        return server.run_on(sockets.http)
 
 
 def listen(host: str, port: int, option: str = "--port") -> socket.socket:
@@ -215,6 +305,8 @@ class Server(uvicorn.Server):
         self._services: Services = app.state.services
         self._ssh: SshListener | None = None
         self._start_ssh: Callable[[], Awaitable[None]] | None = None
+        self.certificate: Certificate | None = None
+        """What HTTPS is served with; None for plain HTTP."""
 
     def speak_ssh(self, listener: socket.socket, on_ready: Callable[[], None] = lambda: None) -> None:
         """Serve git over SSH too, at a socket that listens, as soon as the server runs."""
@@ -239,6 +331,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer, and say so."""
+        if self.certificate is not None:
+            self.config.ssl = self.certificate.context
         await super().startup(sockets)
         if self.started and self._start_ssh:
             await self._start_ssh()
@@ -258,6 +352,15 @@ class Server(uvicorn.Server):
                 both.start_soon(self._ssh.drain, self._services.settings.drain_seconds)
             await super().shutdown(sockets)
 
+    def _reload_certificate(self, _signal: int, _frame: FrameType | None) -> None:
+        assert self.certificate is not None  # noqa: S101 - the handler is set only with one
+        try:
+            self.certificate.reload()
+        except TlsFailed as failure:
+            _LOGGER.error("the certificate stays as it was: %s", failure.message)  # noqa: TRY400 - no bug
+        else:
+            _LOGGER.info("the certificate was read again")
+
     def _describe_rest(self) -> str:
         requests = len(self.server_state.tasks)
         requests += self._ssh.commands if self._ssh else 0
@@ -268,13 +371,17 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """While serving, SIGINT and SIGTERM ask for the end; afterwards they are as before."""
+        """While serving, SIGINT and SIGTERM ask for the end, and SIGHUP for the certificate's files."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {
-            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
+        handlers: dict[int, Callable[[int, FrameType | None], None]] = {
+            signal.SIGINT: self.handle_exit,
+            signal.SIGTERM: self.handle_exit,
         }
+        if self.certificate is not None:
+            handlers[signal.SIGHUP] = self._reload_certificate
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             yield
         finally:

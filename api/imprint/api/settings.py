@@ -11,6 +11,8 @@ class ApiSettings:
 
     Attributes:
         public_url: how clients reach the server, without a slash at the end; empty: as the request says.
+        trusted_proxies: addresses and networks, with commas between them, of reverse proxies whose
+            `X-Forwarded-` headers are believed; empty: of nobody.
         git_requests_max: git requests that are worked on at the same time; also the bound on their threads. A
             slow client keeps its place until it is done or stalls.
         git_share_max: the part of them that one actor may have, so that others find a free place.
@@ -42,6 +44,7 @@ class ApiSettings:
     """
 
     public_url: str = ""
+    trusted_proxies: str = ""
     git_requests_max: int = 128
     git_share_max: float = 0.75
     git_waiting_max: int = 512

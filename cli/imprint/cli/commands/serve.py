@@ -40,6 +40,29 @@ def serve(  # noqa: PLR0913 - an option each
         ),
     ] = None,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen at.")] = _LOOPBACK,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Serve HTTPS with this certificate and its chain, in PEM.",
+            show_default=False,
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The certificate's key, in PEM.", show_default=False)
+    ] = None,
+    public_url: Annotated[
+        str, typer.Option(metavar="URL", help="How clients reach the server.", show_default=False)
+    ] = "",
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Believe the X-Forwarded headers of this proxy or network; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes serve.")] = 1,
     key_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help=KEY_FILE_HELP, show_default=False)
     ] = None,
@@ -49,10 +72,14 @@ def serve(  # noqa: PLR0913 - an option each
 
     Ctrl-C ends it when running requests are done, ten seconds later at most; another one ends it at once.
     """
+    here = call.surroundings.directory
+    tls = _check(here, tls_cert, tls_key, public_url, with_sample=sample)
     root = call.surroundings.directory / data
     key_path = None if key_file is None else call.surroundings.directory / key_file
     with _Starting(call.output) as starting:
+        from imprint.api.running.tls import TlsFiles
         from imprint.api.server import serve as serve_api
+        from imprint.api.settings import ApiSettings
 
         welcome = _Welcome(call, root, key_path, shown=data, with_sample=sample)
 
@@ -66,12 +93,39 @@ def serve(  # noqa: PLR0913 - an option each
             port=port,
             ssh_port=ssh_port,
             key_file=key_path,
+            settings=ApiSettings(
+                public_url=public_url.rstrip("/"), trusted_proxies=",".join(trusted_proxy or ())
+            ),
+            tls=TlsFiles(*tls) if tls else None,
+            workers=workers,
             on_ready=greet,
             on_ssh_ready=welcome.note_ssh,
             on_wait=lambda rest: call.output.note(f"waiting for {rest}; Ctrl-C again ends at once"),
         )
     welcome.finish()
     raise typer.Exit(code)
+
+
+def _check(
+    here: Path, certificate: Path | None, key: Path | None, public_url: str, *, with_sample: bool
+) -> tuple[Path, Path] | None:
+    """The certificate and its key, if HTTPS is to be served.
+
+    Raises:
+        BadParameter: options do not go together, or the address is none.
+    """
+    scheme, _, authority = public_url.partition("://")
+    if public_url and (scheme not in {"http", "https"} or not authority or "/" in authority.rstrip("/")):
+        raise typer.BadParameter(
+            f"{public_url} is no address of a server: it is like https://git.example.com, without a path"
+        )
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise typer.BadParameter("--tls-cert and --tls-key go together")
+    if with_sample:
+        raise typer.BadParameter("--sample needs plain HTTP: put it in first, then serve with --tls-cert")
+    return here / certificate, here / key
 
 
 class _Starting:
