@@ -23,7 +23,7 @@ from imprint.store.receive.receiver import Receiver
 from imprint.store.transport.receive_pack import serve_receive
 from imprint.store.types import RepositoryName
 
-_ENVIRONMENT = {
+ENVIRONMENT = {
     **os.environ,
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -97,7 +97,7 @@ class GitJudge:
         self, *arguments: str, stdin: bytes = b"", check: bool = True
     ) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            ["git", *arguments], input=stdin, capture_output=True, check=check, env=_ENVIRONMENT, timeout=100
+            ["git", *arguments], input=stdin, capture_output=True, check=check, env=ENVIRONMENT, timeout=100
         )
 
 
@@ -106,10 +106,11 @@ class ImprintJudge:
 
     Args:
         folder: an empty place.
+        limits: if not the default ones.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.hosting = Hosting.open(DataFolder.create_or_open(folder / "data"), limits=Limits())
+    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
+        self.hosting = Hosting.open(DataFolder.create_or_open(folder / "data"), limits=limits or Limits())
         _, secret = self.hosting.issue_token(
             actor="ada", kind=ActorKind.HUMAN, repositories=["*"], verbs=frozenset({Verb.READ, Verb.WRITE})
         )
@@ -118,9 +119,13 @@ class ImprintJudge:
         self._count = 0
         self._repository: Repository | None = None
 
-    def judge(self, case: Case) -> Outcome:
+    def prepare(self) -> None:
+        """Have the repository ready."""
         if self._repository is None:
             self._repository = self._make()
+
+    def judge(self, case: Case) -> Outcome:
+        self.prepare()
         generation = self._generation()
         outcome = self._push(case)
         if self._generation() != generation:

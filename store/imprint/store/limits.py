@@ -12,6 +12,7 @@ class Limits:
     Attributes:
         pack_bytes_max: a pushed pack, compressed.
         pack_objects_max: objects in a pushed pack.
+        unpack_seconds_max: git on a pack that came whole, and a second more for each MiB of it.
         object_bytes_max: one object, inflated.
         commands_max: ref updates in one push.
         refs_max: refs of one repository.
@@ -36,6 +37,7 @@ class Limits:
 
     pack_bytes_max: int = 4 * 1024**3
     pack_objects_max: int = 20_000_000
+    unpack_seconds_max: int = 600
     object_bytes_max: int = 2 * 1024**3
     commands_max: int = 100_000
     refs_max: int = 1_000_000

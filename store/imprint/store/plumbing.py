@@ -354,6 +354,14 @@ class GitProcess:
         with suppress(BrokenPipeError):
             self.stdin.close()
 
+    def end_within(self, seconds: float) -> None:
+        """Give it so much longer from now on, where that is less than it had."""
+        self._timer.cancel()
+        self._seconds_max = min(self._seconds_max, int(seconds))
+        self._timer = threading.Timer(self._seconds_max, self._child.kill, kwargs={"is_late": True})
+        self._timer.daemon = True
+        self._timer.start()
+
     def finish(self, *, check: bool = True) -> tuple[int, str]:
         """Wait for the end and return the exit status and what git said on stderr.
 

@@ -42,6 +42,8 @@ COPY_BYTES: Final = 1024 * 1024
 """How much of a pack is in memory at a time."""
 DRAIN_BYTES_MAX: Final = 64 * 1024**2
 """How much of a refused pack is still read."""
+_BYTES_PER_SECOND: Final = 1024 * 1024
+"""How fast git resolves deltas at least, on a machine that is busy."""
 KINDS_MAX: Final = 1000
 """In packs up to this size, what each object is is kept: it spares asking again."""
 WARNINGS_MAX: Final = 20
@@ -138,7 +140,7 @@ class Quarantine:
         try:
             object_count = _parse_header(header, limits.pack_objects_max)
             options = [*self._limit_history(shallow), *_INDEX_PACK, self._render_strict(strictness)]
-            indexed = self._index(header, pack, limits.pack_bytes_max, options)
+            indexed = self._index(header, pack, limits, options)
         except (ProtocolError, LimitExceeded):
             drain(pack)
             raise
@@ -173,12 +175,17 @@ class Quarantine:
             words.append(f"skiplist={quarantines_dir(Path()) / self.folder.name / 'skiplist'}")
         return f"--strict={','.join(words)}"
 
-    def _index(self, header: bytes, pack: BinaryIO, bytes_max: int, options: Sequence[str]) -> _Indexed:
+    def _index(self, header: bytes, pack: BinaryIO, limits: Limits, options: Sequence[str]) -> _Indexed:
         """Feed the pack to index-pack."""
         with self.beside.stream(*options) as process:
-            copied = _copy_pack(header, pack, process, bytes_max)
+            copied = _copy_pack(header, pack, process, limits.pack_bytes_max)
+            # A few bytes of deltas can be made to mean very many: the time is bounded by what was sent.
+            process.end_within(limits.unpack_seconds_max + copied / _BYTES_PER_SECOND)
             output = process.stdout.read()
-            status, stderr = process.finish(check=False)
+            try:
+                status, stderr = process.finish(check=False)
+            except PlumbingFailed as late:
+                raise LimitExceeded("the pack takes too long to check", limit="unpack_seconds_max") from late
         # index-pack ends with 1 when all is well but the pack refers to objects outside of it.
         if status not in (0, 1) or not output.startswith(b"pack\t"):
             _raise_refusal(status, stderr)
