@@ -359,4 +359,4 @@ TestMaintenanceMachine.settings = settings(
 class TestMaintenanceMachineForLonger(MaintenanceMachine.TestCase):
     """The same, with many more and longer runs, differently seeded each time."""
 
-    settings = settings(max_examples=80, stateful_step_count=40, deadline=None, derandomize=False)
+    settings = settings(max_examples=60, stateful_step_count=30, deadline=None, derandomize=False)
