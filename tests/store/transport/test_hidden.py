@@ -116,6 +116,20 @@ def test_what_only_hidden_refs_reach_is_not_given(pushed, work_tree) -> None:
     assert b" HEAD" not in advertise_upload(pushed.repository, 0)
 
 
+def test_a_hidden_tag_does_not_come_along(pushed, work_tree) -> None:
+    main = work_tree.ids["refs/heads/main"]
+    for name in ("shown", "kept"):
+        work_tree("tag", "-a", name, "-m", name, main)
+        tag = work_tree("rev-parse", name)
+        pushed.push({f"refs/tags/{name}": (None, tag)}, pushed.pack(work_tree.folder, name, exclude=(main,)))
+    hide(pushed, "refs/tags/kept")
+    lines = b"".join(render_frame(line) for line in (f"want {main}", "include-tag", "no-progress", "done"))
+    content = render_frame("command=fetch") + b"0001" + lines + b"0000"
+    answer = b"".join(serve_upload(pushed.repository, io.BytesIO(content), Limits()))
+    pack = answer[answer.index(b"PACK") : -4]
+    assert int.from_bytes(pack[8:12]) == 4, "a commit, a tree, a blob and one tag"
+
+
 def test_a_push_to_a_hidden_ref_is_refused(pushed, work_tree) -> None:
     hide(pushed, "refs/pull")
     main = work_tree.ids["refs/heads/main"]

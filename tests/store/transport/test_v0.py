@@ -114,10 +114,10 @@ def ask_us(pair, content: bytes) -> bytes:
     return b"".join(serve_upload(pair.repository, io.BytesIO(content), Limits(), protocol=0))
 
 
-def converse(pair, content: bytes, protocol: int = 0) -> bytes:
+def converse(pair, content: bytes, limits: Limits | None = None) -> bytes:
     told: list[bytes] = []
-    with contextlib.suppress(BadInput):
-        serve_upload_connection(pair.repository, protocol, io.BytesIO(content), told.append, Limits())
+    with contextlib.suppress(BadInput, LimitExceeded):
+        serve_upload_connection(pair.repository, 0, io.BytesIO(content), told.append, limits or Limits())
     return b"".join(told[1:])
 
 
@@ -253,6 +253,17 @@ def test_an_empty_repository_still_says_what_it_can_do(bench) -> None:
 def test_a_client_that_wants_nothing_gets_nothing(pair, content) -> None:
     assert ask_us(pair, content) == b""
     assert converse(pair, content) == b""
+
+
+def test_a_long_negotiation_is_bounded_round_by_round(pair) -> None:
+    """What a client has in vain may be much; what is kept of it is what both have."""
+    ids = [f"{number:040x}" for number in range(1, 9)]
+    first = wants(pair.ids["tip"], capabilities="multi_ack_detailed") + FLUSH
+    in_vain = b"".join(haves(*ids) + FLUSH for _ in range(10))
+    assert split(converse(pair, first + in_vain, limits=Limits(haves_max=8))) == (["NAK"] * 10, b"")
+    common = haves(pair.ids["m0"], pair.ids["m1"], pair.ids["m2"]) + FLUSH
+    told = converse(pair, first + common + common + DONE, limits=Limits(haves_max=3))
+    assert split(told)[0][-1] == "ERR upload-pack: more than 3 common objects"
 
 
 def test_a_client_that_hangs_up_while_it_negotiates_ends_the_conversation(pair) -> None:

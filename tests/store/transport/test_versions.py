@@ -118,7 +118,8 @@ def test_a_commit_that_no_ref_names_is_fetched_by_its_id(world) -> None:
 
 
 def test_the_refs_are_listed_alike(world) -> None:
-    lines = world.at(world.folder)("ls-remote", "--symref", world.site.url).splitlines()
+    git = world.at(world.folder)
+    lines = git("ls-remote", "--symref", world.site.url).splitlines()
     assert lines == [
         f"ref: {MAIN}\tHEAD",
         f"{world.ids[5]}\tHEAD",
@@ -127,6 +128,10 @@ def test_the_refs_are_listed_alike(world) -> None:
         f"{world.work('rev-parse', 'v1')}\trefs/tags/v1",
         f"{world.ids[3]}\trefs/tags/v1^{{}}",
     ]
+    git.environment["GIT_TRACE_PACKET"] = "1"
+    trace = git.run("ls-remote", world.site.url).stderr
+    versions = [version for version in (1, 2) if f"< version {version}\n".encode() in trace]
+    assert versions == ([world.protocol] if world.protocol else []), "the client spoke what it was told to"
 
 
 def test_an_empty_repository_is_cloned_and_filled(make_bench, connect, git_client, tmp_path) -> None:

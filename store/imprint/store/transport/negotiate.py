@@ -176,10 +176,11 @@ def find_tags_along(
         boundary: commits to be taken for ones without parents.
     """
     wanted = frozenset(wants)
+    hides = HiddenRefs.of(repository.record).hides
     tags = {
         value.peeled.encode(): value.id
         for name, value in snapshot.refs.items()
-        if value.peeled and name.startswith(b"refs/tags/") and value.id not in wanted
+        if value.peeled and name.startswith(b"refs/tags/") and value.id not in wanted and not hides(name)
     }
     if not tags:
         return ()

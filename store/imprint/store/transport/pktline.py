@@ -91,7 +91,7 @@ class FrameReader:
 
     Args:
         stream: where to read; what follows the last frame read stays in it.
-        bytes_max: how much may be read in all.
+        bytes_max: how much may be read in all, or up to a `renew`.
         limit: the name of that bound, as in docs/limits.md.
     """
 
@@ -100,6 +100,10 @@ class FrameReader:
         self._bytes_left = bytes_max
         self._bytes_max = bytes_max
         self._limit = limit
+
+    def renew(self) -> None:
+        """Let the bound count anew, where the stream goes on with another request."""
+        self._bytes_left = self._bytes_max
 
     def read(self) -> Frame | None:
         """The next frame; None when the stream ends instead.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imprint.store.errors import BadInput, ObjectMissing, RefMissing
+from imprint.store.errors import BadInput, LimitExceeded, ObjectMissing, RefMissing
 from imprint.store.transport.negotiate import find_tags_along, verify_wants
 from imprint.store.transport.packs.filters import resolve_filter
 from imprint.store.transport.packs.packer import PackRequest, stream_pack
@@ -47,7 +47,7 @@ def serve_round(
     if request is None:
         return None
     batch = read_batch(reader, limits)
-    return _serve(repository, request, [batch] if batch else [], recent_tips)
+    return _serve(repository, request, [batch] if batch else [], limits, recent_tips)
 
 
 def serve_conversation(
@@ -64,19 +64,26 @@ def serve_conversation(
     request = parse_wants(reader, limits, repository.record.algorithm)
     if request is None:
         return None
-    batches = iter(lambda: read_batch(reader, limits), None)
-    return _serve(repository, request, batches, recent_tips)
+    return _serve(repository, request, _iter_batches(reader, limits), limits, recent_tips)
+
+
+def _iter_batches(reader: FrameReader, limits: Limits) -> Iterator[Batch]:
+    """What a client says round after round: together that may be much, at once it is bounded."""
+    while batch := read_batch(reader, limits):
+        yield batch
+        reader.renew()
 
 
 def _serve(
     repository: Repository,
     request: FetchRequest,
     batches: Iterable[Batch],
+    limits: Limits,
     recent_tips: Callable[[], frozenset[ObjectId]],
 ) -> Iterator[bytes]:
     """The answer. What cannot be given is answered by an error line, as git does."""
     try:
-        yield from _answer(repository, request, batches, recent_tips)
+        yield from _answer(repository, request, batches, limits, recent_tips)
     except (BadInput, ObjectMissing, RefMissing) as refusal:
         yield render_frame(f"ERR upload-pack: {refusal.message}")
 
@@ -85,6 +92,7 @@ def _answer(
     repository: Repository,
     request: FetchRequest,
     batches: Iterable[Batch],
+    limits: Limits,
     recent_tips: Callable[[], frozenset[ObjectId]],
 ) -> Iterator[bytes]:
     snapshot = repository.view.refs.snapshot()
@@ -99,6 +107,8 @@ def _answer(
         yield b"".join(acknowledger.answer(batch))
         if acknowledger.is_over:
             break
+        if len(acknowledger.common) > limits.haves_max:
+            raise LimitExceeded(f"more than {limits.haves_max} common objects", limit="haves_max")
     else:
         return
     common = tuple(acknowledger.common)
