@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA ?= data
 PORT ?= 8470
 
-.PHONY: serve test setup lint types contracts unit docs slow compat agreement race crash soak bench lock clean
+.PHONY: serve test setup lint types contracts unit docs slow compat agreement race crash soak memory bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what can be done
@@ -45,6 +45,9 @@ race: .venv/.dev  ## 128 real clients race on the same refs, through one server 
 
 crash: .venv/.dev  ## 1,000 processes die at seeded points, and every promise is checked (CRASH_RUNS=, SEED=)
 	$(BIN)/python tests/durability/crash.py --runs $(or $(CRASH_RUNS),1000) --seed $(or $(SEED),1)
+
+memory: .venv/.dev  ## Push and clone 2 GB, and print what each process took (needs 8 GB of disk)
+	$(BIN)/python bench/memory.py --folder $(or $(FOLDER),/tmp)
 
 soak: .venv/.dev  ## Real clients on a server that is maintained, ended and killed for 10 minutes (MINUTES=)
 	$(BIN)/python tests/durability/soak.py --minutes $(or $(MINUTES),10) $(if $(REPORT),--report $(REPORT))

@@ -40,6 +40,7 @@ PLACES = {
     ("POST", "/api/tokens"): "operator",
     ("DELETE", "/api/tokens/{token_id}"): "operator",
     ("GET", "/api/actors"): "operator",
+    ("GET", "/metrics"): "operator",
     ("GET", "/api/repos/{owner}/{repo}"): "reader",
     ("PATCH", "/api/repos/{owner}/{repo}"): "administrator",
     ("DELETE", "/api/repos/{owner}/{repo}"): "administrator",

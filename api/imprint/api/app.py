@@ -25,6 +25,7 @@ from imprint.api.lfs import batch, locks, transfer
 from imprint.api.refusal import refuse, refuse_invalid, refuse_plainly
 from imprint.api.rest import branches, commits, files, health, provenance, repos, search, tokens
 from imprint.api.rest.access import CREDENTIALS, REFUSALS, UNCACHED
+from imprint.api.running import metrics
 from imprint.api.running.fair import FairQueue
 from imprint.api.running.proxy import TrustedProxies, parse_proxies
 from imprint.api.services import Services
@@ -136,6 +137,7 @@ async def _follow_while_serving(app: FastAPI) -> AsyncIterator[None]:
 
 def _add_routes(app: FastAPI) -> None:
     app.include_router(health.router)
+    app.include_router(metrics.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
     app.include_router(manual.router)
     for rest in (repos, branches, commits, tokens, search, provenance, files):
         app.include_router(rest.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
