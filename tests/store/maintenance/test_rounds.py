@@ -1,12 +1,13 @@
 """Rounds of maintenance: few packs, fresh lookups, and every accepted object where it can be read."""
 
 import io
+import shutil
 import threading
 import time
 
 import pytest
 
-from imprint.store.errors import Conflict
+from imprint.store.errors import Conflict, StorageFailed, StoreError
 from imprint.store.events import PackRecord
 from imprint.store.hosting.followers import FollowerRunner, Stopped
 from imprint.store.limits import Limits
@@ -15,10 +16,11 @@ from imprint.store.maintenance.graph import list_layers, write_graph
 from imprint.store.maintenance.lookup import has_bitmap, read_covered
 from imprint.store.maintenance.repack import join_packs, repack_all
 from imprint.store.maintenance.retired import grace_ms, remove_retired
-from imprint.store.maintenance.rounds import MaintenanceFollower, maintain
+from imprint.store.maintenance.rounds import PAUSE_MS_MIN, MaintenanceFollower, maintain
 from imprint.store.maintenance.state import read_state
 from imprint.store.maintenance.survey import survey
 from imprint.store.maintenance.work import STEPS, Work, exclusively
+from imprint.store.objects.folder import PackFolder
 from imprint.store.objects.ports import Identity
 from imprint.store.plumbing import Plumbing
 from imprint.store.receive import packs
@@ -447,3 +449,107 @@ def test_a_repository_of_sha256_is_maintained_alike(make_bench, git_client, tmp_
         maintain(work)
     assert packs.list_packs(work.pack_dir) == work.list_live()
     bench.fsck()
+
+
+# -- trouble -------------------------------------------------------------------------------------------------
+
+
+def test_a_round_that_fails_is_not_tried_again_at_once(make_yard) -> None:
+    """A damaged pack stays damaged: rounds would take the machine for nothing."""
+    yard = make_yard(Limits(maintain_packs_min=3))
+    for _ in range(3):
+        yard.commit()
+    hosting, repository = yard.bench.hosting, yard.bench.repository
+    damaged = yard.pack_dir / f"{min(yard.work.list_live())}.pack"
+    content = damaged.read_bytes()
+    damaged.chmod(0o600)
+    damaged.write_bytes(content[:40] + b"damage" + content[46:])
+    tries = []
+    follower = MaintenanceFollower(hosting, step=tries.append)
+    events = hosting.catalogue.list_events(repository.record.id)
+    before = yard.work.list_live()
+    for pause_ms in (0, PAUSE_MS_MIN - 1, 1, PAUSE_MS_MIN, PAUSE_MS_MIN):
+        hosting.clock.advance(pause_ms)
+        with pytest.raises(StoreError):
+            follower.follow(repository, events)
+    assert tries == ["planned"] * 3, "at once, after one pause, and after one twice as long"
+    assert yard.work.list_live() == before
+    assert yard.work.list_retired() == {}
+    damaged.write_bytes(content)
+    hosting.clock.advance(4 * PAUSE_MS_MIN)
+    follower.follow(repository, events)
+    assert len(yard.work.list_live()) == 1
+    yard.check()
+
+
+def test_a_disk_without_room_is_not_filled(yard) -> None:
+    for _ in range(3):
+        yard.commit()
+    files = sorted(yard.pack_dir.iterdir())
+    free = shutil.disk_usage(yard.pack_dir).free
+    yard.bench.hosting.limits = Limits(quarantine_bytes_free_min=free * 2)
+    with pytest.raises(StorageFailed, match="are free"):
+        maintain(yard.work)
+    assert sorted(yard.pack_dir.iterdir()) == files
+
+
+def test_readers_in_this_process_never_miss_an_object(yard) -> None:
+    """They read all the time, from several threads, while packs are joined, retired and removed."""
+    for _ in range(6):
+        yard.commit()
+    objects = yard.bench.repository.view.objects
+    over = threading.Event()
+    faults: list[BaseException] = []
+    count = 0
+
+    def read() -> None:
+        nonlocal count
+        try:
+            while not over.is_set():
+                for each in list(yard.accepted):
+                    objects.read_raw(each)
+                    count += 1
+        except BaseException as fault:  # noqa: BLE001 - shown by the test
+            faults.append(fault)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for number in range(4):
+        yard.commit()
+        yard.commit()
+        maintain(yard.work, everything=number % 2 == 0)
+        for _ in range(2):
+            yard.wait()
+            remove_retired(yard.work)
+    over.set()
+    for reader in readers:
+        reader.join()
+    assert faults == []
+    assert count > 100
+    yard.check()
+
+
+def test_a_pack_that_went_while_it_was_listed_is_found_when_it_comes_again(tmp_path) -> None:
+    """As when a retired pack has lost its index and is pushed once more."""
+
+    class Once:
+        """A reader to whom each pack is gone at first."""
+
+        def __init__(self) -> None:
+            self.asked = 0
+
+        def list_ids(self, stem, at_most):
+            self.asked += 1
+            if self.asked == 1:
+                raise FileNotFoundError(stem)
+            return [b"\x01" * 20]
+
+    for suffix in (".pack", ".idx"):
+        (tmp_path / f"pack-a{suffix}").touch()
+    reader = Once()
+    folder = PackFolder(tmp_path, reader)
+    folder.rescan()
+    folder.rescan()
+    folder.rescan()
+    assert reader.asked == 2

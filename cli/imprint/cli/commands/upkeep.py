@@ -64,7 +64,7 @@ def prune(
     """Drop objects that no ref has reached for long, and record that in the repository's events.
 
     Without this command nothing that was accepted ever goes. It cannot be taken back. The disk is free when
-    the old packs have gone, some hours later.
+    the old packs have gone, two to four hours later.
     """
     from imprint.cli.hosted import open_hosting
     from imprint.store.durations import parse_duration_ms

@@ -88,7 +88,7 @@ def prune(
     """
     cutoff_ms = work.hosting.clock.now_ms() - older_than_ms
     with exclusively(work):
-        with work.workshop() as shop:
+        with work.workshop(work.list_live()) as shop:
             plan = _make_plan(work, shop, cutoff_ms)
             work.step("planned")
             if dry_run or not plan.dropped:

@@ -45,7 +45,7 @@ def join_packs(work: Work, names: Collection[str]) -> PackRecord:
         Conflict: one of them is not live any more.
         StoreFailure: the machine failed, or a pack is damaged; nothing has changed.
     """
-    with work.workshop() as shop:
+    with work.workshop(names) as shop:
         questions = "".join(f"{name}.pack\n" for name in sorted(names)).encode()
         made = write_packs(work, shop, questions, "--stdin-packs")
         work.step("packed")
@@ -67,7 +67,7 @@ def repack_all(work: Work, *, better: bool) -> tuple[PackRecord, ...]:
         Stopped, Conflict, StoreFailure: as `join_packs`.
     """
     live = work.list_live()
-    with work.workshop() as shop:
+    with work.workshop(live) as shop:
         reached, rest = split_packs(work, shop, live, better=better)
         made = (*reached, *rest)
         verify_cover(work, shop, made, live)

@@ -12,7 +12,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.errors import RepositoryMissing
+from imprint.store.errors import RepositoryMissing, StoreError
 from imprint.store.hosting.followers import never
 from imprint.store.maintenance.adopt import Adoption, adopt
 from imprint.store.maintenance.geometry import choose_packs
@@ -36,6 +36,10 @@ OBJECTS_MIN: Final = 1000
 """Outside of the multi-pack-index; git finds fewer quickly enough without one."""
 _UNCOVERED_SHARE_MAX: Final = 0.1
 """The share of objects outside of the multi-pack-index at which it is written anew."""
+
+PAUSE_MS_MIN: Final = 60_000
+PAUSE_MS_MAX: Final = 24 * 3600 * 1000
+"""After a round that failed, the follower waits as long as the one, doubled up to the other."""
 
 _log = logging.getLogger("imprint.store")
 
@@ -130,6 +134,15 @@ def _is_lookup_due(work: Work, objects_min: int) -> bool:
     return bool(unneeded) or (outside >= objects_min and outside > total * _UNCOVERED_SHARE_MAX)
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A round that failed, and until when none is tried: what is damaged stays so, and a round is work."""
+
+    error: StoreError
+    pause_ms: int
+    until_ms: int
+
+
 class MaintenanceFollower:
     """Maintains a repository when pushes have left enough packs or objects. One repository at a time.
 
@@ -150,6 +163,7 @@ class MaintenanceFollower:
         self._hosting = hosting
         self._stopping = stopping
         self._step = step
+        self._failures: dict[str, _Failure] = {}
 
     def position(self, repository_id: str) -> int:
         """The sequence up to which events were looked at; 0 for none."""
@@ -164,18 +178,29 @@ class MaintenanceFollower:
 
         Raises:
             Stopped: it was time to stop.
-            StoreError: the round failed; nothing is lost.
+            StoreError: the round failed, now or lately; nothing is lost.
         """
         work = Work(repository, self._hosting, self._stopping, self._step)
-        if self._is_due(work):
-            maintain(work, packs_min=self._hosting.limits.maintain_packs_min, objects_min=OBJECTS_MIN)
+        failure = self._failures.get(repository.record.id)
+        now_ms = self._hosting.clock.now_ms()
+        if failure and now_ms < failure.until_ms:
+            raise failure.error
+        try:
+            if self._is_due(work):
+                maintain(work, packs_min=self._hosting.limits.maintain_packs_min, objects_min=OBJECTS_MIN)
+        except StoreError as error:
+            pause_ms = min(2 * failure.pause_ms if failure else PAUSE_MS_MIN, PAUSE_MS_MAX)
+            self._failures[repository.record.id] = _Failure(error, pause_ms, now_ms + pause_ms)
+            raise
+        self._failures.pop(repository.record.id, None)
         path = repository.git_dir / "imprint" / "maintained"
         partial = path.with_name(f"{path.name}.new")
         partial.write_bytes(b"%d\n" % events[-1].sequence)
         partial.replace(path)
 
     def forget(self, repository_id: str) -> None:
-        """Nothing: what maintenance makes goes with the repository's folder."""
+        """Nothing on disk: what maintenance makes goes with the repository's folder."""
+        self._failures.pop(repository_id, None)
 
     def _is_due(self, work: Work) -> bool:
         limits = work.hosting.limits

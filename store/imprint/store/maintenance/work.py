@@ -23,7 +23,7 @@ from imprint.store.plumbing import CHILD_NICENESS
 from imprint.store.receive.quarantine import open_quarantine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from imprint.store.catalog.ports import RefSnapshot
@@ -101,14 +101,23 @@ class Work:
         return self.repository.view.refs.snapshot()
 
     @contextmanager
-    def workshop(self) -> Iterator[Quarantine]:
-        """A place for new files on the same file system; gone at the end of the block."""
+    def workshop(self, names: Iterable[str] = ()) -> Iterator[Quarantine]:
+        """A place for new files on the same file system; gone at the end of the block.
+
+        Args:
+            names: packs that will be written again there.
+
+        Raises:
+            StorageFailed: there is no room for them beside what pushes need.
+        """
+        files = (self.pack_dir / f"{name}.pack" for name in names)
         with open_quarantine(
             self.git_dir,
             self.hosting.ids.new_id("work"),
             self.repository.view.plumbing,
             self.algorithm,
-            self.hosting.limits.quarantine_bytes_free_min,
+            self.hosting.limits.quarantine_bytes_free_min
+            + sum(path.stat().st_size for path in files if path.exists()),
         ) as quarantine:
             yield quarantine
 
