@@ -82,6 +82,7 @@ def write_lookup(work: Work) -> bool:
         Stopped: it was time to stop.
         PlumbingFailed, StorageFailed: the machine failed; the old index stays.
     """
+    tips = render_tips(work.snapshot())  # first: what comes after it is in no pack that is listed now
     live = work.list_live()
     with work.workshop() as shop:
         try:
@@ -93,7 +94,7 @@ def write_lookup(work: Work) -> bool:
         except OSError as failure:
             raise StorageFailed(f"{failure.filename}: {failure.strerror}") from failure
         if live:
-            _write(work, shop)
+            _write(work, shop, tips)
         with promotion_lock(work.git_dir).hold():
             if not live <= work.list_live():
                 return False
@@ -105,10 +106,9 @@ def write_lookup(work: Work) -> bool:
     return True
 
 
-def _write(work: Work, shop: Quarantine) -> None:
+def _write(work: Work, shop: Quarantine, tips: bytes) -> None:
     command = ["multi-pack-index", "write", "--no-progress"]
     command.append(f"--preferred-pack={_choose_preferred(shop.pack_dir, read_state(work.git_dir).aside)}")
-    tips = render_tips(work.snapshot())
     if not tips:
         work.run(shop.alone, *command)
         return
