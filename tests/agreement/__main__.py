@@ -1,13 +1,17 @@
 """`make agreement`: every case to both, and a table by family."""
 
 import argparse
+import re
 import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 
-from agreement.corpus import ON_PURPOSE, all_cases
+from agreement.corpus import NEVER_SAID, ON_PURPOSE, all_cases
 from agreement.judge import GitJudge, ImprintJudge
+from imprint.store.hosting.settings import FATAL_IDS, MESSAGE_IDS
+
+_SAID = re.compile(r"object [0-9a-f]{40}: (\w+): ")
 
 
 def say(line: str) -> None:
@@ -23,11 +27,13 @@ def main() -> int:
     cases = [case for case in all_cases() if options.family in (None, case.family)]
     counts: Counter[tuple[str, str]] = Counter()
     wrong = 0
+    heard: set[str] = set()
     with tempfile.TemporaryDirectory() as temporary:
         git = GitJudge(Path(temporary))
         ours = None if options.git_only else ImprintJudge(Path(temporary))
         for case in cases:
             expected = git.judge(case)
+            heard.update(_SAID.findall(expected.said))
             counts[case.family, "cases"] += 1
             counts[case.family, "legal" if all(expected.accepted) else "malformed"] += 1
             if all(expected.accepted) != case.legal and case.key not in ON_PURPOSE:
@@ -48,6 +54,11 @@ def main() -> int:
         if ours is not None:
             ours.close()
     show(counts)
+    silent = {*MESSAGE_IDS, *FATAL_IDS} - heard - NEVER_SAID.keys()
+    say(f"git said {len(heard)} of its message ids; {len(NEVER_SAID)} it never says to a push")
+    if silent and options.family is None:
+        say(f"no case makes git say {sorted(silent)}")
+        wrong += 1
     return wrong > 0
 
 

@@ -55,3 +55,18 @@ def sample(cases: list[Case], count: int) -> list[Case]:
         chosen += [shelf[depth] for shelf in shelves.values() if len(shelf) > depth]
         depth += 1
     return chosen[:count]
+
+
+_PARSED = "git index-pack fails to parse the object before it is checked; the case is there, and refused"
+NEVER_SAID: dict[str, str] = {
+    **dict.fromkeys(("badObjectSha1", "badParentSha1", "badTreeSha1", "badType", "missingObject"), _PARSED),
+    **dict.fromkeys(("missingTag", "missingTagEntry", "missingTree", "missingType"), _PARSED),
+    "missingTypeEntry": _PARSED,
+    "emptyName": "said as badTree: the tree cannot be decoded",
+    "gitmodulesMissing": "the missing blob is found first, as a missing link",
+    "gitattributesMissing": "the missing blob is found first, as a missing link",
+    "gitmodulesLarge": "git's own threshold is 512 MiB; here it is 16 MiB, see ON_PURPOSE",
+    "extraHeaderEntry": "git ignores it unless asked",
+    "unknownType": "internal to git: packs have no such objects",
+}
+"""Message ids of git's checks that no push makes git say, each with the reason."""
