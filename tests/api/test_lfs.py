@@ -439,6 +439,21 @@ def test_locks_are_listed_in_pages(caller):
     assert rest == {"ours": made[4:], "theirs": []}
 
 
+@pytest.mark.parametrize("text", ["\\ud800", "\\udc80", "a\\ud800b"])
+def test_half_a_character_is_refused(caller, text):
+    for address, body in (
+        ("/locks", f'{{"path": "{text}"}}'),
+        ("/locks", f'{{"path": "a", "ref": {{"name": "{text}"}}}}'),
+        ("/locks/verify", f'{{"cursor": "{text}"}}'),
+        ("/objects/verify", f'{{"oid": "{text}", "size": 1}}'),
+    ):
+        answer = caller.client.post(
+            caller.base + address, content=body.encode(), headers={"Content-Type": MEDIA_TYPE}
+        )
+        assert answer.status_code in (400, 422), answer.text
+    assert caller.get("/locks").json() == {"locks": []}
+
+
 @pytest.mark.parametrize("path", ["", "/a", "a//b", "../a", "a/.git/b", "a\0b", "x" * 5000])
 def test_a_path_that_no_tree_could_hold_is_not_locked(caller, path):
     assert caller.post("/locks", {"path": path}).status_code == 400

@@ -94,7 +94,6 @@ class Answers:
 
     def _find_actions(self, pointer: Pointer) -> dict[str, object]:
         large = self._here.get(pointer.oid)
-        self._access.services.hosting.lfs.verify_size(pointer.size_bytes)
         _verify_agreed(pointer, large)
         at = f"{self._address}/{pointer.oid}"
         if not self._is_upload:
@@ -103,6 +102,7 @@ class Answers:
             return {"download": {"href": at, **self._action}}
         if large is not None:
             return {}
+        self._access.services.hosting.lfs.verify_size(pointer.size_bytes)
         verify_at = f"{self._address}/verify"
         return {"upload": {"href": at, **self._action}, "verify": {"href": verify_at, **self._action}}
 

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from imprint.api.errors import WrongMediaType
 from imprint.api.refusal import LFS_MEDIA_TYPE
+from imprint.store.errors import BadLargeObject
 from imprint.store.lfs.pointer import LargeObjectId, Pointer
 from imprint.store.lfs.ports import Lock
 
@@ -46,7 +47,9 @@ class ObjectWish(_Asked):
     size: int
 
     def read(self) -> Pointer:
-        """The object that is meant; `BadLargeObject` where the id is none."""
+        """The object that is meant; `BadLargeObject` where the id is none, or the size is none."""
+        if self.size < 0:
+            raise BadLargeObject(f"an object cannot have {self.size} bytes")
         return Pointer(LargeObjectId.parse(self.oid), self.size)
 
 

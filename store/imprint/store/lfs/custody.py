@@ -14,7 +14,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from imprint.store.errors import BadLargeObject, LargeObjectMissing, LimitExceeded, RepositoryMissing
+from imprint.store.errors import BadLargeObject, BadPath, LargeObjectMissing, LimitExceeded, RepositoryMissing
 from imprint.store.lfs.ports import COPY_BYTES, LargeObject, Lock, LockQuery, Upload
 from imprint.store.paths import verify_path
 
@@ -95,19 +95,16 @@ class Custody:
             raise
 
     def verify_size(self, size_bytes: int) -> None:
-        """Check how long an object is to be.
+        """Check that an object would not be too long.
 
         Raises:
-            LimitExceeded: too long.
-            BadLargeObject: less than nothing.
+            LimitExceeded: it would.
         """
         if size_bytes > self._limits.lfs_object_bytes_max:
             raise LimitExceeded(
                 f"an object of {size_bytes} bytes is longer than {self._limits.lfs_object_bytes_max}",
                 limit="lfs_object_bytes_max",
             )
-        if size_bytes < 0:
-            raise BadLargeObject(f"an object cannot have {size_bytes} bytes")
 
     def find(self, repository_id: str, oids: Iterable[LargeObjectId]) -> dict[LargeObjectId, LargeObject]:
         """Those of the objects that the repository has, in full length."""
@@ -172,7 +169,10 @@ class Custody:
             BadPath: no tree could hold the path.
             RepositoryMissing: the repository was destroyed meanwhile.
         """
-        verify_path(path.encode("utf-8", "surrogateescape"))
+        try:
+            verify_path(path.encode())
+        except UnicodeEncodeError:
+            raise BadPath("the path holds half a surrogate pair, which is no Unicode") from None
         lock = Lock(self._ids.new_id("lock"), path, actor, self._clock.now_ms(), ref)
         held = self.register.add_lock(repository_id, lock)
         return held, held.id == lock.id
