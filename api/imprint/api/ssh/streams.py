@@ -171,6 +171,7 @@ class Outlet:
         """Send what may be sent now. To be called whenever `is_blocked` may have changed."""
         with self._condition:
             self._is_flushing = False
+            before = len(self._pieces), self._is_all_sent
             try:
                 while self._pieces and not self._is_blocked():
                     piece = self._pieces.popleft()
@@ -179,7 +180,8 @@ class Outlet:
             except OSError:
                 self._is_cut_off = True
             self._is_all_sent = not self._pieces and not self._is_blocked()
-            self._condition.notify_all()
+            if self._is_cut_off or before != (len(self._pieces), self._is_all_sent):
+                self._condition.notify_all()  # only then: whoever is woken begins to wait anew
 
     def cut_off(self) -> None:
         """Take note that the client went away."""
