@@ -4,7 +4,8 @@
 
 Peers: nginx takes the same bytes with WebDAV's PUT and serves them as a static file; it neither hashes nor
 syncs them. `git push` and `git clone` of the same content without Git LFS, to the same server. Times are wall
-seconds as the client sees them, medians over rounds in turn; a ratio is ours over theirs.
+seconds as the client sees them, medians over rounds in turn; a ratio is ours over theirs. CPU is what the
+two servers took per object, which other work on the machine changes less.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from peer import free_port, wait_for_port
+from peer import cpu_seconds, free_port, wait_for_port
 from thread import GIT_ENVIRONMENT, Imprint, git, timed
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ http {{
 
 
 @contextlib.contextmanager
-def serve_files(folder: Path) -> Iterator[str]:
-    """A running nginx that takes and serves plain files; its address."""
+def serve_files(folder: Path) -> Iterator[tuple[str, list[int]]]:
+    """A running nginx that takes and serves plain files; its address, and its processes."""
     (folder / "files").mkdir(parents=True)
     port = free_port()
     user = "user root;" if os.geteuid() == 0 else ""
@@ -60,7 +61,10 @@ def serve_files(folder: Path) -> Iterator[str]:
     )
     try:
         wait_for_port(port)
-        yield f"http://127.0.0.1:{port}"
+        workers = subprocess.run(
+            ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True
+        ).stdout.split()
+        yield f"http://127.0.0.1:{port}", [process.pid, *map(int, workers)]
     finally:
         process.terminate()
         process.wait(timeout=20)
@@ -74,14 +78,17 @@ def curl(*arguments: str) -> None:
 class Bench:
     """Steps on contents of one size; each prints a row."""
 
-    def __init__(self, work: Path, size_bytes: int, rounds: int, ours: Imprint, files: str) -> None:
+    def __init__(
+        self, work: Path, size_bytes: int, rounds: int, ours: Imprint, nginx: tuple[str, list[int]]
+    ) -> None:
         self.work, self.size_bytes, self.rounds = work, size_bytes, rounds
-        self.ours, self.files = ours, files
+        self.ours, (self.files, self.nginx) = ours, nginx
         self.bearer = f"Authorization: Bearer {ours.token}"
         ours.create("bench/objects")
 
     def in_turn(self, step: str, ours: Callable[[int], object], theirs: Callable[[int], object]) -> None:
         """Run both, ours first in even rounds and last in odd ones, and print the medians."""
+        cpu_before = self.read_cpu()
         mine: list[float] = []
         peers: list[float] = []
         sides = [(mine, ours), (peers, theirs)]
@@ -89,7 +96,14 @@ class Bench:
             for times, action in sides if number % 2 == 0 else sides[::-1]:
                 times.append(timed(lambda action=action, number=number: action(number)))
         a, b = statistics.median(mine), statistics.median(peers)
-        print(f"| {step} | {a:.2f} s | {b:.2f} s | {a / b:.2f} |", flush=True)
+        cpu = [(now - then) / self.rounds for now, then in zip(self.read_cpu(), cpu_before, strict=True)]
+        print(
+            f"| {step} | {a:.2f} s | {b:.2f} s | {a / b:.2f} | {cpu[0]:.2f} s, {cpu[1]:.2f} s |", flush=True
+        )
+
+    def read_cpu(self) -> tuple[float, float]:
+        """CPU seconds that Imprint and nginx have taken."""
+        return cpu_seconds([self.ours.process.pid]), cpu_seconds(self.nginx)
 
     def transfers(self) -> None:
         """One object with one request, each round another."""
@@ -153,6 +167,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mebibytes", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--transfers-only", action="store_true", help="leave git's own clients out")
     options = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="imprint-bench-lfs-"))
     configuration = work / "gitconfig"
@@ -160,11 +175,12 @@ def main() -> None:
     GIT_ENVIRONMENT.update(GIT_CONFIG_GLOBAL=str(configuration), HOME=str(work))
     ours = Imprint(work)
     try:
-        with serve_files(work / "nginx") as files:
-            print(f"| {options.mebibytes} MiB | Imprint | peer | ratio |\n|---|---:|---:|---:|")
-            bench = Bench(work, options.mebibytes * 1024**2, options.rounds, ours, files)
+        with serve_files(work / "nginx") as nginx:
+            print(f"| {options.mebibytes} MiB | Imprint | peer | ratio | CPU |\n|---|---:|---:|---:|---:|")
+            bench = Bench(work, options.mebibytes * 1024**2, options.rounds, ours, nginx)
             bench.transfers()
-            bench.clients()
+            if not options.transfers_only:
+                bench.clients()
     finally:
         ours.stop()
         shutil.rmtree(work, ignore_errors=True)
