@@ -33,10 +33,12 @@ THREADS = 3
 RECOVERY_KILLED_SHARE = 0.25
 TIME_SECONDS_MAX = 1.2
 GIT = "start git"
+TRIES = 3
+"""How often the operation that is to die is begun, where it does not come to the chosen point at once."""
 
 
 def work_alone(root: Path, seed: str, operations: list[str], target: Target | None):
-    """Operations one after the other; the last one dies."""
+    """Operations one after the other, then the one that dies; others before it make work for it."""
 
     def work(tell: Tell) -> None:
         points = Points(root, tell, target)
@@ -44,8 +46,9 @@ def work_alone(root: Path, seed: str, operations: list[str], target: Target | No
         acting = Acting(root, seed, tell, points.reach)
         for connection in acting.ledger._connections:
             points.trace(connection)
-        for place, operation in enumerate(operations, 1):
-            points.target = target if place == len(operations) else None
+        wanted = [*("push", "force push", target.operation) * TRIES] if target else []
+        for place, operation in enumerate([*operations, *wanted]):
+            points.target = target if place >= len(operations) else None
             points.begin(operation)
             acting.do(operation)
             points.end()
@@ -221,19 +224,22 @@ class Suite:
             self.killed["any: random time"] += told.was_killed
             return told
         names = sorted(self.points.keys() - {"recovery"})
-        before = [*(dice.choice(names) for _ in range(dice.randrange(3))), "push"]
+        before = [dice.choice(names) for _ in range(dice.randrange(3))]
         if way == "point":
             target = self._choose_point(dice, dice.choice(names))
         else:
             target = self._choose_child(dice, way, names)
         self.aimed[f"{target.operation}: {target.point}"] += 1
-        return run_apart(work_alone(self.root, seed, [*before, target.operation], target))
+        return run_apart(work_alone(self.root, seed, before, target))
 
     def _choose_point(self, dice: random.Random, operation: str) -> Target:
-        """Those points first that were aimed at least."""
+        """Those points first where fewest died, and fewest were to."""
         counts = self.points[operation]
-        least = min(self.aimed[f"{operation}: {point}"] for point in counts)
-        point = dice.choice([each for each in sorted(counts) if self.aimed[f"{operation}: {each}"] == least])
+        tried = {
+            point: 2 * self.killed[f"{operation}: {point}"] + self.aimed[f"{operation}: {point}"]
+            for point in counts
+        }
+        point = dice.choice([each for each in sorted(counts) if tried[each] == min(tried.values())])
         return Target("point", operation, point, dice.randint(1, counts[point]))
 
     def _choose_child(self, dice: random.Random, way: str, names: list[str]) -> Target:
