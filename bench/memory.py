@@ -184,8 +184,9 @@ class Server:
 
 
 def git(*arguments: object) -> None:
+    # Without the bound the client would search blobs for deltas, which takes it hours and the server nothing.
     done = subprocess.run(
-        ["git", *map(str, arguments)],
+        ["git", "-c", "core.bigFileThreshold=16m", *map(str, arguments)],
         env=ENVIRONMENT,
         capture_output=True,
         check=False,
