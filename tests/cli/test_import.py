@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imprint.cli.importer import without_credentials
+from imprint.cli.importing.importer import without_credentials
 from imprint.store.hosting.data import DataFolder
 from imprint.store.hosting.repositories import Hosting
 from imprint.store.types import RepositoryName
@@ -135,7 +135,15 @@ def test_collecting_removes_a_pack_that_was_never_admitted(
     pack = source("pack-objects", str(bare / "objects" / "pack" / "pack"), stdin=f"{stray}\n".encode())
     ended = imprint("repo", "collect", "--data", "data", "--json")
     assert ended.document["repos"] == [
-        {"name": "acme/app", "quarantines": 0, "packs": [f"pack-{pack}"], "suspicious": []}
+        {
+            "name": "acme/app",
+            "quarantines": 0,
+            "packs": [f"pack-{pack}"],
+            "suspicious": [],
+            "retired": [],
+            "missing": [],
+            "lost": False,
+        }
     ]
     after = refs_of(git_client(bare)), sorted(path.name for path in (bare / "objects" / "pack").iterdir())
     assert after == before

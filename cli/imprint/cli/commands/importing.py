@@ -10,8 +10,8 @@ from imprint.cli.output import counted
 from imprint.cli.ports import Document
 
 if TYPE_CHECKING:
-    from imprint.cli.findings import Allowance
-    from imprint.cli.importer import Source
+    from imprint.cli.importing.findings import Allowance
+    from imprint.cli.importing.importer import Source
     from imprint.store.types import RepositoryName
 
 
@@ -40,8 +40,8 @@ def import_(
     What is allowed becomes a setting of the repository: `imprint repo settings` shows it and takes it back.
     Refs of the same name are overwritten, others stay. Exit code 1 when a ref did not come along.
     """
-    from imprint.cli.findings import Allowance
-    from imprint.cli.importer import describe_left, open_source, without_credentials
+    from imprint.cli.importing.findings import Allowance
+    from imprint.cli.importing.importer import describe_left, open_source, without_credentials
     from imprint.store.types import RepositoryName
 
     parsed = RepositoryName.parse(name)
@@ -69,7 +69,7 @@ def _into_folder(
     call: Call, source: "Source", name: "RepositoryName", allowance: "Allowance"
 ) -> tuple[Document, list[str]]:
     from imprint.cli.hosted import describe_repository, open_hosting, read_address, read_ssh_address
-    from imprint.cli.importer import import_into_folder
+    from imprint.cli.importing.importer import import_into_folder
 
     with open_hosting(call.data_folder(create=True), call.key_path) as hosting:
         refused = import_into_folder(source, name, hosting, call.output, allowance)
@@ -80,7 +80,7 @@ def _into_folder(
 def _into_server(
     call: Call, server: str, source: "Source", name: "RepositoryName", allowance: "Allowance"
 ) -> tuple[Document, list[str]]:
-    from imprint.cli.importer import import_into_server
+    from imprint.cli.importing.importer import import_into_server
 
     with call.client(server) as client:
         import_into_server(source, name, client, call, allowance)

@@ -24,8 +24,8 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Final, cast
 from urllib.parse import urlsplit
 
 from imprint.cli.errors import CommandError, ImportRefused, NothingFound, ServerRefused
-from imprint.cli.findings import collect_findings, describe_findings, explain_findings, leave_out
 from imprint.cli.gitclient import GitClient
+from imprint.cli.importing.findings import collect_findings, describe_findings, explain_findings, leave_out
 from imprint.store.errors import BadRefName, PlumbingFailed, RepositoryMissing
 from imprint.store.plumbing import Plumbing
 from imprint.store.types import HashAlgorithm, ObjectId, RefName, RepositoryName
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from imprint.cli.call import Call
     from imprint.cli.client import Client
-    from imprint.cli.findings import Allowance
+    from imprint.cli.importing.findings import Allowance
     from imprint.cli.output import Output
     from imprint.store.catalog.ports import RepositoryRecord
     from imprint.store.hosting.repositories import Hosting, Repository
@@ -185,7 +185,7 @@ def import_into_folder(
             hint="import it under a new name: an object format cannot be changed",
         )
     try:
-        if changes := allowance.plan(source, repository.record.settings):
+        if changes := allowance.plan(source.plumbing, source.refs.values(), repository.record.settings):
             repository = hosting.change_settings(name, changes, None)
         receipt = _receive(source, repository, hosting, output)
     except BaseException:
@@ -306,7 +306,9 @@ def import_into_server(
     _ensure_repository(client, address, name, source)
     if allowance.message_ids or allowance.reported:
         chosen = client.get(f"{address}/settings")["settings"]
-        client.patch(f"{address}/settings", {"settings": allowance.plan(source, chosen)})
+        client.patch(
+            f"{address}/settings", {"settings": allowance.plan(source.plumbing, source.refs.values(), chosen)}
+        )
     if source.refs:
         _push(source, name, client, call)
     if source.head is not None:

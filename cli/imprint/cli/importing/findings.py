@@ -21,9 +21,8 @@ from imprint.store.hosting.settings import FSCK, MESSAGE_IDS, SETTINGS, SKIP_LIS
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from imprint.cli.importer import Source
     from imprint.store.plumbing import Plumbing
 
 SAMPLES: Final = 3
@@ -109,14 +108,21 @@ class Allowance:
     message_ids: tuple[str, ...] = ()
     reported: bool = False
 
-    def plan(self, source: Source, chosen: Mapping[str, str]) -> dict[str, str | None]:
-        """The settings that say so, given those of the repository until now.
+    def plan(
+        self, plumbing: Plumbing, wanted: Collection[ObjectId], chosen: Mapping[str, str]
+    ) -> dict[str, str | None]:
+        """The settings that say so.
+
+        Args:
+            plumbing: git on what is to be taken over.
+            wanted: the objects whose history that is.
+            chosen: the settings of the repository until now.
 
         Raises:
             PlumbingFailed: the objects of the source cannot be read.
         """
         changes: dict[str, str | None] = {FSCK + each: "warn" for each in self.message_ids}
-        if self.reported and (found := collect_findings(source.plumbing, source.refs.values())):
+        if self.reported and (found := collect_findings(plumbing, wanted)):
             ids = {each.object_id for each in found if each.message_id not in self.message_ids}
             changes[SKIP_LIST] = "\n".join(sorted(ids | {*chosen.get(SKIP_LIST, "").split()}))
         return changes
