@@ -82,16 +82,18 @@ def create(  # noqa: PLR0913 - an option each
         ssh_key=None if ssh_key is None else _read_key(call, ssh_key),
     )
     with call.administration(create=True) as place:
-        made = place.create_token(wish)
+        _tell(call, place.create_token(wish))
+
+
+def _tell(call: Call, made: Document) -> None:
     if call.as_json:
         call.output.document(made)
-        return
-    if made["ssh_fingerprint"]:
-        call.output.line(f"token {made['id']} of {actor} is the key {made['ssh_fingerprint']}")
-        return
-    call.output.line(made["token"])
-    call.output.note(f"this is token {made['id']} of {actor}; it is not shown again")
-    call.output.note("with git: the password, any user name; with imprint: IMPRINT_TOKEN")
+    elif made["ssh_fingerprint"]:
+        call.output.line(f"token {made['id']} of {made['actor']} is the key {made['ssh_fingerprint']}")
+    else:
+        call.output.line(made["token"])
+        call.output.note(f"this is token {made['id']} of {made['actor']}; it is not shown again")
+        call.output.note("with git: the password, any user name; with imprint: IMPRINT_TOKEN")
 
 
 def _read_key(call: Call, name: str) -> str:
