@@ -21,6 +21,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from clients import Clients, Record, ServerProcess
@@ -68,12 +69,13 @@ READING = {
 class Soak:
     """One server, its clients, whoever ends it, whoever maintains its repository, and a clock."""
 
-    def __init__(self, folder: Path, minutes: float, clients: int, seed: int, restart_seconds: float) -> None:
+    def __init__(self, folder: Path, options: argparse.Namespace) -> None:
         self.folder = folder
-        self.seconds = minutes * 60
-        self.count = clients
-        self.seed = seed
-        self.restart_seconds = restart_seconds
+        self.seconds = options.minutes * 60
+        self.count = options.clients
+        self.seed = options.seed
+        self.restart_seconds = options.restart_seconds
+        self.signals = (signal.SIGKILL,) if options.only_kill else (signal.SIGTERM, signal.SIGKILL)
         self.data = folder / "data"
         self.server = ServerProcess(self.data)
         self.record = Record()
@@ -123,7 +125,7 @@ class Soak:
     def _restart(self) -> None:
         """End and kill the server by turns."""
         while not self.ended.wait(self.restart_seconds):
-            how = (signal.SIGTERM, signal.SIGKILL)[self.restarts.total() % 2]
+            how = self.signals[self.restarts.total() % len(self.signals)]
             self.turn += 1
             self.server.end(how)
             self.restarts[how.name] += 1
@@ -148,7 +150,7 @@ class Soak:
         while not self.ended.wait(SAMPLE_SECONDS):
             process = self.server.process
             pack_dir = next((self.data / "ground" / "repositories").glob("*.git")) / "objects" / "pack"
-            sizes = [path.stat().st_size for path in list_files(pack_dir)]
+            sizes = list_sizes(pack_dir)
             self.samples.append(
                 {
                     "seconds": round(time.monotonic() - self.began, 1),
@@ -316,8 +318,13 @@ def read_rss_mib(pid: int) -> float:
     return round(int(line.split()[1]) / 1024, 1)
 
 
-def list_files(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.is_file()]
+def list_sizes(folder: Path) -> list[int]:
+    """Sizes of the files of a folder in which they come and go."""
+    sizes = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            sizes.append(path.stat().st_size)
+    return sizes
 
 
 def main() -> int:
@@ -326,10 +333,11 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=6)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--restart-seconds", type=float, default=25.0)
+    parser.add_argument("--only-kill", action="store_true", help="never end the server in order")
     parser.add_argument("--report", type=Path, help="a JSON file for all figures")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="imprint-soak-", ignore_cleanup_errors=True) as folder:
-        soak = Soak(Path(folder), options.minutes, options.clients, options.seed, options.restart_seconds)
+        soak = Soak(Path(folder), options)
         try:
             soak.run()
             figures = soak.verify()
