@@ -5,10 +5,18 @@ from types import SimpleNamespace
 import pytest
 
 MAIN = "refs/heads/main"
-WAYS = [(protocol, way) for protocol in (0, 1, 2) for way in ("serve", "connect")]
+FAST = ((0, "serve"), (0, "connect"), (2, "connect"))
+"""Version 1 is version 0 with one more line, and version 2 over HTTP is what most other tests speak."""
+WAYS = [
+    pytest.param(
+        (protocol, way), id=f"v{protocol}-{way}", marks=[] if (protocol, way) in FAST else pytest.mark.slow
+    )
+    for protocol in (0, 1, 2)
+    for way in ("serve", "connect")
+]
 
 
-@pytest.fixture(params=WAYS, ids=lambda way: f"v{way[0]}-{way[1]}")
+@pytest.fixture(params=WAYS)
 def world(request, bench, git_client, tmp_path, work_tree):
     """A pushed history of eight commits on two branches, and `clone` for clients of one version and way."""
     protocol, way = request.param
