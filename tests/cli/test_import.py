@@ -125,6 +125,12 @@ def test_ids_of_either_algorithm_come_along_and_do_not_mix(imprint, tmp_path: Pa
     assert "object format" in refused.stderr
 
 
+def test_a_repository_is_made_in_the_object_format_that_is_asked_for(imprint) -> None:
+    made = imprint("repo", "create", "acme/wide", "--object-format", "sha256", "--data", "data", "--json")
+    assert made.document["object_format"] == "sha256"
+    assert imprint("repo", "create", "acme/x", "--object-format", "md5", "--data", "data").code == 2
+
+
 def test_collecting_removes_a_pack_that_was_never_admitted(
     imprint, source, tmp_path: Path, git_client
 ) -> None:
