@@ -26,14 +26,13 @@ from imprint.store.limits import Limits
 from imprint.store.maintenance.lookup import read_covered
 from imprint.store.maintenance.prune import prune
 from imprint.store.maintenance.retired import grace_ms
-from imprint.store.maintenance.rounds import maintain
+from imprint.store.maintenance.rounds import clean_up, maintain
 from imprint.store.maintenance.work import STEPS, Work
 from imprint.store.objects.codec import encode_commit, encode_tree, object_id
 from imprint.store.objects.git import GitObjects, write_pack
 from imprint.store.objects.ports import Identity, ObjectKind, TreeEntry
 from imprint.store.plumbing import Plumbing
 from imprint.store.receive import packs
-from imprint.store.receive.collect import collect
 from imprint.store.receive.commit import CommitRequest, FileChange, commit
 from imprint.store.receive.policy import ScopeJudge
 from imprint.store.receive.receiver import Push, Receipt, Receiver, RefCommand
@@ -220,7 +219,7 @@ class MaintenanceMachine(RuleBasedStateMachine):
     def let_retired_packs_go(self) -> None:
         for _ in range(2):
             self.clock.advance(grace_ms(self.hosting.limits))
-            collect(self.repository, self.hosting)
+            clean_up(self.work)
         assert not self.work.list_retired()
 
     @rule(hours=st.sampled_from([0, 3, 40]))
@@ -267,8 +266,8 @@ class MaintenanceMachine(RuleBasedStateMachine):
 
     @rule()
     def collect(self) -> None:
-        report = collect(self.repository, self.hosting)
-        assert (report.suspicious, report.adoption.missing) == ((), ())
+        report = clean_up(self.work)
+        assert (report.collected.suspicious, report.adoption.missing) == ((), ())
         live, retired = self.work.list_live(), self.work.list_retired().keys()
         assert packs.list_packs(self.git_dir / "objects" / "pack") == live | retired
 

@@ -15,7 +15,9 @@ import anyio
 from anyio import to_thread
 
 from imprint.store.errors import RepositoryMissing, StoreError
-from imprint.store.receive.collect import collect
+from imprint.store.hosting.followers import Stopped
+from imprint.store.maintenance.rounds import clean_up
+from imprint.store.maintenance.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,9 +51,11 @@ def _list_ids(hosting: Hosting) -> list[str]:
 
 def _collect(hosting: Hosting, repository_id: str, stopping: Callable[[], bool]) -> None:
     try:
-        collect(hosting.get_by_id(repository_id), hosting, stopping)
+        clean_up(Work(hosting.get_by_id(repository_id), hosting, stopping))
     except RepositoryMissing:
         return  # deleted meanwhile
+    except Stopped:
+        return  # the rest is for the next start
 
 
 async def _attempt(what: str, work: Callable[[], object]) -> None:

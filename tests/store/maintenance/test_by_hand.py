@@ -10,9 +10,8 @@ import pytest
 
 from imprint.store.maintenance.adopt import list_missing
 from imprint.store.maintenance.lookup import read_covered
-from imprint.store.maintenance.rounds import maintain
+from imprint.store.maintenance.rounds import clean_up, maintain
 from imprint.store.maintenance.work import Work
-from imprint.store.receive.collect import collect
 from imprint.store.refs.export import export_refs
 
 COMMANDS = (
@@ -67,12 +66,12 @@ def test_no_command_loses_anything(stocked, refs) -> None:
     run_all(git)
     assert list_missing(yard.work) == frozenset()
     for _ in range(3):
-        collect(yard.bench.repository, yard.bench.hosting)
+        clean_up(yard.work)
         maintain(yard.work)
         yard.wait()
     maintain(yard.work)
     run_all(git)
-    collect(yard.bench.repository, yard.bench.hosting)
+    clean_up(yard.work)
     yard.check()
     assert read_covered(yard.pack_dir) >= yard.work.list_live()
 
@@ -84,7 +83,7 @@ def test_no_command_disturbs_pushes_that_run_meanwhile(stocked) -> None:
     while busy.is_alive():
         yard.commit()
     busy.join()
-    collect(yard.bench.repository, yard.bench.hosting)
+    clean_up(yard.work)
     yard.check()
 
 
@@ -98,7 +97,7 @@ def test_a_pack_that_was_expired_in_favour_of_another_is_stood_in_for(stocked) -
     git("multi-pack-index", "expire")
     missing = list_missing(yard.work)
     assert missing
-    report = collect(yard.bench.repository, yard.bench.hosting)
+    report = clean_up(yard.work)
     assert set(report.adoption.missing) == missing
     assert not report.adoption.lost
     assert list_missing(yard.work) == frozenset()
@@ -113,7 +112,7 @@ def test_an_index_that_was_removed_is_made_again(stocked) -> None:
     yard, _ = stocked
     for name in yard.work.list_live():
         (yard.pack_dir / f"{name}.idx").unlink()
-    collect(yard.bench.repository, yard.bench.hosting)
+    clean_up(yard.work)
     assert list_missing(yard.work) == frozenset()
     yard.check()
 
@@ -127,7 +126,7 @@ def test_what_is_lost_is_said_and_nothing_more_goes(stocked) -> None:
     before = {path.name for path in yard.pack_dir.iterdir() if path.suffix == ".pack"}
     for _ in range(3):
         yard.wait()
-        report = collect(yard.bench.repository, yard.bench.hosting)
+        report = clean_up(yard.work)
     assert report.adoption.lost
     assert newest in yard.work.list_live()
     assert {path.name for path in yard.pack_dir.iterdir() if path.suffix == ".pack"} == before
@@ -140,7 +139,7 @@ def test_a_lookup_that_names_a_vanished_pack_is_dropped(stocked) -> None:
     (name, *_) = sorted(yard.work.list_live() & read_covered(yard.pack_dir))
     for path in yard.pack_dir.glob(f"{name}.*"):
         path.unlink()
-    collect(yard.bench.repository, yard.bench.hosting)
+    clean_up(yard.work)
     assert name not in read_covered(yard.pack_dir)
     yard.check()
 

@@ -16,7 +16,7 @@ from imprint.store.maintenance.graph import list_layers, write_graph
 from imprint.store.maintenance.lookup import has_bitmap, read_covered
 from imprint.store.maintenance.repack import join_packs, repack_all
 from imprint.store.maintenance.retired import grace_ms, remove_retired
-from imprint.store.maintenance.rounds import PAUSE_MS_MIN, MaintenanceFollower, maintain
+from imprint.store.maintenance.rounds import PAUSE_MS_MIN, MaintenanceFollower, clean_up, maintain
 from imprint.store.maintenance.state import read_state
 from imprint.store.maintenance.survey import survey
 from imprint.store.maintenance.work import STEPS, Work, exclusively
@@ -24,7 +24,6 @@ from imprint.store.objects.folder import PackFolder
 from imprint.store.objects.ports import Identity
 from imprint.store.plumbing import Plumbing
 from imprint.store.receive import packs
-from imprint.store.receive.collect import collect
 from imprint.store.receive.quarantine import quarantines_dir
 from imprint.store.types import HashAlgorithm
 
@@ -193,7 +192,7 @@ def test_retired_packs_go_in_two_steps(yard) -> None:
     yard.check()
     assert remove_retired(yard.work) == ()
     yard.wait()
-    assert set(collect(yard.bench.repository, yard.bench.hosting).retired) == before
+    assert set(clean_up(yard.work).retired) == before
     assert yard.work.list_retired() == {}
     assert packs.list_packs(yard.pack_dir) == yard.work.list_live()
     yard.check()
@@ -358,7 +357,7 @@ def test_a_round_that_dies_at_any_step_leaves_a_whole_repository(yard, step) -> 
         pass
     else:
         pytest.fail("the step was never reached")
-    collect(yard.bench.repository, yard.bench.hosting)
+    clean_up(yard.work)
     yard.check()
     for _ in range(3):
         maintain(yard.work)

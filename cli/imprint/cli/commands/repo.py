@@ -179,22 +179,27 @@ def settings(
 @app.command()
 @operates
 def collect(call: Call) -> None:
-    """Remove what crashes left behind, and deleted repositories whose grace period is over.
+    """Remove what crashes left behind, deleted repositories whose grace period is over, and replaced packs.
 
-    A server on the same data folder may go on meanwhile.
+    Where packs have vanished, others that hold the same objects stand in for them. A server on the same data
+    folder may go on meanwhile.
     """
     from imprint.cli.hosted import open_hosting
-    from imprint.store.receive.collect import collect as collect_one
+    from imprint.store.maintenance.rounds import clean_up
+    from imprint.store.maintenance.work import Work
 
     with open_hosting(call.data_folder(), call.key_path) as hosting:
         purged = hosting.purge_due()
-        reports = [(str(one.record.name), collect_one(one, hosting)) for one in hosting.list()]
+        reports = [(str(one.record.name), clean_up(Work(one, hosting))) for one in hosting.list()]
     documents: list[Document] = [
         {
             "name": name,
-            "quarantines": report.quarantines,
-            "packs": list(report.packs),
-            "suspicious": list(report.suspicious),
+            "quarantines": report.collected.quarantines,
+            "packs": list(report.collected.packs),
+            "suspicious": list(report.collected.suspicious),
+            "retired": list(report.retired),
+            "missing": list(report.adoption.missing),
+            "lost": report.adoption.lost,
         }
         for name, report in reports
     ]
@@ -207,6 +212,10 @@ def collect(call: Call) -> None:
         f"purged {counted(purged, 'repository', 'repositories')}, "
         f"removed {counted(quarantines, 'quarantine')} and {counted(packs, 'pack')}"
     )
+    for one in documents:
+        if one["missing"]:
+            what = "objects are lost" if one["lost"] else "nothing is lost"
+            call.output.note(f"{one['name']}: {counted(len(one['missing']), 'pack')} had vanished: {what}")
     for one in documents:
         for pack in one["suspicious"]:
             call.output.note(f"{one['name']}: {pack} was never admitted, and a ref needs it: it was kept")

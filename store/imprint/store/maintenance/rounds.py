@@ -23,6 +23,7 @@ from imprint.store.maintenance.retired import remove_retired
 from imprint.store.maintenance.state import read_state
 from imprint.store.maintenance.work import Work, exclusively
 from imprint.store.receive import packs
+from imprint.store.receive.collect import CollectReport, collect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,6 +62,36 @@ class RoundReport:
     removed: tuple[str, ...] = ()
     indexed: bool = False
     adoption: Adoption = field(default_factory=Adoption)
+
+
+@dataclass(frozen=True, slots=True)
+class CleaningReport:
+    """What was cleaned up.
+
+    Attributes:
+        collected: what crashes had left.
+        retired: names of retired packs whose files are gone.
+        adoption: what was mended because live packs were missing.
+    """
+
+    collected: CollectReport
+    retired: tuple[str, ...] = ()
+    adoption: Adoption = field(default_factory=Adoption)
+
+
+def clean_up(work: Work) -> CleaningReport:
+    """Mend, remove what crashes left, and retired packs that are due; less, where somebody else maintains.
+
+    Raises:
+        Stopped: it was time to stop.
+        StoreFailure: the machine failed; what is left is for the next time.
+    """
+    with exclusively(work, wait=False) as alone:
+        adoption = adopt(work) if alone else Adoption()
+        collected = collect(work.repository, work.hosting)
+        retired = remove_retired(work) if alone else ()
+    work.repository.view.objects.refresh()
+    return CleaningReport(collected, retired, adoption)
 
 
 def maintain(

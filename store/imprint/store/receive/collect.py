@@ -1,7 +1,5 @@
 """Removing what crashes left behind: dead quarantines, and packs that were never admitted.
 
-Also the retired packs that nobody reads any more, as `imprint.store.maintenance.retired` says.
-
 Invariants:
     1. Nothing that the catalogue has a row for is touched, retired packs included, and nothing of a push that
        still runs.
@@ -16,22 +14,17 @@ A crash while collecting leaves less to collect.
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import StorageFailed
 from imprint.store.events import PackReplacement
-from imprint.store.hosting.followers import Stopped, never
-from imprint.store.maintenance.adopt import Adoption, adopt
-from imprint.store.maintenance.retired import remove_retired
-from imprint.store.maintenance.work import Work, exclusively
 from imprint.store.receive import packs
 from imprint.store.receive.quarantine import sweep
 from imprint.store.receive.receiver import promotion_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
     from imprint.store.hosting.repositories import Hosting, Repository
@@ -50,36 +43,21 @@ class CollectReport:
         quarantines: how many dead quarantines.
         packs: names of the packs without a row that are gone.
         suspicious: names of packs without a row that were kept because a ref needs them.
-        retired: names of retired packs that are gone.
-        adoption: what was mended because live packs were missing.
     """
 
     quarantines: int
     packs: tuple[str, ...]
     suspicious: tuple[str, ...]
-    retired: tuple[str, ...] = ()
-    adoption: Adoption = field(default_factory=Adoption)
 
 
-def collect(repository: Repository, hosting: Hosting, stopping: Callable[[], bool] = never) -> CollectReport:
+def collect(repository: Repository, hosting: Hosting) -> CollectReport:
     """Remove what dead pushes left in a repository. Pushes may run meanwhile.
-
-    Args:
-        repository: which.
-        hosting: whose.
-        stopping: whether to stop; what is left is for the next time.
 
     Raises:
         StorageFailed: the file system refuses.
     """
-    work = Work(repository, hosting, stopping)
-    adoption: Adoption = Adoption()
-    retired: tuple[str, ...] = ()
+    (repository.git_dir / "imprint").mkdir(exist_ok=True)
     swept = sweep(repository.git_dir)
-    with exclusively(work, wait=False) as alone, suppress(Stopped):
-        if alone:
-            adoption = adopt(work)
-            retired = remove_retired(work)
     removed, needed = _collect_packs(repository, hosting)
     repository.view.objects.refresh()
     if swept or removed or needed:
@@ -90,7 +68,7 @@ def collect(repository: Repository, hosting: Hosting, stopping: Callable[[], boo
             len(removed),
             len(needed),
         )
-    return CollectReport(swept, tuple(sorted(removed)), tuple(sorted(needed)), retired, adoption)
+    return CollectReport(swept, tuple(sorted(removed)), tuple(sorted(needed)))
 
 
 def _collect_packs(repository: Repository, hosting: Hosting) -> tuple[frozenset[str], frozenset[str]]:
