@@ -64,6 +64,14 @@ PLACES = {
     ("GET", "/{owner}/{repo}/info/refs?service=git-receive-pack"): "writer",
     ("POST", "/{owner}/{repo}/git-upload-pack"): "reader",
     ("POST", "/{owner}/{repo}/git-receive-pack"): "writer",
+    ("POST", "/{owner}/{repo}/info/lfs/objects/batch"): "reader",
+    ("POST", "/{owner}/{repo}/info/lfs/objects/verify"): "reader",
+    ("GET", "/{owner}/{repo}/info/lfs/objects/{oid}"): "reader",
+    ("PUT", "/{owner}/{repo}/info/lfs/objects/{oid}"): "writer",
+    ("GET", "/{owner}/{repo}/info/lfs/locks"): "reader",
+    ("POST", "/{owner}/{repo}/info/lfs/locks"): "writer",
+    ("POST", "/{owner}/{repo}/info/lfs/locks/verify"): "writer",
+    ("POST", "/{owner}/{repo}/info/lfs/locks/{lock_id}/unlock"): "writer",
     ("GET", "/{owner}/{repo}"): "reader",
     ("GET", "/{owner}/{repo}/tree/{place:path}"): "reader",
     ("GET", "/{owner}/{repo}/blob/{place:path}"): "reader",
@@ -80,6 +88,11 @@ QUERIES = {
     "file": {"path": "README.md"},
 }
 BODIES = {
+    ("POST", "/{owner}/{repo}/info/lfs/objects/batch"): {"operation": "download", "objects": []},
+    ("POST", "/{owner}/{repo}/info/lfs/objects/verify"): {"oid": "none", "size": 1},
+    ("POST", "/{owner}/{repo}/info/lfs/locks"): {"path": "a"},
+    ("POST", "/{owner}/{repo}/info/lfs/locks/verify"): {},
+    ("POST", "/{owner}/{repo}/info/lfs/locks/{lock_id}/unlock"): {},
     ("POST", "/api/repos"): {"name": "scopes/made"},
     ("PATCH", "/api/repos/{owner}/{repo}"): {"default_branch": "main"},
     ("PATCH", "/api/repos/{owner}/{repo}/settings"): {"settings": {}},
@@ -152,9 +165,13 @@ def test_every_caller_gets_the_answer_of_the_routes_sort(server, callers, method
 def ask(server, token: str | None, method: str, path: str) -> int:
     """The status, or `IN` for a caller who was let in."""
     place = "main" if "/tree/" in path else "main/README.md"
-    address = path.replace("{place:path}", place).format(owner="scopes", repo="target", token_id="tok_none")
+    address = path.replace("{place:path}", place).format(
+        owner="scopes", repo="target", token_id="tok_none", oid="none", lock_id="lock_none"
+    )
     service = address.rpartition("/")[2]
     headers = {"Content-Type": f"application/x-{service}-request"} if service.startswith("git-") else {}
+    if "/info/lfs/" in path:
+        headers = {"Content-Type": "application/vnd.git-lfs+json"}
     if path.endswith("/restore"):
         server.hosting.delete(RepositoryName("scopes", "target"), None)
     answer = server.client(token).request(
@@ -166,7 +183,7 @@ def ask(server, token: str | None, method: str, path: str) -> int:
     )
     assert answer.status_code < 500, answer.text
     put_back(server)
-    if answer.status_code == 404 and "token_missing" in answer.text:
+    if answer.status_code == 404 and ("token_missing" in answer.text or "no lock" in answer.text):
         return IN
     return answer.status_code if answer.status_code in {401, 403, 404} else IN
 
