@@ -128,9 +128,8 @@ def main() -> int:
         time.sleep(3)
         beside = measure(quiet, folder / "clone", chosen.rounds)
         numbers = http.get("/metrics").text
-        print(
-            "| request | alone p50 | p95 | beside the noise p50 | p95 | p95 ratio |\n|---|---:|---:|---:|---:|---:|"
-        )
+        print("| request | alone p50 | p95 | beside the noise p50 | p95 | p95 ratio |")
+        print("|---|---:|---:|---:|---:|---:|")
         for step, values in alone.items():
             a, b = sorted(values), sorted(beside[step])
             at = int(0.95 * (len(a) - 1))

@@ -130,6 +130,27 @@ def test_a_client_that_vanishes_leaves_nothing_half_done(stalling, bytes_sent: i
     assert all(value.id == git("rev-parse", "HEAD") for value in refs.values())
 
 
+def test_a_server_that_is_full_tells_git_to_come_again(serve_at, tmp_path) -> None:
+    server = serve_at(tmp_path, ApiSettings(git_requests_max=1, git_waiting_max=0, git_wait_seconds_max=7.0))
+    name = server.repository()
+    git = server.work_tree()
+    git.commit({"noise": os.urandom(100_000)}, "Noise")
+    push = HalfPush(server.url, name, server.token(name), git)
+    push.send(50_000)
+    assert until(lambda: server.app.state.services.git_queue.held == 1)
+    other = server.token(name, actor="bob")
+    said = git.refused("ls-remote", server.git_url(name, other))
+    assert "503" in said
+    assert "try again in a moment" in said
+    answer = server.client(other).get(f"/{name}.git/info/refs?service=git-upload-pack")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")
+    push.send()
+    assert b"ok refs/heads/main" in push.answer()
+    push.close()
+    assert until(lambda: is_free(server))
+    assert git("rev-parse", "HEAD") in git("ls-remote", server.git_url(name, other))
+
+
 # -- servers in processes of their own -----------------------------------------------------------------------
 
 

@@ -1,13 +1,17 @@
 """Git as an engine: what a run may take, and what is known of it afterwards."""
 
+import io
 import os
 import threading
 import time
 
 import pytest
 
-from imprint.store.errors import PlumbingFailed
+from imprint.store.errors import LimitExceeded, PlumbingFailed
+from imprint.store.limits import Limits
 from imprint.store.plumbing import CHILD_NICENESS, ChildBounds, Children, Plumbing
+from imprint.store.receive.quarantine import open_quarantine
+from imprint.store.types import HashAlgorithm
 
 
 @pytest.fixture
@@ -112,3 +116,23 @@ def test_an_interrupt_at_the_terminal_is_not_for_git(make_plumbing) -> None:
     """Ctrl-C goes to the foreground group; a push that runs is finished first."""
     with make_plumbing().stream("cat-file", "--batch") as process:
         assert os.getpgid(process._child.process.pid) != os.getpgid(0)
+
+
+def test_a_pack_that_takes_too_much_memory_to_check_is_refused_by_the_name_of_the_limit(
+    work_tree, tmp_path
+) -> None:
+    """And nothing of it stays."""
+    work_tree.commit_file("zeros", bytes(12_000_000))
+    pack = work_tree.run("pack-objects", "--all", "--stdout", "-q").stdout
+    bare = tmp_path / "bare.git"
+    work_tree("init", "-q", "--bare", str(bare))
+    for memory_bytes, refused in ((8_000_000, True), (0, False)):
+        plumbing = Plumbing(bare, bounds=ChildBounds(memory_bytes_max=memory_bytes))
+        with open_quarantine(bare, "q", plumbing, HashAlgorithm.SHA1) as quarantine:
+            if refused:
+                with pytest.raises(LimitExceeded) as failed:
+                    quarantine.unpack(io.BytesIO(pack), Limits())
+                assert failed.value.limit == "plumbing_memory_bytes_max"
+            else:
+                assert quarantine.unpack(io.BytesIO(pack), Limits())
+    assert list((bare / "imprint" / "quarantine").iterdir()) == []

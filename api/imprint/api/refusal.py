@@ -40,7 +40,9 @@ _UNPROCESSABLE: Final = 422
 def refuse(request: Request, error: StoreError) -> Response:
     """The answer to a request that was refused, in the form that its client reads."""
     if is_machine_at_fault(error):
-        _LOGGER.error("request failed code=%s kind=%s: %s", error.code, type(error).__name__, error.message)
+        level = logging.WARNING if isinstance(error, Busy) else logging.ERROR
+        kind = type(error).__name__
+        _LOGGER.log(level, "request failed code=%s kind=%s: %s", error.code, kind, error.message)
     response = _render(request, render_problem(error))
     if isinstance(error, Unauthenticated):
         response.headers["WWW-Authenticate"] = CHALLENGE
