@@ -133,9 +133,9 @@ def test_a_push_killed_at_any_step_happened_whole_or_not_at_all(fork, work_tree,
         assert fork.was_told
 
     second = work_tree.commit_file("a.txt", text + "more\n")
-    changes = {MAIN: (first, second), "refs/heads/old": (first, None), "refs/heads/old/er": (None, first)}
+    changes = {MAIN: (first, second), "refs/heads/old": (first, None), "refs/heads/older": (None, first)}
     fork.start(changes, pack_of(work_tree, second, f"^{first}"), die_at=step).join()
-    moved = {MAIN: second, "refs/heads/old/er": first}
+    moved = {MAIN: second, "refs/heads/older": first}
     assert fork.check() == (moved if step in {"admitted", "released"} else wanted)
 
 
