@@ -26,7 +26,7 @@ def judges(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "case", sample(CASES, 84), ids=lambda case: case.key.encode("unicode_escape").decode()
+    "case", sample(CASES, 80), ids=lambda case: case.key.encode("unicode_escape").decode()
 )
 def test_imprint_says_what_git_says(judges, case) -> None:
     git, ours = judges

@@ -84,7 +84,8 @@ _DELTA_CACHE_BYTES: Final = 32 * 1024**2
 """Resolved objects kept per open pack, as bases of further deltas."""
 _DELTA_START_BYTES: Final = 128
 _DELTA_SIZES_BYTES: Final = 24
-"""The two sizes at the start of a delta have ten bytes each at most; deflated they are in the first 128."""
+"""The two sizes at the start of a delta have ten bytes each at most, mostly in the first 128 when deflated.
+Where deflate begins with a table of codes, they are behind it."""
 _CHAIN_LENGTH_MAX: Final = 4096
 """Deltas upon deltas; git writes at most 4095 (git-pack-objects(1), --depth)."""
 _ALTERNATES_DEPTH_MAX: Final = 5
@@ -293,8 +294,11 @@ class _MappedPack(PackData):
             _, at, _ = take_msb_bytes_at(contents, at)
         else:
             at += self.object_format.oid_length
-        packed = bytes(contents[at : at + _DELTA_START_BYTES])
-        start = zlib.decompressobj().decompress(packed, _DELTA_SIZES_BYTES)
+        inflate, start = zlib.decompressobj(), b""
+        while len(start) < _DELTA_SIZES_BYTES and not inflate.eof and at < len(contents):
+            packed = bytes(contents[at : at + _DELTA_START_BYTES])
+            start += inflate.decompress(packed, _DELTA_SIZES_BYTES - len(start))
+            at += _DELTA_START_BYTES
         return _read_varint(start[len(take_msb_bytes_at(start, 0)[0]) :])
 
     def find_base(self, offset: int) -> tuple[int, int | bytes]:
