@@ -14,24 +14,23 @@ A crash at any instant loses nothing that was acknowledged: that is the store's 
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import signal
-import socket
 import threading
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
-from ipaddress import ip_address
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 import uvicorn
 from anyio import create_task_group
 
 from imprint.api.app import create_app
-from imprint.api.errors import ListenFailed, TlsFailed
+from imprint.api.errors import TlsFailed
 from imprint.api.running.crew import Crew
 from imprint.api.running.proxy import parse_proxies
+from imprint.api.running.sockets import Sockets, address_of, listen, ssh_address_of
 from imprint.api.running.tls import Certificate
 from imprint.api.settings import ApiSettings
 from imprint.semantic.library import Library
@@ -41,6 +40,7 @@ from imprint.store.hosting.repositories import Hosting
 from imprint.store.provenance.ledger import Ledger
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
     from types import FrameType
@@ -53,18 +53,12 @@ if TYPE_CHECKING:
     from imprint.store.hosting.followers import FollowerRunner
 
 _LOGGER: Final = logging.getLogger("imprint.api")
-_BACKLOG: Final = 1024
 _KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection stays open: longer than clients and proxies usually wait to use it again."""
 _PATIENCE_SECONDS: Final = 1.0
 """An end that takes longer is spoken of."""
 _SIGNALLED: Final = 128
 """Added to the number of the second signal, it is the exit code."""
-_LISTEN_HINTS: Final = {
-    errno.EADDRINUSE: "another program listens there: stop it, or choose another --port",
-    errno.EACCES: "ports below 1024 belong to the administrator: choose another --port",
-    errno.EADDRNOTAVAIL: "this machine has no such address: choose another --host",
-}
 
 
 def serve(  # noqa: PLR0913 - the two callbacks belong to the caller, the rest is what it serves and where
@@ -109,10 +103,8 @@ def serve(  # noqa: PLR0913 - the two callbacks belong to the caller, the rest i
         Certificate(tls, SystemClock())
     with ExitStack() as opened:
         http = opened.enter_context(listen(host, port))
-        ssh = None
-        if ssh_port is not None:
-            ssh = opened.enter_context(listen(host, ssh_port, option="--ssh-port"))
-            settings = replace(settings, ssh_port=ssh.getsockname()[1])
+        ssh = None if ssh_port is None else opened.enter_context(listen(host, ssh_port, option="--ssh-port"))
+        settings = replace(settings, ssh_port=ssh.getsockname()[1] if ssh else 0)
         sockets = Sockets(http, ssh, tls)
         if workers == 1:
             return serve_on(
@@ -125,34 +117,8 @@ def serve(  # noqa: PLR0913 - the two callbacks belong to the caller, the rest i
                 on_wait=on_wait,
             )
         prepare(data, key_file)
-
-        def tell() -> None:
-            if ssh is not None:
-                on_ssh_ready(ssh_address_of(ssh))
-            on_ready(sockets.address)
-
+        tell = partial(sockets.tell, on_ready, on_ssh_ready)
         return Crew(workers, data, key_file, settings, sockets, on_ready=tell, on_wait=on_wait).run()
-
-
-@dataclass(frozen=True, slots=True)
-class Sockets:
-    """Where a server listens.
-
-    Attributes:
-        http: the socket for HTTP.
-        ssh: the socket for SSH, if that is spoken.
-        tls: the certificate that HTTP is served with, if it is.
-    """
-
-    http: socket.socket
-    ssh: socket.socket | None = None
-    tls: TlsFiles | None = None
-
-    @property
-    def address(self) -> str:
-        """The address under which HTTP is reached from this machine."""
-        address = address_of(self.http)
-        return address.replace("http://", "https://", 1) if self.tls else address
 
 
 def prepare(data: Path, key_file: Path | None) -> None:
@@ -198,38 +164,6 @@ def serve_on(  # noqa: PLR0913 - as `serve`
         if (ssh := sockets.ssh) is not None:
             server.speak_ssh(ssh, lambda: on_ssh_ready(ssh_address_of(ssh)))
         return server.run_on(sockets.http)
-
-
-def listen(host: str, port: int, option: str = "--port") -> socket.socket:
-    """A socket that listens; closed by the caller. `option` is where a person says the port.
-
-    Raises:
-        ListenFailed: it cannot.
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as failure:
-        hint = _LISTEN_HINTS.get(failure.errno or 0, "check --host and --port").replace("--port", option)
-        raise ListenFailed(f"cannot listen at {host}:{port}: {failure.strerror}", hint=hint) from failure
-    # Accepted sockets inherit it. Without it the last piece of an answer waits 40 ms for the client's
-    # delayed acknowledgement: asyncio sets it only on sockets whose protocol number is spelt out.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
-
-
-def address_of(listener: socket.socket) -> str:
-    """The address under which a listening socket is reached from this machine."""
-    host, port = listener.getsockname()[:2]
-    address = ip_address(host)
-    if address.is_unspecified:
-        address = ip_address("::1" if address.version == 6 else "127.0.0.1")  # noqa: PLR2004 - the version of IP
-    return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"  # noqa: PLR2004
-
-
-def ssh_address_of(listener: socket.socket) -> str:
-    """The address under which the SSH of a listening socket is reached from this machine."""
-    return address_of(listener).replace("http://", "ssh://git@", 1)
 
 
 class Ending:

@@ -20,6 +20,31 @@ _END_SECONDS_MAX: Final = 2.0
 """Between the moment when a server stops to answer and the moment when it has ended."""
 
 
+SshPort = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=65535, help="Serve git over SSH there too; 0 takes a free port.", show_default=False
+    ),
+]
+TlsCertificate = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Serve HTTPS with this certificate and its chain, in PEM.", show_default=False
+    ),
+]
+TlsKey = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The certificate's key, in PEM.", show_default=False)
+]
+TrustedProxies = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Believe the X-Forwarded headers of this proxy or network; may be repeated.",
+        show_default=False,
+    ),
+]
+
+
 @plain
 def serve(  # noqa: PLR0913 - an option each
     call: Call,
@@ -30,38 +55,14 @@ def serve(  # noqa: PLR0913 - an option each
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free port.")
     ] = DEFAULT_PORT,
-    ssh_port: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=65535,
-            help="Serve git over SSH there too; 0 takes a free port.",
-            show_default=False,
-        ),
-    ] = None,
+    ssh_port: SshPort = None,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen at.")] = _LOOPBACK,
-    tls_cert: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Serve HTTPS with this certificate and its chain, in PEM.",
-            show_default=False,
-        ),
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The certificate's key, in PEM.", show_default=False)
-    ] = None,
+    tls_cert: TlsCertificate = None,
+    tls_key: TlsKey = None,
     public_url: Annotated[
         str, typer.Option(metavar="URL", help="How clients reach the server.", show_default=False)
     ] = "",
-    trusted_proxy: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Believe the X-Forwarded headers of this proxy or network; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    trusted_proxy: TrustedProxies = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes serve.")] = 1,
     key_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help=KEY_FILE_HELP, show_default=False)
