@@ -79,7 +79,7 @@ class Running:
         threads = Path(f"/proc/{self.process.pid}/task").iterdir()
         children = [pid for thread in threads for pid in (thread / "children").read_text().split()]
         return [
-            int(pid) for pid in children if b"running.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            int(pid) for pid in children if b"imprint.api.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:

@@ -23,9 +23,8 @@ from imprint.api.auth import Gate
 from imprint.api.housekeeping import keep_house
 from imprint.api.lfs import batch, locks, transfer
 from imprint.api.refusal import refuse, refuse_invalid, refuse_plainly
-from imprint.api.rest import branches, commits, files, health, provenance, repos, search, tokens
+from imprint.api.rest import branches, commits, files, health, metrics, provenance, repos, search, tokens
 from imprint.api.rest.access import CREDENTIALS, REFUSALS, UNCACHED
-from imprint.api.running import metrics
 from imprint.api.running.fair import FairQueue
 from imprint.api.running.proxy import TrustedProxies, parse_proxies
 from imprint.api.services import Services

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from imprint.api.server import Sockets
+    from imprint.api.running.sockets import Sockets
     from imprint.api.settings import ApiSettings
 
 _LOGGER: Final = logging.getLogger("imprint.api")
-_WORKER: Final = "imprint.api.running.worker"
+_WORKER: Final = "imprint.api.worker"
 _RETRY_SECONDS_MIN: Final = 0.1
 _RETRY_SECONDS_MAX: Final = 30.0
 _SETTLED_SECONDS: Final = 60.0

@@ -1,6 +1,6 @@
 """One of several server processes on one listening socket; started by `imprint.api.running.crew`.
 
-    python -m imprint.api.running.worker
+    python -m imprint.api.worker
 
 The first line of its input says what to serve, as JSON. It writes `ready` when it answers, and `waits` with a
 reason when its end takes long. At the end of its input, which is the end of its parent, it ends in order.
@@ -17,8 +17,9 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from imprint.api.running.sockets import Sockets
 from imprint.api.running.tls import TlsFiles
-from imprint.api.server import Sockets, serve_on
+from imprint.api.server import serve_on
 from imprint.api.settings import ApiSettings
 from imprint.store.errors import StoreError
 

@@ -1,0 +1,1 @@
+"""A server process that another one started, watches and ends."""
