@@ -452,6 +452,7 @@ def test_workers_share_a_socket_are_replaced_and_end_together(run, work_tree, tm
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
 
+@pytest.mark.slow
 def test_workers_end_with_their_parent(run, tmp_path) -> None:
     server = run(tmp_path / "data", workers=2)
     workers = server.workers()
