@@ -7,6 +7,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 MAIN = "refs/heads/main"
+NOT_ATOMIC = "git before 2.23 does not ask for atomic pushes over HTTP; see docs/compat.md"
 
 
 def listed(git, *arguments: str) -> dict[str, str]:
@@ -363,6 +364,8 @@ def test_a_mirror_push_takes_away_what_is_not_here(git, remote) -> None:
 
 
 def test_an_atomic_push_is_all_or_nothing(git, remote) -> None:
+    if git.version < (2, 23):
+        pytest.skip(NOT_ATOMIC)
     work = git.at("work").begin()
     first = work.commit("a", "1")
     work("push", "-q", "--atomic", remote.url, "main", "main:refs/heads/other")
@@ -377,7 +380,7 @@ def test_an_atomic_push_is_all_or_nothing(git, remote) -> None:
 
 def test_an_atomic_push_is_not_begun_when_one_branch_is_behind(git, remote) -> None:
     if git.version < (2, 23):
-        pytest.skip("git before 2.23 sends the rest of an atomic push over HTTP; see docs/compat.md")
+        pytest.skip(NOT_ATOMIC)
     work = git.at("work").begin()
     first = work.commit("a", "1")
     work("checkout", "-q", "-b", "elsewhere")
@@ -461,6 +464,42 @@ def test_a_dry_run_changes_nothing(git, remote) -> None:
     work.commit("a")
     work("push", "-q", "--dry-run", remote.url, "main")
     assert remote.refs == {}
+
+
+# -- SHA-256 -------------------------------------------------------------------------------------------
+
+
+def test_a_sha256_repository_is_filled_cloned_fetched_and_cut_off(speaking, site) -> None:
+    if speaking.version < (2, 29):
+        pytest.skip("git before 2.29 has no SHA-256 repositories")
+    if speaking.version < (2, 34) and "protocol.version=2" not in str(speaking.environment):
+        pytest.skip("git 2.30 cannot read a SHA-256 listing in protocol 0 or 1, from any server")
+    name = site.create(object_format="sha256")
+    speaking("init", "-q", "--object-format=sha256", "work")
+    work = speaking.at("work")
+    work("symbolic-ref", "HEAD", "refs/heads/main")
+    work.commit("a", "1")
+    work.commit("a", "2")
+    work("push", "-q", site.address(name), "main")
+    speaking("clone", "-q", site.address(name), "clone")
+    clone = speaking.at("clone")
+    head = work.commit("a", "3")
+    assert len(head) == 64
+    work("push", "-q", site.address(name), "main")
+    clone("fetch", "-q")
+    assert clone("rev-parse", "origin/main") == head
+    clone("fsck")
+    speaking("clone", "-q", "--depth=1", site.address(name), "shallow")
+    assert speaking.at("shallow")("rev-list", "--count", "HEAD") == "1"
+
+
+def test_an_empty_sha256_repository_is_cloned_as_one(speaking, site) -> None:
+    if speaking.version < (2, 42):
+        pytest.skip("git before 2.42 takes every empty repository for one of SHA-1")
+    name = site.create(object_format="sha256")
+    speaking("clone", "-q", site.address(name), "clone")
+    assert speaking.at("clone")("rev-parse", "--show-object-format") == "sha256"
+    assert speaking("ls-remote", site.address(name)) == ""
 
 
 # -- refusals ------------------------------------------------------------------------------------------
