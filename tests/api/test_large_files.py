@@ -92,7 +92,7 @@ def test_pages_show_its_size_and_read_no_more(large) -> None:
 
 def test_neither_the_push_nor_followers_nor_the_audit_read_it_whole(large) -> None:
     server, name, _, grown = large
-    assert grown < MEGABYTES / 2
+    assert grown < MEGABYTES  # buffers, and what followers load; a blob that is held costs this and more
     with Peak() as peak:
         audit = server.client(server.token(name)).get(f"/api/repos/{name}/audit").json()
         time.sleep(0.05)
