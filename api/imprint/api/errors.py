@@ -123,6 +123,7 @@ STATUSES: Final[Mapping[type[store.StoreError], int]] = {
     store.LimitExceeded: 413,
     store.StoreFailure: 500,
     store.PlumbingFailed: 500,
+    store.OutcomeUnknown: 500,
     store.StorageFailed: 507,
     store.ObjectDamaged: 500,
     store.DataFolderMismatch: 503,
