@@ -293,5 +293,9 @@ class Clients:
 
 
 def is_refused_before_work(stderr: str) -> bool:
-    """Whether the push ended before anything was sent: told so, or no server was there."""
-    return any(words in stderr for words in ("Could not connect", "Failed to connect", "Connection refused"))
+    """Whether no server was there when the push asked for the refs.
+
+    A push that was sent and not answered is sent again on a new connection: that this one is refused says
+    nothing about the first.
+    """
+    return "unable to access" in stderr and "RPC failed" not in stderr

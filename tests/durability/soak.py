@@ -64,6 +64,9 @@ READING = {
     "fetch": (),
 }
 """Those that only read, with options of git clone."""
+OVERTAKEN = ("unknown ref refs/", "not our ref")
+"""What git's server says too when a ref goes between the two requests of a fetch: which refs there are, and
+what is behind them."""
 
 
 class Soak:
@@ -262,6 +265,9 @@ class Soak:
         if done.returncode == 0:
             self.record.count(f"{what}: done")
             return done
+        if any(words in done.stderr for words in OVERTAKEN):
+            self.record.count(f"{what}: overtaken by a deletion")
+            return None
         was_up = self._was_up(turn)
         self.record.count(f"{what}: {'failed' if was_up else 'cut off by a restart'}")
         if was_up:
