@@ -7,6 +7,7 @@ table, and written as JSON to the file that COMPAT_JSON names.
 Variables:
     GIT_VERSIONS_DIR: a folder that `build_gits.sh` has filled; without it only the machine's git is run.
     LIBGIT2_SOURCE: a clone of libgit2's repository, for its own suite; see `libgit2_online.sh`.
+    LIBGIT2_BUILD: a folder to build that in and to find it again; without it a temporary one.
     COMPAT_JSON: a file to write the counts to.
 """
 
@@ -19,7 +20,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -329,17 +330,6 @@ def source(remote: Remote, project: Client, tmp_path: Path) -> Client:
     git("remote", "add", "origin", remote.url)
     git("push", "-q", "origin", "main", "side", "open", "v1", "v2", "light")
     return git
-
-
-@pytest.fixture
-def cloned(remote: Remote, source: Client, git: Client) -> Callable[..., Client]:
-    """Clone the repository `remote` with the client under test."""
-
-    def clone(*options: str, name: str = "clone") -> Client:
-        git("clone", "-q", *options, remote.url, name)
-        return git.at(name)
-
-    return clone
 
 
 # -- counting ------------------------------------------------------------------------------------------
