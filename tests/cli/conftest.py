@@ -5,11 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from imprint.cli.call import Surroundings
@@ -146,12 +148,22 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
         server.stop()
 
 
+def wait_for_index(server: ServerProcess) -> None:
+    """Until the sample is indexed to its last commit."""
+    ends_at = time.monotonic() + 60
+    headers = {"Authorization": f"Bearer {server.token}"}
+    while httpx.get(f"{server.url}/api/repos/sample/ledger/index", headers=headers).json()["behind"]:
+        assert time.monotonic() < ends_at, "the sample is not indexed"
+        time.sleep(0.1)
+
+
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server with the sample repository in it, for tests that only read it."""
     folder = tmp_path_factory.mktemp("sample")
     server = ServerProcess(folder / "data", "--sample", cwd=folder)
     server.wait_for("Ctrl-C")
+    wait_for_index(server)
     yield server
     server.stop()
 

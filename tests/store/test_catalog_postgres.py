@@ -21,7 +21,10 @@ MAIN = RefName.parse("refs/heads/main")
 ONE = ObjectId("1" * 40)
 
 
-pytestmark = pytest.mark.usefixtures("sockets_of_the_driver")
+pytestmark = [
+    pytest.mark.usefixtures("sockets_of_the_driver"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,10 @@ from imprint.store.hosting.repositories import Hosting
 from imprint.store.receive.collect import collect
 from imprint.store.types import RepositoryName
 
-pytestmark = pytest.mark.usefixtures("sockets_of_the_driver")
+pytestmark = [
+    pytest.mark.usefixtures("sockets_of_the_driver"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 APP = RepositoryName.parse("acme/app")
 
 

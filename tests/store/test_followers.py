@@ -278,6 +278,7 @@ def test_a_slow_follower_does_not_hold_up_the_others(hosting, app, make_runner, 
     runner.start()
     add_events(hosting, 2)
     wait_until(lambda: quick.sequences(app) == [1, 2, 3])
+    wait_until(lambda: "slow" in runner.list_working())
     assert slow.sequences(app) == []
     assert not runner.stop(0.05), "it says that a follower has not ended"
     slow.gate.set()

@@ -125,6 +125,7 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
     store.StoreFailure: EXIT_REFUSED,
     store.PlumbingFailed: EXIT_REFUSED,
     store.StorageFailed: EXIT_REFUSED,
+    store.OutcomeUnknown: EXIT_REFUSED,
     store.ObjectDamaged: EXIT_REFUSED,
     store.DataFolderMismatch: EXIT_REFUSED,
     api.BadRequest: EXIT_USAGE,
@@ -132,6 +133,9 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
     api.WrongMediaType: EXIT_USAGE,
     api.ForeignOrigin: EXIT_REFUSED,
     api.ListenFailed: EXIT_REFUSED,
+    api.TlsFailed: EXIT_REFUSED,
+    api.WorkerFailed: EXIT_REFUSED,
+    api.Busy: EXIT_REFUSED,
 }
 """Every class that a command may end with, and its exit code."""
 

@@ -354,6 +354,13 @@ class GitProcess:
         with suppress(BrokenPipeError):
             self.stdin.close()
 
+    def give(self, content: bytes) -> None:
+        """Give it all of its input; if it has ended before it took it, its status will say why."""
+        with suppress(BrokenPipeError):
+            self.stdin.write(content)
+        with suppress(BrokenPipeError):
+            self.stdin.close()
+
     def end_within(self, seconds: float) -> None:
         """Give it so much longer from now on, where that is less than it had."""
         self._timer.cancel()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from imprint.store.plumbing import GitProcess, Plumbing
+    from imprint.store.plumbing import Plumbing
     from imprint.store.receive.quarantine import Quarantine, Unpacked
 
 WALKS_MAX: Final = 256
@@ -136,7 +136,7 @@ class Connectivity:
 
     def _list_new_commits(self, tip: ObjectId) -> list[ObjectId]:
         with self._quarantine.beside.stream("rev-list", "--stdin") as walk:
-            _write_all(walk, _ask([tip], self._known))
+            walk.give(_ask([tip], self._known))
             lines = walk.stdout.read().decode("ascii").split()
             walk.finish()
         return [ObjectId(line) for line in lines]
@@ -168,7 +168,7 @@ class Connectivity:
             check = stack.enter_context(
                 self._quarantine.alone.stream("cat-file", "--buffer", "--batch-check=%(objectname)")
             )
-            _write_all(walk, questions)
+            walk.give(questions)
             pump = threading.Thread(target=_pump, args=(walk.stdout, check.stdin), daemon=True)
             pump.start()
             missing = _read_missing(check.stdout)
@@ -188,7 +188,7 @@ class Connectivity:
             return self._known
         count = f"--max-count={NEAR_COMMITS_MAX + 1}"
         with self._quarantine.beside.stream("rev-list", count, "--stdin") as walk:
-            _write_all(walk, _ask(tips, self._near))
+            walk.give(_ask(tips, self._near))
             commits = walk.stdout.read().count(b"\n")
             status, _ = walk.finish(check=False)
         return self._near if status == 0 and commits <= NEAR_COMMITS_MAX else self._known
@@ -206,13 +206,6 @@ class Connectivity:
 def _ask(tips: Iterable[ObjectId], floor: Iterable[ObjectId]) -> bytes:
     """What rev-list reads: walk from these, not into those."""
     return "".join([*(f"{tip}\n" for tip in tips), *(f"^{each}\n" for each in floor)]).encode()
-
-
-def _write_all(process: GitProcess, content: bytes) -> None:
-    """Give git all of its input; if it has already ended, its status will say why."""
-    with suppress(BrokenPipeError):
-        process.stdin.write(content)
-        process.stdin.close()
 
 
 def _pump(source: IO[bytes], target: IO[bytes]) -> None:

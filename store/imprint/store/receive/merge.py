@@ -413,6 +413,5 @@ def _pack_all(plumbing: Plumbing) -> Iterator[BinaryIO]:
     """Everything that lies in a quarantine, as one pack; a pack that is cut short is refused as broken."""
     listed = plumbing.run("cat-file", "--batch-all-objects", "--batch-check=%(objectname)")
     with plumbing.stream("pack-objects", "--stdout", "-q") as process:
-        process.stdin.write(listed)
-        process.stdin.close()
+        process.give(listed)
         yield cast("BinaryIO", process.stdout)

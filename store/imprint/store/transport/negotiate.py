@@ -247,8 +247,7 @@ def _find_unreachable_objects(
     with plumbing.stream(
         "rev-list", "--objects", "--in-commit-order", "--no-object-names", "--stdin"
     ) as process:
-        process.stdin.write("".join(f"{each}\n" for each in tips).encode())
-        process.stdin.close()
+        process.give("".join(f"{each}\n" for each in tips).encode())
         rest = b""
         while left and (piece := process.stdout.read(_CHUNK_BYTES)):
             lines, _, rest = (rest + piece).rpartition(b"\n")

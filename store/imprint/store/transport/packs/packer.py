@@ -68,9 +68,7 @@ def stream_pack(
         PlumbingFailed: the pack could not be finished, and no side-band is there to say so.
     """
     with plumbing.stream(*_make_command(request)) as process:
-        with suppress(BrokenPipeError):
-            process.stdin.write(_make_questions(request))
-            process.stdin.close()
+        process.give(_make_questions(request))
         yield from _copy(process, request, keep_alive_seconds)
         status, stderr = process.finish(check=False)
     if status:
