@@ -378,8 +378,11 @@ def test_stock_git_pushes_and_clones_through_the_nginx_of_the_manual(
         git("clone", "-q", address, str(tmp_path / "again"))
         assert (tmp_path / "again" / "noise").read_bytes() == content
         with httpx.Client(verify=False, headers={"Authorization": f"Bearer {server.token}"}) as client:
-            shown = client.get(f"https://127.0.0.1:{port}/api/repos/a/b").json()["git_url"]
-        assert shown == f"https://127.0.0.1:{port}/a/b.git"
+            page = f"https://127.0.0.1:{port}/api/repos/a/b"
+            shown = client.get(page).json()["git_url"]
+            forged = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http"}
+            misled = client.get(page, headers=forged).json()["git_url"]
+        assert shown == misled == f"https://127.0.0.1:{port}/a/b.git"
     finally:
         proxy.terminate()
         proxy.communicate(timeout=20)
