@@ -878,3 +878,12 @@ def test_settings_of_a_refused_admission_stay_as_they_were(catalogue):
     with pytest.raises(StaleUpdate):
         catalogue.admit(refused)
     assert catalogue.get_repository("repo_1").settings == {}
+
+
+@pytest.mark.parametrize("peeled", [None, ObjectId("2" * 64)])
+def test_an_id_of_another_object_format_is_refused(catalogue, peeled):
+    create(catalogue)
+    target = ONE if peeled else ObjectId("1" * 64)
+    with pytest.raises(BadInput, match="object format is sha1"):
+        catalogue.admit(admission(replace(put(MAIN, target), peeled=peeled)))
+    assert catalogue.read_refs("repo_1").refs == {}

@@ -197,3 +197,13 @@ def test_with_many_known_refs_the_near_ones_are_enough_and_change_no_answer(scen
         assert scene.find_disconnected(new, known=tuple(known), near=(near,), pack=pack) == set()
     ghost = scene.git("commit-tree", tree, "-p", known[0], "-m", "ghost")
     assert scene.find_disconnected(ghost, known=tuple(known), near=(known[0],)) == {ghost}
+
+
+def test_an_id_of_another_format_is_nothing_though_git_would_find_something_by_it(tmp_path, work_tree):
+    bare = tmp_path / "bare.git"
+    work_tree("init", "-q", "--bare", str(bare))
+    tip = work_tree.commit_file("a.txt", "one\n")
+    name = "a" * 64
+    work_tree("push", "-q", str(bare), f"{tip}:refs/heads/{name}")
+    assert find_tips(Plumbing(bare), [ObjectId(name)]) == {}
+    assert find_tips(Plumbing(bare), [ObjectId(tip)]).keys() == {tip}

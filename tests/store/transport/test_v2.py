@@ -148,7 +148,8 @@ def test_a_filter_is_taken_apart(specification, parts) -> None:
     "specification",
     ["", "blob", "blob:limit=", "blob:limit=1x", "blob:limit=-1", "tree:", "tree:x", "object:type=x",
      "sparse:path=x", "sparse:oid=", "sparse:oid=a\nb", "combine:",
-     "combine:blob:none+", "blob:none --all", "combine:" * 3],
+     "combine:blob:none+", "blob:none --all", "combine:" * 3, "blob:limit=999999999999999999g",
+     "combine:" * 2000 + "%25" * 16000, "combine:" * 9 + "blob:none", "sparse:oid=" + "%25" * 9000],
 )  # fmt: skip
 def test_a_filter_that_is_none_is_refused(specification) -> None:
     with pytest.raises(BadInput):

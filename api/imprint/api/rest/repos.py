@@ -32,8 +32,10 @@ from imprint.store.catalog.ports import RepositoryRecord
 from imprint.store.durations import parse_duration_ms
 from imprint.store.errors import BadExpiry, Denied
 from imprint.store.hosting.settings import describe_settings
-from imprint.store.refs.hidden import HiddenRefs
 from imprint.store.types import RepositoryName
+
+SEQUENCE_MAX: Final = 2**63 - 1
+"""The largest number that the catalogue can be asked about."""
 
 router: Final = APIRouter(prefix="/api/repos", tags=["repositories"])
 
@@ -151,9 +153,8 @@ def change_settings(access: Administrator, wish: SettingsChange) -> SettingsAnsw
 
 @router.get("/{owner}/{repo}/refs")
 def list_refs(access: Reader) -> RefsAnswer:
-    """HEAD and every ref that git shows, all of one generation."""
-    snapshot = access.repository.view.refs.snapshot()
-    hidden = HiddenRefs.of(access.repository.record)
+    """HEAD and every ref that the token may see, all of one generation."""
+    snapshot = access.view.refs.snapshot()
     return RefsAnswer(
         generation=snapshot.generation,
         head=snapshot.head.text,
@@ -161,7 +162,6 @@ def list_refs(access: Reader) -> RefsAnswer:
         refs=[
             RefAnswer(name=name.text, sha=value.id, peeled_sha=value.peeled)
             for name, value in snapshot.refs.items()
-            if not hidden.hides(name)
         ],
     )
 
@@ -169,12 +169,11 @@ def list_refs(access: Reader) -> RefsAnswer:
 @router.get("/{owner}/{repo}/events")
 def list_events(
     access: Reader,
-    after: Annotated[int, Query(ge=0, description="only events with a larger sequence")] = 0,
+    after: Annotated[int, Query(ge=0, le=SEQUENCE_MAX, description="only events with a larger sequence")] = 0,
     limit: Limit = 100,
 ) -> EventPage:
     """What happened to the repository, in order. Ask again with `next_cursor` to follow it."""
-    catalogue = access.services.hosting.catalogue
-    events = catalogue.list_events(access.repository.record.id, after=after, limit=limit + 1)
+    events = access.list_events(after, limit + 1)
     page = events[:limit]
     return EventPage(
         events=[EventAnswer.of(event) for event in page],

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 
 from imprint.store.actors import ALL_REPOSITORIES, Actor, Turn
 from imprint.store.catalog.ports import Catalogue, RefSnapshot
-from imprint.store.catalog.rules import make_event, plan_changes, verify_names, verify_replacement
+from imprint.store.catalog.rules import (
+    make_event,
+    plan_changes,
+    verify_format,
+    verify_names,
+    verify_replacement,
+)
 from imprint.store.errors import (
     ActorConflict,
     Conflict,
@@ -305,6 +311,7 @@ class MemoryCatalogue(Catalogue):
                 raise RepositoryExists(f"the name {name} is taken")
 
     def _admit(self, repository: _Repository, admission: Admission) -> Event:
+        verify_format(admission.updates, repository.record.algorithm)
         now = {name: value.id for name, value in repository.refs.items()}
         changes = plan_changes(admission.updates, now)
         created = [change.name for change in changes if change.new and not change.old]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from imprint.store.events import Admission, PackReplacement
-    from imprint.store.types import Expectation, RefUpdate
+    from imprint.store.types import Expectation, HashAlgorithm, RefUpdate
 
 
 def plan_changes(updates: Sequence[RefUpdate], now: Mapping[RefName, ObjectId]) -> tuple[RefChange, ...]:
@@ -123,3 +123,14 @@ def verify_replacement(replacement: PackReplacement) -> None:
     for pack in replacement.added:
         if pack.name in replacement.retired:
             raise Conflict(f"pack {pack.name} cannot take its own place")
+
+
+def verify_format(updates: Iterable[RefUpdate], algorithm: HashAlgorithm) -> None:
+    """Check that refs get ids of the repository's object format, and nothing that only looks like one.
+
+    Raises:
+        BadInput: an id is of another.
+    """
+    for update in updates:
+        if any(each and each.algorithm is not algorithm for each in (update.target, update.peeled)):
+            raise BadInput(f"{update.name.text}: this repository's object format is {algorithm.value}")

@@ -14,10 +14,17 @@ from sqlalchemy.exc import IntegrityError
 
 from imprint.store.catalog import schema, sql_packs
 from imprint.store.catalog.ports import RefSnapshot
-from imprint.store.catalog.rules import below, iter_folders, make_event, plan_changes, verify_names
+from imprint.store.catalog.rules import (
+    below,
+    iter_folders,
+    make_event,
+    plan_changes,
+    verify_format,
+    verify_names,
+)
 from imprint.store.errors import Conflict, RepositoryMissing
 from imprint.store.events import Event, EventKind, SessionClaim
-from imprint.store.types import ObjectId, RefChange, RefName, RefValue
+from imprint.store.types import HashAlgorithm, ObjectId, RefChange, RefName, RefValue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +49,7 @@ _GROW: Final = (
     update(schema.repository)
     .where(_repository.id == _OF)
     .values(generation=_repository.generation + 1)
-    .returning(_repository.generation)
+    .returning(_repository.generation, _repository.algorithm)
 )
 _GROW_LIVE: Final = _GROW.where(_repository.purge_after_ms.is_(None))
 _GROW_DELETED: Final = _GROW.where(_repository.purge_after_ms.is_not(None))
@@ -108,12 +115,13 @@ def find_event(connection: Connection, admission: Admission) -> Event | None:
 
 def _next_generation(connection: Connection, admission: Admission, *, deleted: bool) -> int:
     of_repository = {"of": admission.repository_id}
-    sequence = connection.execute(_GROW_DELETED if deleted else _GROW_LIVE, of_repository).scalar()
-    if sequence is None:
+    grown = connection.execute(_GROW_DELETED if deleted else _GROW_LIVE, of_repository).first()
+    if grown is None:
         raise RepositoryMissing(admission.repository_id)
+    verify_format(admission.updates, HashAlgorithm(grown.algorithm))
     if admission.head:
         connection.execute(_SET_HEAD, {**of_repository, "head": bytes(admission.head)})
-    return int(sequence)
+    return int(grown.generation)
 
 
 def _read_targets(connection: Connection, admission: Admission) -> dict[RefName, ObjectId]:

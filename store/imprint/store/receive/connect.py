@@ -74,7 +74,8 @@ def find_tips(
     answers = plumbing.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=questions)
     lines = [line.split() for line in answers.decode("utf-8", "replace").splitlines()]
     for object_id, itself, end in zip(wanted, lines[::2], lines[1::2], strict=True):
-        if itself[-1] == "missing" or end[-1] == "missing":
+        # An id of another format is to git a short id or the name of a ref: not the object asked for.
+        if itself[0] != object_id or itself[-1] == "missing" or end[-1] == "missing":
             continue
         kind = ObjectKind(itself[1])
         tips[object_id] = Tip(object_id, kind, ObjectId(end[0]) if kind is ObjectKind.TAG else None)

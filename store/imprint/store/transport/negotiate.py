@@ -19,17 +19,19 @@ from imprint.store.refs.hidden import HiddenRefs
 from imprint.store.types import ObjectId, RefName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from imprint.store.catalog.ports import RefSnapshot
     from imprint.store.hosting.repositories import Repository
     from imprint.store.plumbing import Plumbing
+    from imprint.store.receive.connect import Tip
     from imprint.store.types import RefValue
 
 READY_COMMITS_MAX: Final = 50_000
 """How far behind a client may be for "ready" to be looked for; beyond, it says itself when it is done."""
 MANY_TIPS: Final = 256
 """Above this many, git takes longer to read the tips than to walk what usually is asked for."""
+_WANTS_AT_ONCE: Final = 1000
 _CHUNK_BYTES: Final = 64 * 1024
 
 
@@ -84,21 +86,36 @@ def verify_wants(
         RefMissing: no visible ref reaches it; it may not even exist.
     """
     doubtful = frozenset(wants) - visible_ids(repository, snapshot)
-    if not doubtful or not _find_unreachable(repository, snapshot, doubtful):
+    if not doubtful:
         return
-    if unreachable := _find_unreachable(repository, snapshot, doubtful - recent_tips()):
+    tips = _find_wanted(repository.view.plumbing, doubtful)
+    if not _find_unreachable(repository, snapshot, doubtful, tips):
+        return
+    if unreachable := _find_unreachable(repository, snapshot, doubtful - recent_tips(), tips):
         raise RefMissing(f"not our ref {unreachable}")  # git's words
 
 
+def _find_wanted(plumbing: Plumbing, wants: Collection[ObjectId]) -> dict[ObjectId, Tip]:
+    """What each of the wants is. The first one that is not there ends the search: asking must not be dear."""
+    tips: dict[ObjectId, Tip] = {}
+    ascending = sorted(wants)
+    for begin in range(0, len(ascending), _WANTS_AT_ONCE):
+        some = ascending[begin : begin + _WANTS_AT_ONCE]
+        tips |= find_tips(plumbing, some)
+        if absent := frozenset(some) - tips.keys():
+            raise RefMissing(f"not our ref {min(absent)}")  # git's words
+    return tips
+
+
 def _find_unreachable(
-    repository: Repository, snapshot: RefSnapshot, wants: Collection[ObjectId]
+    repository: Repository,
+    snapshot: RefSnapshot,
+    wants: Collection[ObjectId],
+    tips: Mapping[ObjectId, Tip],
 ) -> ObjectId | None:
-    """One of the wants that is not there, or that no visible ref reaches; None if all are fine."""
+    """One of the wants that no visible ref reaches; None if all are fine."""
     plumbing = repository.view.plumbing
-    tips = find_tips(plumbing, wants)
     visible = visible_ids(repository, snapshot)
-    if absent := frozenset(wants) - tips.keys():
-        return min(absent)
     commits = frozenset(want for want in wants if tips[want].kind is ObjectKind.COMMIT)
     others = frozenset(wants) - commits
     if unreachable := _find_unreachable_commit(plumbing, commits, visible):

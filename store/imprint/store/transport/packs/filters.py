@@ -29,6 +29,12 @@ _SIMPLE: Final = re.compile(
 _SPARSE: Final = re.compile(r"sparse:oid=(?P<name>[^\x00-\x1f\x7f]{1,4096})")
 _COMBINED: Final = "combine:"
 _PARTS_MAX: Final = 100
+_DEPTH_MAX: Final = 8
+_CHARACTERS_MAX: Final = 16_384
+_SUFFIXES: Final = {"k": 1024, "m": 1024**2, "g": 1024**3}
+_LIMIT: Final = re.compile(r"blob:limit=(\d+)([kmg]?)", re.IGNORECASE)
+_LIMIT_MAX: Final = 2**63 - 1
+"""Beyond it git's own number overflows."""
 _ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -39,18 +45,27 @@ def parse_filter(specification: str) -> tuple[str, ...]:
         ProtocolError: it is none of git's, or one that a server does not take.
     """
     parts: list[str] = []
-    waiting = [specification]
+    waiting = [(specification, 0)]
+    if len(specification) > _CHARACTERS_MAX:
+        raise ProtocolError(f"a filter of more than {_CHARACTERS_MAX} characters is not supported")
     while waiting:
-        part = waiting.pop(0)
-        if part.startswith(_COMBINED):
-            waiting[:0] = [urllib.parse.unquote(each) for each in part.removeprefix(_COMBINED).split("+")]
-        elif _SIMPLE.fullmatch(part) or _SPARSE.fullmatch(part):
+        part, depth = waiting.pop(0)
+        if part.startswith(_COMBINED) and depth < _DEPTH_MAX:
+            inner = part.removeprefix(_COMBINED).split("+")
+            waiting[:0] = [(urllib.parse.unquote(each), depth + 1) for each in inner]
+        elif (_SIMPLE.fullmatch(part) and _is_countable(part)) or _SPARSE.fullmatch(part):
             parts.append(part)
         else:
             raise ProtocolError(f"filter {specification[:200]!r} is not supported")
         if len(parts) + len(waiting) > _PARTS_MAX:
             raise ProtocolError(f"a filter of more than {_PARTS_MAX} parts is not supported")
     return tuple(parts)
+
+
+def _is_countable(part: str) -> bool:
+    """Whether the size in it, if there is one, is a number to git."""
+    limit = _LIMIT.fullmatch(part)
+    return not limit or int(limit[1]) * _SUFFIXES.get(limit[2].lower(), 1) <= _LIMIT_MAX
 
 
 def resolve_filter(repository: Repository, snapshot: RefSnapshot, specification: str) -> str:
