@@ -98,3 +98,10 @@ def test_every_layer_has_a_face() -> None:
         text = (ROOT / layer / "README.md").read_text()
         assert len(text.splitlines()) <= 40
         assert "may import" in text.lower()
+
+
+def test_what_make_serve_makes_is_ignored() -> None:
+    named = re.search(r"^DATA \?= (\w+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert named
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert {f"/{named[1]}/", f"/{named[1]}.key"} <= {*ignored}
