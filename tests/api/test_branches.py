@@ -50,6 +50,17 @@ def test_a_branch_is_made_from_a_ref_or_a_commit_and_deleted(server, forked) -> 
     assert client.delete(f"{url}/release/1").status_code == 404
 
 
+def test_a_branch_that_is_there_is_said_to_be_there(forked) -> None:
+    name, client, git = forked
+    answer = client.post(f"/api/repos/{name}/branches", json={"target_branch": "topic"})
+    assert answer.status_code == 409
+    problem = answer.json()
+    topic = git("rev-parse", "topic")
+    assert (problem["code"], problem["actual"]) == ("stale_update", topic)
+    assert problem["detail"].startswith(f"branch topic exists already, at {topic}")
+    assert "choose another name" in problem["hint"]
+
+
 @pytest.mark.parametrize(
     ("wish", "status"),
     [

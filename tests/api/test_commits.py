@@ -87,6 +87,34 @@ def test_without_an_expected_head_the_commit_goes_on_top(place) -> None:
     assert second["old_sha"] == first["new_sha"]
 
 
+@pytest.mark.parametrize("base", ["left out", "v1", "main", "id", None])
+def test_a_new_branch_begins_where_it_is_said_and_else_at_head(server, place, base) -> None:
+    name, client, first = place
+    git = server.work_tree()
+    git("clone", "-q", server.git_url(name, server.admin), "clone")
+    git("-C", "clone", "push", "-q", "origin", f"{first}:refs/tags/v1")
+    head = client.post(f"/api/repos/{name}/commits", json=wish()).json()["new_sha"]
+    asked = {} if base == "left out" else {"base_ref": first if base == "id" else base}
+    files = [{"path": "born.txt", "content": "born\n"}]
+    made = client.post(f"/api/repos/{name}/commits", json=wish(target_branch="born", files=files, **asked))
+    assert (made.status_code, made.json()["old_sha"]) == (201, None)
+    git("-C", "clone", "fetch", "-q", "origin")
+    parent = {"left out": head, "v1": first, "main": head, "id": first, None: None}[base]
+    parents = git("-C", "clone", "log", "-1", "--format=%P", "origin/born")
+    assert parents == (parent or "")
+    assert len(git("-C", "clone", "ls-tree", "origin/born").splitlines()) == (3 if first == parent else 1) + (
+        3 if parent == head else 0
+    )
+
+
+def test_a_first_commit_needs_no_start_and_a_start_must_be_there(server) -> None:
+    name = server.repository()
+    client = server.client(server.token(name))
+    lost = client.post(f"/api/repos/{name}/commits", json=wish(base_ref="nowhere"))
+    assert (lost.status_code, lost.json()["code"]) == (404, "ref_missing")
+    assert client.post(f"/api/repos/{name}/commits", json=wish()).status_code == 201
+
+
 def test_null_means_that_the_branch_must_not_exist(place) -> None:
     name, client, _ = place
     new = wish(expected_head_sha=None, target_branch="born/here")

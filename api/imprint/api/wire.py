@@ -367,7 +367,16 @@ class Author(_Asked):
 class NewCommit(_Asked):
     """A commit to be made from files, without a clone."""
 
-    target_branch: Annotated[_Name, Field(description="made if it is not there", examples=["main"])]
+    target_branch: Annotated[
+        _Name, Field(description="made if it is not there, from base_ref", examples=["main"])
+    ]
+    base_ref: Annotated[
+        _Name | None,
+        Field(
+            description="where a new branch begins: a branch, a tag or a commit; left out: HEAD, if it has a "
+            "commit; null: nowhere, with a history of its own; of no effect where the branch is there"
+        ),
+    ] = None
     commit_message: Annotated[str, Field(min_length=1)]
     files: Annotated[list[FileEdit], Field(min_length=1)]
     expected_head_sha: Annotated[

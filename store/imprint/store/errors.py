@@ -258,10 +258,13 @@ class StaleUpdate(Conflict):
 
     def __init__(self, name: bytes, expected: str | None, actual: str | None) -> None:
         text = name.decode("utf-8", "backslashreplace")
-        super().__init__(
-            f"{text} is at {actual or 'nothing'}, not at {expected or 'nothing'}",
-            hint="fetch, take in what happened meanwhile, and try again",
-        )
+        message = f"{text} is at {actual or 'nothing'}, not at {expected or 'nothing'}"
+        hint = "fetch, take in what happened meanwhile, and try again"
+        if expected is None and actual is not None:
+            branch = text.removeprefix("refs/heads/")
+            what = text if branch == text else f"branch {branch}"
+            message, hint = f"{what} exists already, at {actual}", "choose another name, or go on from there"
+        super().__init__(message, hint=hint)
         self.name = name
         self.expected = expected
         self.actual = actual

@@ -14,6 +14,7 @@ from imprint.store.hosting.access import SessionSeed
 from imprint.store.paths import unquote_path
 from imprint.store.receive.commit import CommitRequest, FileChange, commit
 from imprint.store.types import Anything, ObjectId, RefName
+from imprint.store.view import resolve_commit
 
 router: Final = APIRouter(prefix="/api/repos/{owner}/{repo}", tags=["commits"])
 
@@ -42,6 +43,7 @@ def _read(wish: NewCommit, access: Access) -> CommitRequest:
         author_email=author.email if author else None,
         expected_head=_read_expected(wish),
         session=read_session(wish, access),
+        base=_read_base(wish, access),
     )
 
 
@@ -54,6 +56,14 @@ def _read_expected(wish: NewCommit) -> ObjectId | Anything | None:
     if "expected_head_sha" not in wish.model_fields_set:
         return Anything()
     return ObjectId.parse(wish.expected_head_sha) if wish.expected_head_sha is not None else None
+
+
+def _read_base(wish: NewCommit, access: Access) -> ObjectId | None:
+    """Where a new branch begins; None for one without history."""
+    view = access.view
+    if "base_ref" not in wish.model_fields_set:
+        return resolve_commit(view, "HEAD") if view.refs.snapshot().head_id else None
+    return resolve_commit(view, wish.base_ref) if wish.base_ref is not None else None
 
 
 def read_session(wish: NewCommit | NewMerge, access: Access) -> SessionSeed | None:

@@ -89,6 +89,7 @@ class CommitRequest:
         allow_empty: whether the tree may be the one that is there.
         session: opened or continued, and its claim kept with the event; None: the token's session, if any.
     """
+        base: the commit that goes before this one where the branch is not there; None: none does.
 
     branch: RefName
     message: str
@@ -99,6 +100,7 @@ class CommitRequest:
     allow_empty: bool = False
     session: SessionSeed | None = None
 
+    base: ObjectId | None = None
 
 @dataclass(frozen=True, slots=True)
 class CommitReceipt:
@@ -215,15 +217,17 @@ class _Work:
 
     def verify_untouched(self, first: ObjectId | None, now: ObjectId | None) -> None:
         """Check that no file of the request was changed between two heads."""
-        trees = [self._objects.read_commit(head).tree if head else None for head in (first, now)]
+        heads = (first or self._request.base, now or self._request.base)
+        trees = [self._objects.read_commit(head).tree if head else None for head in heads]
         for change in self._request.files:
             before, after = (find_entry(self._objects, tree, change.path) if tree else None for tree in trees)
             if before != after:
                 raise StaleUpdate(self._request.branch, first, now)
 
     def build(self, old: ObjectId | None) -> _Built:
-        """Make the objects of the commit on top of a head."""
-        old_tree = self._objects.read_commit(old).tree if old else None
+        """Make the objects of the commit on top of a head, or where a new branch begins."""
+        parent = old or self._request.base
+        old_tree = self._objects.read_commit(parent).tree if parent else None
         tree, objects = _change_tree(self._objects, old_tree, self._request.files)
         if tree == old_tree and not self._request.allow_empty:
             raise BadInput(
@@ -233,7 +237,7 @@ class _Work:
         author, committer = make_identities(
             self._principal.actor, request.author_name, request.author_email, self._hosting.clock.now_ms()
         )
-        content = encode_commit(tree, (old,) if old else (), author, committer, self._request.message)
+        content = encode_commit(tree, (parent,) if parent else (), author, committer, self._request.message)
         objects.append((ObjectKind.COMMIT, content))
         pack = io.BytesIO()
         write_pack(objects, pack, self._objects.algorithm)
