@@ -88,8 +88,8 @@ class CommitRequest:
         expected_head: what the branch must be; None: it must not be there.
         allow_empty: whether the tree may be the one that is there.
         session: opened or continued, and its claim kept with the event; None: the token's session, if any.
-    """
         base: the commit that goes before this one where the branch is not there; None: none does.
+    """
 
     branch: RefName
     message: str
@@ -99,8 +99,8 @@ class CommitRequest:
     expected_head: ObjectId | Anything | None = field(default_factory=Anything)
     allow_empty: bool = False
     session: SessionSeed | None = None
-
     base: ObjectId | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class CommitReceipt:
