@@ -70,7 +70,7 @@ def test_waiting_actors_are_served_in_turn() -> None:
         await crowd.come("noisy", "noisy", "noisy", "noisy", "noisy", "noisy", "ada", "bob", "ada")
         assert crowd.served == ["noisy", "noisy"]
         await crowd.finish(6)
-        assert crowd.served[2:] == ["noisy", "ada", "bob", "noisy", "ada", "noisy"]
+        assert crowd.served[2:] == ["ada", "noisy", "bob", "ada", "noisy", "noisy"]
 
     run(play, 2, 2, 100, 10)
 
@@ -84,6 +84,30 @@ def test_one_actor_never_has_all_slots() -> None:
         assert crowd.queue.held_by("noisy") == 3
 
     run(play, 4, 3, 100, 10)
+
+
+def test_who_holds_less_than_an_equal_share_comes_first() -> None:
+    async def play(crowd: Crowd) -> None:
+        await crowd.come(*["noisy"] * 6, "ada", *["noisy"] * 4, *["ada"] * 4)
+        assert crowd.queue.held_by("noisy") == 5, "the sixth and the others wait"
+        assert crowd.served[5:] == ["ada"] * 2
+        await crowd.finish()
+        assert crowd.served[7:] == ["ada"]
+        for _ in range(4):
+            await crowd.finish()
+            assert sorted([crowd.queue.held_by("noisy"), crowd.queue.held_by("ada")]) == [3, 4]
+
+    run(play, 7, 5, 100, 10)
+
+
+def test_two_actors_never_have_all_slots_together() -> None:
+    async def play(crowd: Crowd) -> None:
+        await crowd.come(*["noisy", "loud"] * 20)
+        assert crowd.queue.held == 14
+        await crowd.come("ada")
+        assert crowd.served[-1] == "ada"
+
+    run(play, 16, 12, 100, 10)
 
 
 def test_more_than_may_wait_are_told_to_come_again() -> None:

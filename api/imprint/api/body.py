@@ -7,7 +7,8 @@ Invariants:
     1. Between the client and the reader wait at most `QUEUE_CHUNKS` chunks: a slow reader slows the client.
     2. A body larger than its bound, compressed or inflated, ends in `LimitExceeded`; one that was cut off, in
        `ProtocolError`; never in an end of file that looks regular.
-    3. When the client goes away, the iterator is closed and the reader is told.
+    3. `arrive` waits on the event loop, without a thread; what came is read afterwards, in its order.
+    4. When the client goes away, the iterator is closed and the reader is told.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ READ_BYTES: Final = 256 * 1024
 GATHERED_BYTES_MAX: Final = 512 * 1024
 BULK_BYTES: Final = 16 * 1024
 """A chunk of this size is pack data, and more follows at once; a smaller one is a message that goes now."""
+_GONE: Final = "the client went away in the middle of its request"
 _GZIP: Final = 16 + zlib.MAX_WBITS
 """zlib's way to say "a gzip header, the largest window"."""
 
@@ -52,6 +54,7 @@ class BodyFeed:
         self._stall_seconds_max = stall_seconds_max
         self._token = current_token()
         self._is_whole = False
+        self._ahead = bytearray()
         self._sender: MemoryObjectSendStream[bytes]
         self._receiver: MemoryObjectReceiveStream[bytes]
         self._sender, self._receiver = anyio.create_memory_object_stream[bytes](QUEUE_CHUNKS)
@@ -69,6 +72,23 @@ class BodyFeed:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
+    async def arrive(self, bytes_min: int, seconds_max: float) -> None:
+        """Wait until so much has come, or the whole body. At least one byte comes in each `seconds_max`.
+
+        Raises:
+            ProtocolError: the client went away, or sent nothing for too long.
+        """
+        while len(self._ahead) < bytes_min:
+            try:
+                with anyio.fail_after(seconds_max):
+                    self._ahead += await self._receiver.receive()
+            except TimeoutError:
+                raise ProtocolError(f"the request stood still for {seconds_max:g} s") from None
+            except anyio.EndOfStream:
+                if self._is_whole:
+                    return
+                raise ProtocolError(_GONE) from None
+
     def close(self) -> None:
         """Give up the rest of the body."""
         self._sender.close()
@@ -85,9 +105,12 @@ class BodyFeed:
         except TimeoutError as stalled:
             raise ProtocolError(f"the request stood still for {self._stall_seconds_max:g} s") from stalled
         except anyio.ClosedResourceError as gone:
-            raise ProtocolError("the client went away in the middle of its request") from gone
+            raise ProtocolError(_GONE) from gone
 
     async def _take(self) -> bytes:
+        if self._ahead:
+            ahead, self._ahead = bytes(self._ahead), bytearray()
+            return ahead
         with anyio.fail_after(self._stall_seconds_max):
             try:
                 chunks = [await self._receiver.receive()]

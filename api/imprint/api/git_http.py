@@ -6,8 +6,9 @@ Invariants:
        page.
     3. An answer that fails before its first byte has the error's status; one that fails later is cut off, so
        that no client takes it for whole.
-    4. A request has a slot of `imprint.api.running.fair` from its first byte to the end of its work; a slow
-       client holds a thread besides only while the server works or waits for its upload.
+    4. A request has a slot of `imprint.api.running.fair` while it is worked on, to the end of that: a fetch
+       when its request is there (or `AHEAD_BYTES` of a large one), a push from its first byte. A slow client
+       holds a thread besides only while the server works or waits for its upload.
 """
 
 import logging
@@ -26,7 +27,7 @@ from imprint.api.errors import BadRequest, Busy, WrongMediaType
 from imprint.api.refusal import refuse
 from imprint.api.services import Services, get_principal, get_services, open_access
 from imprint.store.actors import Verb
-from imprint.store.errors import StoreError
+from imprint.store.errors import ProtocolError, StoreError
 from imprint.store.plumbing import CHILD_NICENESS
 from imprint.store.transport.receive_pack import advertise_receive, serve_receive
 from imprint.store.transport.recent import find_recent_tips
@@ -42,6 +43,8 @@ _UNCACHED: Final = {
 }
 """What git-http-backend(1) sends, for the caches of then and now."""
 _VERSION_MAX: Final = 2
+AHEAD_BYTES: Final = 256 * 1024
+"""How much of a fetch request is waited for without a slot; most are smaller by far."""
 
 Made = TypeVar("Made")
 Serve = Callable[[BinaryIO], Iterator[bytes]]
@@ -133,13 +136,17 @@ class GitAnswer(Response):
         self._request = request
         self._services: Services = get_services(request)
         self._service = service
+        self._is_fetch = service == "git-upload-pack"
         self._body_bytes_max = body_bytes_max
         self._serve = serve
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve; stop when the client goes away."""
         del scope
-        feed = BodyFeed(receive, self._services.settings.stall_seconds_max)
+        settings = self._services.settings
+        feed = BodyFeed(
+            receive, settings.first_byte_seconds_max if self._is_fetch else settings.stall_seconds_max
+        )
         async with anyio.create_task_group() as group:
 
             async def watch() -> None:
@@ -154,9 +161,15 @@ class GitAnswer(Response):
                 group.cancel_scope.cancel()
 
     async def _answer(self, feed: BodyFeed, send: Send) -> None:
-        """Serve in a slot, which is held until the work has ended, whatever became of the client."""
+        """Serve in a slot, from what has come to the end of the work, whatever became of the client."""
         queue, actor = self._services.git_queue, get_principal(self._request).actor.name
         chunks = Chunks(lambda: self._serve(self._open(feed)))
+        patience = self._services.settings.first_byte_seconds_max
+        try:
+            await feed.arrive(AHEAD_BYTES if self._is_fetch else 1, patience)
+        except ProtocolError as late:
+            await self._refuse(late, send)
+            return
         try:
             async with queue.slot(actor):
                 CHILD_NICENESS.set(queue.find_niceness(actor))

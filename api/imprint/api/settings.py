@@ -21,6 +21,11 @@ class ApiSettings:
         rest_threads: REST and page requests that run at the same time.
         stall_seconds_max: how long a client may send nothing in the middle of a request, or take nothing of
             an answer.
+        first_byte_seconds_max: how long a git client may keep the server waiting for the first byte of a
+            request, and for each further one of a fetch request, which clients send in one go.
+        header_seconds_max: how long an HTTP client may take for TLS and the head of a request, from its first
+            byte on where the connection has served another before.
+        http_connections_max: HTTP connections at the same time, in one process; further ones are closed.
         json_bytes_max: body of a REST request; a commit may be larger, see `Limits.commit_bytes_max`.
         negotiation_bytes_max: body of a fetch request, inflated.
         page_limit_max: items in one page of a list.
@@ -51,6 +56,9 @@ class ApiSettings:
     git_wait_seconds_max: float = 30.0
     rest_threads: int = 64
     stall_seconds_max: float = 300.0
+    first_byte_seconds_max: float = 30.0
+    header_seconds_max: float = 30.0
+    http_connections_max: int = 2000
     json_bytes_max: int = 4 * 1024**2
     negotiation_bytes_max: int = 64 * 1024**2
     page_limit_max: int = 1000

@@ -97,6 +97,7 @@ class Upload(Response):
         async with anyio.create_task_group() as group:
             group.start_soon(feed.run)
             try:
+                await feed.arrive(1, services.settings.first_byte_seconds_max)
                 async with services.git_queue.slot(self._access.principal.actor.name):
                     take_in = partial(self._take_in, feed)
                     await to_thread.run_sync(take_in, limiter=services.git_limiter)

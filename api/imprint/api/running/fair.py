@@ -1,19 +1,21 @@
 """Whose git work is done next: slots that actors share fairly, and a queue that has an end.
 
-A slot is held from the first byte of a request to the end of its work, also of work that goes on after its
-client hung up: it stands for the threads, git processes and memory that the work takes. Used on the event
-loop of the server, by HTTP and SSH alike:
+A slot is taken when a request gives something to work on, never to wait for its first byte, and held to the
+end of its work, also of work that goes on after its client hung up: it stands for the threads, git processes
+and memory that the work takes. Used on the event loop of the server, by HTTP and SSH alike:
 
     async with services.git_queue.slot(actor):
         ...
 
 Invariants:
     1. At most `slots` are held at the same time, and at most `slots_per_actor` of them by one actor, so that
-       whoever comes next finds one free or waits for others, never for one actor alone.
-    2. Waiting actors are served in turn, each in the order of its own requests: with n actors waiting, every
-       n-th free slot is this one's, however many requests the others have.
-    3. Nobody waits in a queue longer than `waiting_max`, or for more than `wait_seconds_max`: `Busy` is
-       raised, and nothing was begun.
+       whoever comes next finds one free or waits for others, never for one actor alone. The last eighth of
+       them is given only to actors that hold none: a few actors together never have everything either.
+    2. While actors wait, a free slot goes to one that holds less than an equal share of all slots among those
+       who hold or wait, in turn; only if there is none, to the one that holds the fewest. What is held
+       already is not taken back.
+    3. Each actor's requests are served in their order. Nobody waits in a queue longer than `waiting_max`, or
+       for more than `wait_seconds_max`: `Busy` is raised, and nothing was begun.
     4. Who is cancelled while waiting, or leaves its block in whatever way, holds nothing afterwards.
 """
 
@@ -30,6 +32,8 @@ from imprint.api.errors import Busy
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+_NEWCOMERS_PART: Final = 8
+"""One slot of so many is kept for actors that hold none."""
 _NICENESS_MAX: Final = 19
 """The kernel's own (nice(1)): about a seventieth of the share of a process at 0."""
 _NICENESS_STEP: Final = 2
@@ -127,7 +131,7 @@ class FairQueue:
 
     def _hand_out(self) -> None:
         """Give free slots to those who wait: each actor one, then to the end of the line."""
-        while chosen := next((actor for actor in self._waiting if self._has_room_for(actor)), None):
+        while chosen := self._choose():
             queue = self._waiting[chosen]
             self._held[chosen] += 1
             queue.popleft().set()
@@ -136,5 +140,14 @@ class FairQueue:
             else:
                 del self._waiting[chosen]
 
+    def _choose(self) -> str | None:
+        """Whose turn it is; nobody's when nobody who waits may have a slot."""
+        able = [actor for actor in self._waiting if self._has_room_for(actor)]
+        share = max(1, self._slots // max(1, len(self._held.keys() | self._waiting.keys())))
+        in_turn = (actor for actor in able if self._held[actor] < share)
+        return next(in_turn, min(able, key=self._held.__getitem__, default=None))
+
     def _has_room_for(self, actor: str) -> bool:
-        return self._held.total() < self._slots and self._held[actor] < self._slots_per_actor
+        held = self._held[actor]
+        slots = self._slots - (self._slots // _NEWCOMERS_PART if held else 0)
+        return self._held.total() < slots and held < self._slots_per_actor
