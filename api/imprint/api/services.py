@@ -3,6 +3,8 @@
 Invariants:
     1. A repository that the token may not see is answered exactly like one that does not exist.
     2. A route gets a repository only through `Access`, which is made after the token's scope was checked.
+    3. What a route tells of refs and commits, it reads from `Access.view`: a hidden ref is answered exactly
+       like one that does not exist, except to those who administer the repository.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ from typing import TYPE_CHECKING, cast
 from imprint.store.actors import Principal, Verb
 from imprint.store.errors import Denied, Missing, RepositoryMissing
 from imprint.store.hosting.access import transcript_key
+from imprint.store.refs.hidden import HiddenRefs
+from imprint.store.refs.shown import show_event
 from imprint.store.types import RepositoryName
+from imprint.store.view import show_view
 
 if TYPE_CHECKING:
     from anyio import CapacityLimiter
@@ -22,10 +27,12 @@ if TYPE_CHECKING:
     from imprint.api.running.fair import FairQueue
     from imprint.api.settings import ApiSettings
     from imprint.semantic.library import Library
+    from imprint.store.events import Event
     from imprint.store.hosting.followers import FollowerRunner
     from imprint.store.hosting.repositories import Hosting, Repository
     from imprint.store.provenance.ledger import Ledger
     from imprint.store.receive.receiver import Receiver
+    from imprint.store.view import RepositoryView
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +64,32 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A repository, and somebody whose token allows what the route does with it."""
+    """A repository, and somebody whose token allows what the route does with it.
+
+    Attributes:
+        services: the parts of the server.
+        principal: who asks.
+        repository: to write to, whole.
+        hidden: the refs that the principal does not see: none for its administrators.
+        view: to read from: without what is hidden.
+    """
 
     services: Services
     principal: Principal
     repository: Repository
+    hidden: HiddenRefs
+    view: RepositoryView
 
     @property
     def name(self) -> str:
         """`owner/name` as the catalogue spells it."""
         return str(self.repository.record.name)
+
+    def list_events(self, after: int, limit: int) -> list[Event]:
+        """What happened after a sequence, as the principal may know it."""
+        catalogue = self.services.hosting.catalogue
+        events = catalogue.list_events(self.repository.record.id, after=after, limit=limit)
+        return [show_event(event, self.hidden) for event in events] if self.hidden.patterns else events
 
     def read_prompt(self, session: str, address: str) -> str | None:
         """The text of a prompt of this repository; None when it was erased or is not there."""
@@ -97,7 +120,10 @@ def open_access(connection: HTTPConnection, owner: str, repo: str, verb: Verb) -
     services, principal = get_services(connection), get_principal(connection)
     name = RepositoryName.parse(f"{owner}/{repo}")
     require(principal, verb, name)
-    return Access(services, principal, services.hosting.get(name))
+    repository = services.hosting.get(name)
+    is_administrator = principal.may(Verb.ADMIN, repository.record.name)
+    hidden = HiddenRefs() if is_administrator else HiddenRefs.of(repository.record)
+    return Access(services, principal, repository, hidden, show_view(repository.view, hidden))
 
 
 def require(principal: Principal, verb: Verb, name: RepositoryName) -> None:

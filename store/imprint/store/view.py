@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imprint.store.errors import BadRevision, ObjectMissing, RefMissing
 from imprint.store.objects.ports import ObjectKind
+from imprint.store.refs.shown import ShownRefs
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
     from imprint.store.objects.ports import Objects
     from imprint.store.plumbing import Plumbing
+    from imprint.store.refs.hidden import HiddenRefs
     from imprint.store.refs.ports import Refs
 
 _ABBREVIATED = re.compile(r"[0-9a-f]{4,64}\Z")
@@ -28,6 +30,7 @@ class RepositoryView:
         objects: its objects.
         refs: its refs.
         plumbing: git on its objects.
+        reached_only: whether a commit is there only if one of the refs reaches it.
     """
 
     id: str
@@ -35,6 +38,14 @@ class RepositoryView:
     objects: Objects
     refs: Refs
     plumbing: Plumbing
+    reached_only: bool = False
+
+
+def show_view(view: RepositoryView, hidden: HiddenRefs) -> RepositoryView:
+    """The view without hidden refs, and without commits that only they reach."""
+    if not hidden.patterns:
+        return view
+    return replace(view, refs=ShownRefs(view.refs, hidden), reached_only=True)
 
 
 def resolve_commit(view: RepositoryView, revision: str) -> ObjectId:
@@ -57,6 +68,16 @@ def resolve_commit(view: RepositoryView, revision: str) -> ObjectId:
     return _peel(view.objects, named, revision)
 
 
+def verify_reached(view: RepositoryView, object_id: ObjectId) -> None:
+    """Check that a view has a commit, or a ref's tag; a view of all that lies in the repository has any.
+
+    Raises:
+        ObjectMissing: it has not.
+    """
+    if not _reached(view, [object_id]):
+        raise ObjectMissing(object_id)
+
+
 def _find_named(view: RepositoryView, revision: str) -> ObjectId | None:
     snapshot = view.refs.snapshot()
     if revision in {"", "HEAD", "@"}:
@@ -72,14 +93,31 @@ def _find_named(view: RepositoryView, revision: str) -> ObjectId | None:
 def _find_abbreviated(view: RepositoryView, revision: str) -> ObjectId | None:
     if len(revision) == view.objects.algorithm.hex_length:
         full = ObjectId.parse(revision)
-        return full if view.objects.find_kind(full) else None
+        return full if view.objects.find_kind(full) and _reached(view, [full]) else None
     found = view.plumbing.run("rev-parse", f"--disambiguate={revision}").decode().split()
-    commits = [
-        ObjectId(text) for text in found if view.objects.find_kind(ObjectId(text)) is ObjectKind.COMMIT
-    ]
+    commits = _reached(
+        view,
+        [ObjectId(text) for text in found if view.objects.find_kind(ObjectId(text)) is ObjectKind.COMMIT],
+    )
     if len(commits) > 1:
         raise BadRevision(f"{revision!r} fits {len(commits)} commits", hint="give more digits")
     return commits[0] if commits else None
+
+
+def _reached(view: RepositoryView, object_ids: list[ObjectId]) -> list[ObjectId]:
+    """Those of the objects that the view has: what refs name, and the commits below."""
+    if not view.reached_only or not object_ids:
+        return object_ids
+    tips = {each for value in view.refs.snapshot().refs.values() for each in (value.id, value.peeled) if each}
+    doubtful = [
+        each for each in object_ids if each not in tips and view.objects.find_kind(each) is ObjectKind.COMMIT
+    ]
+    reached = tips.union(doubtful)
+    if doubtful:
+        questions = "".join([*(f"{each}\n" for each in doubtful), *(f"^{each}\n" for each in tips)])
+        listed = view.plumbing.run("rev-list", "--stdin", stdin=questions.encode())
+        reached.difference_update(ObjectId(line) for line in listed.decode("ascii").split())
+    return [each for each in object_ids if each in reached]
 
 
 def _peel(objects: Objects, object_id: ObjectId, revision: str) -> ObjectId:

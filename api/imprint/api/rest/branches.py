@@ -19,13 +19,14 @@ from imprint.api.rest.shapes import (
     NewMerge,
     Sides,
 )
+from imprint.api.services import Access
 from imprint.api.wire import EventAnswer
 from imprint.store.paths import quote_path
 from imprint.store.receive.branch import create_branch as make_branch
 from imprint.store.receive.branch import delete_branch as remove_branch
 from imprint.store.receive.merge import Joined, MergeRequest, Standing, merge, preview
 from imprint.store.types import Anything, ObjectId, RefName
-from imprint.store.view import resolve_commit
+from imprint.store.view import resolve_commit, verify_reached
 
 router: Final = APIRouter(prefix="/api/repos/{owner}/{repo}", tags=["branches"])
 
@@ -39,7 +40,7 @@ def list_branches(
     limit: Limit = 100,
 ) -> BranchPage:
     """The branches, in Git's order."""
-    snapshot = access.repository.view.refs.snapshot()
+    snapshot = access.view.refs.snapshot()
     after = _BRANCHES + cursor.encode()
     rest = [name for name in snapshot.refs if name.startswith(_BRANCHES) and name > after]
     shown = [
@@ -55,8 +56,10 @@ def create_branch(access: Writer, wish: NewBranch) -> BranchChanged:
     """Make a branch at a commit that is there."""
     if wish.base_ref is not None and wish.base_sha is not None:
         raise BadRequest("base_ref and base_sha say the same: give one of them")
-    view = access.repository.view
-    base = ObjectId.parse(wish.base_sha) if wish.base_sha else resolve_commit(view, wish.base_ref or "HEAD")
+    if wish.base_sha:
+        base = _read_id(access, wish.base_sha)
+    else:
+        base = resolve_commit(access.view, wish.base_ref or "HEAD")
     name = read_branch(wish.target_branch)
     event = make_branch(name, base, access.repository, access.principal, access.services.receiver)
     return BranchChanged(
@@ -87,7 +90,7 @@ def preview_merge(access: Reader, wish: MergeProposal) -> MergePreview:
     target = read_branch(wish.target_branch)
     joined = preview(
         target,
-        _read_source(wish),
+        _read_source(access, wish),
         access.repository,
         access.services.hosting,
         allow_unrelated=wish.allow_unrelated_histories,
@@ -109,7 +112,7 @@ def create_merge(access: Writer, wish: NewMerge) -> MergeAnswer:
     author = wish.author
     request = MergeRequest(
         target=read_branch(wish.target_branch),
-        source=_read_source(wish),
+        source=_read_source(access, wish),
         strategy=wish.strategy,
         squash=wish.squash,
         message=wish.commit_message,
@@ -149,12 +152,18 @@ def _describe(
     return "fast_forward" if new == joined.source else "merged"
 
 
-def _read_source(wish: Sides) -> RefName | ObjectId:
+def _read_source(access: Access, wish: Sides) -> RefName | ObjectId:
     if (wish.source_branch is None) == (wish.source_sha is None):
         raise BadRequest("name what is merged: either source_branch or source_sha")
     if wish.source_sha is not None:
-        return ObjectId.parse(wish.source_sha)
+        return _read_id(access, wish.source_sha)
     return read_branch(wish.source_branch or "")
+
+
+def _read_id(access: Access, text: str) -> ObjectId:
+    commit = ObjectId.parse(text)
+    verify_reached(access.view, commit)
+    return commit
 
 
 def _read_expected(wish: NewMerge) -> ObjectId | Anything:

@@ -22,7 +22,7 @@ def list_files(
     path: Annotated[str, Query(max_length=20_000, description="a folder; empty for the root")] = "",
 ) -> FilesAnswer:
     """What a folder holds, in Git's order."""
-    view, folder = access.repository.view, unquote_path(path).strip(b"/")
+    view, folder = access.view, unquote_path(path).strip(b"/")
     commit = resolve_commit(view, ref)
     prefix = folder + b"/" if folder else b""
     entries = [
@@ -35,7 +35,7 @@ def list_files(
 @router.get("/file")
 def get_file(access: Reader, path: TreePath, ref: Ref = "HEAD") -> FileAnswer:
     """A file with its content: as text where it is UTF-8, else in base64. A link's content is its target."""
-    view = access.repository.view
+    view = access.view
     commit = resolve_commit(view, ref)
     bytes_max = access.services.settings.file_bytes_max
     opened = open_file(view, commit, path, bytes_max)

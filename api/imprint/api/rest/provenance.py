@@ -18,7 +18,7 @@ Line = Annotated[int, Query(ge=1, description="counts from 1")]
 @router.get("/blame", responses={200: {"model": BlameDocument}})
 def blame_file(access: Reader, path: TreePath, ref: Ref = "HEAD") -> dict[str, Any]:
     """Every line of a file with the commit that it comes from and the best claim about it."""
-    view = access.repository.view
+    view = access.view
     commit = resolve_commit(view, ref)
     return blame_json(commit, path, blame(view, access.services.ledger, commit, path))
 
@@ -26,7 +26,7 @@ def blame_file(access: Reader, path: TreePath, ref: Ref = "HEAD") -> dict[str, A
 @router.get("/why", responses={200: {"model": WhyDocument}})
 def why_line(access: Reader, path: TreePath, line: Line, ref: Ref = "HEAD") -> dict[str, Any]:
     """Why a line is there: every claim about it, best first, with the prompt, and what is not known."""
-    view = access.repository.view
+    view = access.view
     commit = resolve_commit(view, ref)
     return explanation_json(why(view, access.services.ledger, commit, path, line, access.read_prompt))
 
@@ -34,5 +34,5 @@ def why_line(access: Reader, path: TreePath, line: Line, ref: Ref = "HEAD") -> d
 @router.get("/audit", responses={200: {"model": AuditDocument}})
 def audit_commit(access: Reader, ref: Ref = "HEAD") -> dict[str, Any]:
     """How much is known: every commit and every text line in exactly one class of evidence."""
-    view = access.repository.view
+    view = access.view
     return audit(view, access.services.ledger, resolve_commit(view, ref)).to_json()

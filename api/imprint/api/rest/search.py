@@ -27,13 +27,13 @@ def search(
 ) -> dict[str, Any]:
     """The places that answer a question best, and how many commits are not yet searched."""
     query = SearchQuery(text=q, limit=limit, path_prefix=unquote_path(path), language=language)
-    return answer_json(access.services.library.search(access.repository.view, query, ref=ref))
+    return answer_json(access.services.library.search(access.view, query, ref=ref))
 
 
 @router.get("/symbols", responses={200: {"model": SymbolsDocument}})
 def symbols(access: Reader, name: Name, ref: Ref = "HEAD") -> dict[str, Any]:
     """Where a name is defined."""
-    library, view = access.services.library, access.repository.view
+    library, view = access.services.library, access.view
     hits = library.symbols(view, name, ref=ref)
     return {**_standing(library.status(view, ref)), "symbols": symbols_json(hits)}
 
@@ -41,7 +41,7 @@ def symbols(access: Reader, name: Name, ref: Ref = "HEAD") -> dict[str, Any]:
 @router.get("/references", responses={200: {"model": ReferencesDocument}})
 def references(access: Reader, name: Name, ref: Ref = "HEAD") -> dict[str, Any]:
     """Where a name is used."""
-    library, view = access.services.library, access.repository.view
+    library, view = access.services.library, access.view
     hits = library.references(view, name, ref=ref)
     return {**_standing(library.status(view, ref)), "references": references_json(hits)}
 
@@ -49,7 +49,7 @@ def references(access: Reader, name: Name, ref: Ref = "HEAD") -> dict[str, Any]:
 @router.get("/index", responses={200: {"model": IndexDocument}})
 def index_status(access: Reader, ref: Ref = "HEAD") -> dict[str, Any]:
     """How far the index has come on a ref, and what it skipped."""
-    return status_json(access.services.library.status(access.repository.view, ref=ref))
+    return status_json(access.services.library.status(access.view, ref=ref))
 
 
 def _standing(status: IndexStatus) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class Latest:
 
 def read_latest(access: Access, commit_id: ObjectId) -> Latest:
     """A commit with the best claim about it."""
-    view = access.repository.view
+    view = access.view
     commit = view.objects.read_commit(commit_id)
     claims = access.services.ledger.claims(access.repository.record.id, commit_id)
     origin = Teller(view.objects, access.read_prompt).tell(

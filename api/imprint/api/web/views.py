@@ -65,7 +65,7 @@ def list_page(request: Request) -> Response:
 def front_page(request: Request, owner: str, repo: str) -> Response:
     """What a repository is, how to get it, what is in it, and how much is known of where it comes from."""
     access = _open(request, owner, repo)
-    place = resolve_head(access.repository.view)
+    place = resolve_head(access.view)
     if place is None:
         return render_page(request, "empty.html", **describe_repository(request, access))
     return _render_folder(request, access, place, is_front=True)
@@ -75,7 +75,7 @@ def front_page(request: Request, owner: str, repo: str) -> Response:
 def folder_page(request: Request, owner: str, repo: str, place: str) -> Response:
     """A folder of a commit."""
     access = _open(request, owner, repo)
-    return _render_folder(request, access, read_place(access.repository.view, place), is_front=False)
+    return _render_folder(request, access, read_place(access.view, place), is_front=False)
 
 
 @router.get("/{owner}/{repo}/blob/{place:path}")
@@ -88,9 +88,9 @@ def file_page(
 ) -> Response:
     """A file, with where every line comes from."""
     access = _open(request, owner, repo)
-    shown = read_place(access.repository.view, place)
+    shown = read_place(access.view, place)
     bytes_max = access.services.settings.shown_bytes_max
-    opened = open_file(access.repository.view, shown.commit, shown.path, bytes_max)
+    opened = open_file(access.view, shown.commit, shown.path, bytes_max)
     image = _image_type(shown.path)
     lines = split_plainly(opened.content) if _is_showable(access, opened) and not image else None
     runs = _origins(request, access, shown) if lines is not None and not plain else None
@@ -113,9 +113,9 @@ def file_page(
 def raw_file(request: Request, owner: str, repo: str, place: str) -> Response:
     """The bytes of a file, as text or an image or a download; never as anything that a browser runs."""
     access = _open(request, owner, repo)
-    shown = read_place(access.repository.view, place)
+    shown = read_place(access.view, place)
     bytes_max = access.services.settings.shown_bytes_max
-    opened = open_file(access.repository.view, shown.commit, shown.path, bytes_max)
+    opened = open_file(access.view, shown.commit, shown.path, bytes_max)
     media_type = _image_type(shown.path) or (
         "application/octet-stream" if opened.is_binary else "text/plain; charset=utf-8"
     )
@@ -128,7 +128,7 @@ def raw_file(request: Request, owner: str, repo: str, place: str) -> Response:
     }
     if opened.is_whole:
         return Response(opened.content, media_type=media_type, headers=headers)
-    pieces = iter_file(access.repository.view, opened)
+    pieces = iter_file(access.view, opened)
     return StreamingResponse(
         pieces, media_type=media_type, headers={**headers, "Content-Length": str(opened.size_bytes)}
     )
@@ -144,7 +144,7 @@ def search_page(
 ) -> Response:
     """The places that answer a question best."""
     access = _open(request, owner, repo)
-    view = access.repository.view
+    view = access.view
     answer = (
         access.services.library.search(view, SearchQuery(text=q, limit=20), ref=ref) if q.strip() else None
     )
@@ -159,7 +159,7 @@ def why_page(
 ) -> Response:
     """Why a line is there: every claim about it, best first, and what is not known."""
     access = _open(request, owner, repo)
-    view = access.repository.view
+    view = access.view
     shown = read_place(view, place)
     explanation = why(view, access.services.ledger, shown.commit, shown.path, line, access.read_prompt)
     made = view.objects.read_commit(explanation.origin.commit)
@@ -195,7 +195,7 @@ def _open(request: Request, owner: str, repo: str) -> Access:
 
 
 def _render_folder(request: Request, access: Access, place: Place, *, is_front: bool) -> Response:
-    view = access.repository.view
+    view = access.view
     entries = list_folder(view, place.commit, place.path)
     values = _describe_place(request, access, place, "tree")
     if is_front:
@@ -215,7 +215,7 @@ def _describe_front(
     counts: CommitCounts = request.app.state.commit_counts
     by_class = access.services.ledger.commits_by_class(access.repository.record.id)
     return {
-        "commit_count": counts.count(access.repository.view, place.commit),
+        "commit_count": counts.count(access.view, place.commit),
         "coverage": measure_coverage(by_class),
         "known": sum(by_class.values()),
         "readme": _read_readme(access, entries),
@@ -223,7 +223,7 @@ def _describe_front(
 
 
 def _describe_place(request: Request, access: Access, place: Place, page: str) -> dict[str, Any]:
-    view = access.repository.view
+    view = access.view
     crumbs = []
     parts = place.path.split(b"/") if place.path else []
     for at, part in enumerate(parts, 1):
@@ -269,7 +269,7 @@ def _read_readme(access: Access, entries: tuple[TreeEntry, ...]) -> dict[str, st
     entry = next((by_name[name] for name in _READMES if name in by_name), None)
     if entry is None:
         return None
-    view = access.repository.view
+    view = access.view
     if (view.objects.find_size(entry.id) or 0) > access.services.settings.shown_bytes_max:
         return None
     text = view.objects.read_blob(entry.id).decode("utf-8", "replace")
@@ -284,7 +284,7 @@ def _is_showable(access: Access, opened: OpenedFile) -> bool:
 
 
 def _origins(request: Request, access: Access, place: Place) -> list[Run]:
-    view = access.repository.view
+    view = access.view
     shelf: BlameShelf = request.app.state.blame_shelf
     lines = shelf.blame(view, access.services.ledger, place.commit, place.path)
     return Teller(view.objects, access.read_prompt).group(lines)

@@ -87,7 +87,7 @@ def delete_branch(
 def _verify(name: RefName, repository: Repository, principal: Principal) -> None:
     if not name.startswith(_BRANCHES):
         raise BadRefName(name)
-    verify_caller(principal, repository, None)
+    verify_caller(principal, repository, name, None)
 
 
 def _find(name: RefName, repository: Repository) -> ObjectId | None:

@@ -38,6 +38,7 @@ from imprint.store.objects.trees import find_entry
 from imprint.store.paths import PATH_BYTES_MAX, quote_path, verify_path
 from imprint.store.receive.docket import is_stale
 from imprint.store.receive.push import Push, RefCommand
+from imprint.store.refs.hidden import HIDDEN_REFUSED, HiddenRefs
 from imprint.store.types import Anything, ObjectId
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ class _Work:
             if change.path in seen:
                 raise BadPath(f"{quote_path(change.path)} is named twice", hint="name each file once")
             seen.add(change.path)
-        verify_caller(self._principal, self._repository, request.session)
+        verify_caller(self._principal, self._repository, request.branch, request.session)
 
     def find_head(self) -> ObjectId | None:
         """Where the branch is now."""
@@ -269,12 +270,17 @@ class _Work:
         return receipt.event
 
 
-def verify_caller(principal: Principal, repository: Repository, session: SessionSeed | None) -> None:
-    """Check that a token may write here, in that session.
+def verify_caller(
+    principal: Principal, repository: Repository, branch: RefName, session: SessionSeed | None
+) -> None:
+    """Check that a token may write to a branch here, in that session.
+
+    What is hidden is refused before anything is said of it, also that it is there.
 
     Raises:
         SessionConflict: the token belongs to another session.
         Denied: it may not write.
+        PushRefused: the branch is hidden.
     """
     bound = principal.token.session
     if session and bound and session.id != bound:
@@ -283,6 +289,8 @@ def verify_caller(principal: Principal, repository: Repository, session: Session
         )
     if not principal.may(Verb.WRITE, repository.record.name):
         raise Denied(f"the token does not allow writing to {repository.record.name}")
+    if HiddenRefs.of(repository.record).hides(branch):
+        raise PushRefused(f"{branch.text}: {HIDDEN_REFUSED}", rule="ref-check")
 
 
 def make_identities(

@@ -17,7 +17,7 @@ from imprint.store.errors import BadRefName, StaleUpdate
 from imprint.store.events import EventKind
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.receive.push import Receipt, UpdateResult
-from imprint.store.refs.hidden import HiddenRefs
+from imprint.store.refs.hidden import HIDDEN_REFUSED, HiddenRefs
 from imprint.store.types import Anything, MustBe, MustNotExist, RefName, RefUpdate
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Docket:
 
     Args:
         push: what is wished.
-        rules: what the repository asks of it. Only pushes are bound by more hidden refs than the store's own.
+        rules: what the repository asks of it. An import is bound by no more hidden refs than the store's own.
         refs_max: how many refs the repository may have.
 
     Attributes:
@@ -60,7 +60,7 @@ class Docket:
         self._push = push
         self._rules = rules
         self._refs_max = refs_max
-        self._hidden = rules.hidden if push.kind is EventKind.PUSH else HiddenRefs()
+        self._hidden = HiddenRefs() if push.kind is EventKind.IMPORT else rules.hidden
         self.warnings: tuple[str, ...] = ()
         self._errors: list[str | None] = [None] * len(push.commands)
         self._counts = Counter(command.name for command in push.commands)
@@ -271,7 +271,7 @@ class Docket:
         except BadRefName:
             return "funny refname"
         if self._hidden.hides(name):
-            return "deny updating a hidden ref"
+            return HIDDEN_REFUSED
         if name.startswith(b"refs/heads/HEAD/") or name == b"refs/heads/HEAD":
             return "a branch of this name would be taken for HEAD by those who fetch it"
         if self._push.atomic and self._counts[name] > 1:

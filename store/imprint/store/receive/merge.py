@@ -305,7 +305,7 @@ class _Work:
             raise BadRefName(request.target)
         if request.squash and request.strategy is Strategy.FF_ONLY:
             raise BadInput("a squash is never a fast-forward", hint="leave out squash, or ff_only")
-        verify_caller(self._principal, self._repository, request.session)
+        verify_caller(self._principal, self._repository, request.target, request.session)
 
     def find_target(self) -> ObjectId:
         """Where the target is now: where the caller wants it to be."""

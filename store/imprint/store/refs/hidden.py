@@ -22,6 +22,9 @@ HIDDEN_NAMESPACES: Final = (b"refs/imprint/",)
 HIDE_REFS: Final = "transfer.hideRefs"
 """The setting: patterns, one a line."""
 
+HIDDEN_REFUSED: Final = "deny updating a hidden ref"
+"""Said of a change of a hidden ref; git's words."""
+
 
 def is_hidden(name: bytes) -> bool:
     """Whether the ref is the store's own, or would be on a file system that folds letter case."""
