@@ -65,3 +65,33 @@ def test_the_doctor_sees_packs_that_have_vanished(imprint, pack_dir, tmp_path: P
     ended = imprint("repo", "maintain", "acme/app", "--data", "data")
     assert ended.code == 1
     assert "objects are lost" in ended.stderr
+
+
+def test_a_damaged_pack_is_found_and_named(imprint, pack_dir) -> None:
+    damaged = min(pack_dir.glob("*.pack"))
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    damaged.chmod(0o600)
+    damaged.write_bytes(content)
+    looked = imprint("doctor", "--data", "data", "--json")
+    assert (looked.code, looked.document["ok"]) == (1, False)
+    (check,) = [each for each in looked.document["checks"] if each["what"] == "packs of acme/app"]
+    assert not check["ok"]
+    assert f"{damaged.stem} is damaged: restore {damaged}" in check["found"]
+
+
+@pytest.mark.parametrize("kind", ["commit", "tree"])
+def test_a_round_on_a_damaged_pack_names_it_and_fails(imprint, work_tree, tmp_path: Path, kind) -> None:
+    """The commit-graph cannot be made without the commit; without the tree only the bitmaps cannot."""
+    work_tree.commit_file("a.txt", "one\n")
+    assert imprint("import", str(work_tree.folder), "acme/app", "--data", "data").code == 0
+    (damaged,) = (tmp_path / "data" / "ground" / "repositories").glob("*.git/objects/pack/*.pack")
+    content = bytearray(damaged.read_bytes())
+    listed = [line.split() for line in work_tree("verify-pack", "-v", str(damaged)).splitlines()]
+    (offset,) = [int(each[4]) for each in listed if each[1] == kind]
+    content[offset + 4] ^= 0xFF
+    damaged.chmod(0o600)
+    damaged.write_bytes(content)
+    ended = imprint("repo", "maintain", "acme/app", "--data", "data")
+    assert ended.code == 1
+    assert f"{damaged.stem} is damaged" in ended.stderr

@@ -2,7 +2,9 @@
 
 import re
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Final
 
 import typer
@@ -23,9 +25,9 @@ _EXTRAS: Final = {
 def doctor(call: Call) -> None:
     """Check that what Imprint needs is there, and what a data folder keeps is whole.
 
-    With --data, the packs of every repository are looked at, and every large object (Git LFS) of the data
-    folder is read and hashed. Exit code 1 when
-    something is missing or damaged.
+    With --data, every pack of every repository and every large object (Git LFS) of the data folder is read
+    and hashed, which takes as long as reading the folder does. Exit code 1 when something is missing or
+    damaged.
     """
     checks = [_check_git(call), *(_check_extra(name) for name in _EXTRAS)]
     if call.data is not None:
@@ -71,13 +73,16 @@ def _check_extra(name: str) -> Document:
 def _check_packs(call: Call) -> list[Document]:
     """One check for each repository: whether its packs are all there, and what waits for maintenance."""
     from imprint.cli.hosted import open_hosting
-    from imprint.store.maintenance.survey import survey
+    from imprint.store.maintenance.survey import find_damaged, survey
     from imprint.store.maintenance.work import Work
 
     checks: list[Document] = []
     with open_hosting(call.data_folder(), call.key_path) as hosting:
         for repository in hosting.list():
-            found = survey(Work(repository, hosting))
+            work, what = Work(repository, hosting), f"packs of {repository.record.name}"
+            found = survey(work)
+            with call.output.progress(f"reading {what}") as report:
+                damaged = find_damaged(work, report)
             facts = [counted(found.packs, "pack"), f"{found.uncovered} not indexed"]
             facts.append("bitmaps" if found.bitmap else "no bitmaps")
             facts.append(
@@ -87,9 +92,19 @@ def _check_packs(call: Call) -> list[Document]:
             )
             facts += [f"{found.retired} retired", f"{found.leftovers} left over", f"{found.loose} loose"]
             facts += [f"{name} is missing" for name in found.missing]
-            what = f"packs of {repository.record.name}"
-            checks.append({"what": what, "ok": not found.missing, "found": ", ".join(facts)})
+            facts += describe_damage(damaged, work.pack_dir)
+            is_well = not found.missing and not damaged
+            checks.append({"what": what, "ok": is_well, "found": ", ".join(facts)})
     return checks
+
+
+def describe_damage(damaged: Mapping[str, str], pack_dir: Path) -> list[str]:
+    """A line for each damaged pack, with what to do."""
+    return [
+        f"{name} is damaged: restore {pack_dir / name}.pack and .idx from a backup, or import the repository "
+        f"anew from a whole clone (git says: {said})"
+        for name, said in damaged.items()
+    ]
 
 
 def _check_large_objects(call: Call) -> list[Document]:

@@ -11,6 +11,8 @@ from imprint.cli.output import counted
 
 if TYPE_CHECKING:
     from imprint.cli.ports import Document
+    from imprint.store.maintenance.rounds import RoundReport
+    from imprint.store.maintenance.survey import Survey
 
 Name = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository.")]
 
@@ -26,29 +28,45 @@ def maintain(
 ) -> None:
     """Join packs, write what makes clones and history fast, and remove what nobody reads any more.
 
-    A server does this by itself when pushes have left enough packs. It may go on meanwhile.
+    A server does this by itself when pushes have left enough packs. It may go on meanwhile. Exit code 1 when
+    objects are lost, or a pack is damaged.
     """
+    from imprint.cli.commands.doctor import describe_damage
     from imprint.cli.hosted import open_hosting
+    from imprint.store.errors import PlumbingFailed
     from imprint.store.maintenance.rounds import maintain as maintain_one
-    from imprint.store.maintenance.survey import survey
+    from imprint.store.maintenance.survey import find_damaged, survey
     from imprint.store.maintenance.work import Work
     from imprint.store.types import RepositoryName
 
     with open_hosting(call.data_folder(), call.key_path) as hosting:
         work = Work(hosting.get(RepositoryName.parse(name)), hosting)
-        report = maintain_one(work, everything=everything)
+        try:
+            report = maintain_one(work, everything=everything)
+        except PlumbingFailed:
+            for line in describe_damage(find_damaged(work), work.pack_dir):
+                call.output.note(line)
+            raise
         found = survey(work)
+        # Bitmaps cannot be made of packs that cannot be read; it is said which ones.
+        damaged = find_damaged(work) if found.packs and not found.bitmap else {}
     if call.as_json:
         document: Document = {"name": name, "round": asdict(report), "survey": asdict(found)}
-        call.output.document(document)
-        return
+        call.output.document(document | {"damaged": damaged})
+    else:
+        _show_round(call, report, found)
+    for line in describe_damage(damaged, work.pack_dir):
+        call.output.error(line)
+    if report.adoption.lost or damaged:
+        raise typer.Exit(1)
+
+
+def _show_round(call: Call, report: "RoundReport", found: "Survey") -> None:
     before, after = (counted(count, "pack") for count in (report.packs_before, report.packs_after))
     call.output.line(f"{before} before, {after} now; {counted(found.retired, 'retired pack')} waiting to go")
     if report.adoption.missing:
         what = "objects are lost" if report.adoption.lost else "nothing is lost"
         call.output.note(f"{counted(len(report.adoption.missing), 'pack')} had vanished: {what}")
-    if report.adoption.lost:
-        raise typer.Exit(1)
 
 
 @operates

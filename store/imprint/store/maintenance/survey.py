@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from imprint.store.errors import PlumbingFailed
 from imprint.store.maintenance.adopt import list_missing
 from imprint.store.maintenance.graph import list_layers
 from imprint.store.maintenance.lookup import has_bitmap, list_stale, read_covered
@@ -12,6 +13,8 @@ from imprint.store.maintenance.state import read_state
 from imprint.store.receive import packs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imprint.store.maintenance.work import Work
 
 _HEX: Final = frozenset("0123456789abcdef")
@@ -75,6 +78,32 @@ def survey(work: Work) -> Survey:
         loose=_count_loose(work),
         missing=tuple(sorted(list_missing(work))),
     )
+
+
+def find_damaged(
+    work: Work, report: Callable[[int, int], None] = lambda _done, _total: None
+) -> dict[str, str]:
+    """The live packs that are there and not whole, with what git says of each; every byte of all is read.
+
+    Args:
+        work: where.
+        report: told how many packs are done, of how many.
+
+    Raises:
+        Stopped: it was time to stop.
+        StoreFailure: the catalogue cannot be read.
+    """
+    found: dict[str, str] = {}
+    names = sorted(name for name in work.list_live() if packs.is_whole(name, work.pack_dir))
+    for done, name in enumerate(names):
+        report(done, len(names))
+        path = (work.pack_dir / f"{name}.pack").absolute()
+        try:
+            work.run(work.repository.view.plumbing, "index-pack", "--verify", "--threads=1", str(path))
+        except PlumbingFailed as failure:
+            found[name] = " ".join(str(failure).split())
+    report(len(names), len(names))
+    return found
 
 
 def _count_loose(work: Work) -> int:
