@@ -1,14 +1,20 @@
 """Clients that connect and then say nothing, or almost nothing: they cost no place, and are hung up on."""
 
+import asyncio
 import contextlib
+import shutil
 import socket
 import time
 
+import asyncssh
 import pytest
 
 from imprint.api.settings import ApiSettings
 
 OID = "ab" * 32
+needs_ssh = pytest.mark.skipif(
+    not (shutil.which("ssh") and shutil.which("ssh-keygen")), reason="needs OpenSSH's client"
+)
 TIGHT = ApiSettings(
     git_requests_max=4, git_wait_seconds_max=5.0, first_byte_seconds_max=1.5, http_connections_max=40
 )
@@ -74,3 +80,63 @@ def test_a_body_that_does_not_come_holds_no_slot_and_ends(
         for each in silent:
             assert b"stood still for 1.5 s" in read_all(each)
     assert until(lambda: services.git_queue.held == 0)
+
+
+@needs_ssh
+@pytest.mark.parametrize("protocol", ["version=2", ""])
+def test_channels_of_ssh_that_say_nothing_hold_no_slot_and_end(tight, keys, protocol: str) -> None:
+    name, _ = tight.pushed({"a": "1"})
+    key = keys.make()
+    keys.register(tight, key, "*")
+    services = tight.app.state.services
+
+    async def work() -> list[str]:
+        async with asyncssh.connect(
+            "127.0.0.1",
+            int(tight.ssh_url.rpartition(":")[2]),
+            client_keys=[str(key)],
+            known_hosts=None,
+            config=None,
+            username="git",
+        ) as connection:
+            channels = [
+                await connection.create_process(
+                    f"git-upload-pack '{name}'", env={"GIT_PROTOCOL": protocol}, encoding=None
+                )
+                for _ in range(10)
+            ]
+            if protocol:  # a command is answered, and then nothing more is said
+                for each in channels[:3]:
+                    each.stdin.write(b"0014command=ls-refs\n0000")
+                    await each.stdout.readuntil(b" HEAD")
+            else:
+                for each in channels:
+                    await each.stdout.readexactly(8)
+            await asyncio.to_thread(until, lambda: not services.git_queue.held)
+            assert services.git_queue.held == services.git_queue.waiting == 0
+            assert services.git_limiter.borrowed_tokens == 0
+            refs = await asyncio.to_thread(
+                tight.client(tight.admin).get, f"/{name}/info/refs?service=git-upload-pack"
+            )
+            assert refs.status_code == 200
+            told = [(await each.wait()).stderr for each in channels[3:]]
+        return [text.decode() for text in told]
+
+    assert {"sent nothing for 1.5 s" in text for text in asyncio.run(work())} == {True}
+
+
+@needs_ssh
+def test_commands_that_come_together_are_answered_in_turn(tight, keys) -> None:
+    """No client of git's does that; each is worked on by itself, and none is waited for that is here."""
+    name, _ = tight.pushed({"a": "1"})
+    key = keys.make()
+    keys.register(tight, key, "*")
+    ran = keys.run(
+        tight,
+        key,
+        f"git-upload-pack '{name}'",
+        options=("-oSetEnv=GIT_PROTOCOL=version=2",),
+        stdin=b"0014command=ls-refs\n0000" * 3 + b"0000",
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count(b" refs/heads/main") == 3

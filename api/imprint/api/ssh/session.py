@@ -5,17 +5,17 @@ Invariants:
        a connection that is open already.
     2. A repository that the token may not see is answered exactly like one that does not exist.
     3. The exit status follows everything that was written.
-    4. When the client goes away, a fetch ends at its next word; a push that was read whole is still decided.
+    4. A slot and a thread are held while the server works, not while it waits for a request to begin.
+    5. When the client goes away, a fetch ends at its next word; a push that was read whole is still decided.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import anyio
 import asyncssh
@@ -24,27 +24,25 @@ from anyio import to_thread
 from imprint.api.errors import BadRequest, is_machine_at_fault, message_of
 from imprint.api.lfs.passes import lfs_authenticate
 from imprint.api.services import Services, require
-from imprint.api.ssh.commands import GitCommand, PassCommand, Service, parse_protocol_version
+from imprint.api.ssh.commands import GitCommand, PassCommand, parse_protocol_version
 from imprint.api.ssh.streams import Inlet, Outlet
+from imprint.api.ssh.talks import Talk, open_talk
 from imprint.store.errors import StoreError
 from imprint.store.plumbing import CHILD_NICENESS
-from imprint.store.transport.connection import serve_receive_connection, serve_upload_connection
-from imprint.store.transport.recent import find_recent_tips
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imprint.store.actors import Principal
-    from imprint.store.hosting.repositories import Repository
 
 _LOGGER: Final = logging.getLogger("imprint.api")
-READ_BYTES: Final = 256 * 1024
-"""How much the buffered file asks for at once."""
 _KEY_EXCHANGE_POLL_SECONDS: Final = 0.05
 _REFUSED: Final = 1
 """Exit status of a command that is not run here."""
 _FAILED: Final = 128
 """Exit status of a command that failed, as of git's own."""
+
+Made = TypeVar("Made")
 
 
 class Carrier(Protocol):
@@ -205,11 +203,19 @@ class Session(asyncssh.SSHServerSession[bytes]):
             self._end("", 0)
 
     async def _work(self, command: GitCommand, principal: Principal) -> None:
-        """Serve in a slot of the queue that HTTP has too."""
-        queue, actor = self._services.git_queue, principal.actor.name
+        """Talk, each part in a slot of the queue that HTTP has too, none between them."""
+        actor = principal.actor.name
+        talk = await self._in_slot(actor, partial(self._begin, command, principal))
+        goes_on = True
+        while goes_on:
+            await talk.wait()
+            goes_on = await self._in_slot(actor, partial(self._go_on, talk))
+
+    async def _in_slot(self, actor: str, work: Callable[[], Made]) -> Made:
+        queue = self._services.git_queue
         async with queue.slot(actor):
             CHILD_NICENESS.set(queue.find_niceness(actor))
-            await to_thread.run_sync(self._serve, command, principal, limiter=self._services.git_limiter)
+            return await to_thread.run_sync(work, limiter=self._services.git_limiter)
 
     def _give_pass(self, wish: PassCommand, principal: Principal) -> None:
         """Tell Git LFS where to go with which credential. Called from a thread."""
@@ -225,28 +231,23 @@ class Session(asyncssh.SSHServerSession[bytes]):
             )
         return self._command
 
-    def _serve(self, command: GitCommand, principal: Principal) -> None:
-        """Do the work. Called from a thread."""
+    def _begin(self, command: GitCommand, principal: Principal) -> Talk:
+        """Open the repository and speak first. Called from a thread."""
         require(principal, command.service.verb, command.name)
         repository = self._services.hosting.get(command.name)
-        self._talk(command.service, repository, principal)
-        self._outlet.finish()
-
-    def _talk(self, service: Service, repository: Repository, principal: Principal) -> None:
-        hosting = self._services.hosting
         environment = self._channel.get_environment_bytes()
         protocol = parse_protocol_version(environment.get(b"GIT_PROTOCOL", b"")[:200].decode("latin-1"))
-        reader = io.BufferedReader(self._inlet, READ_BYTES)
-        match service:
-            case Service.UPLOAD:
-                recent_tips = partial(find_recent_tips, hosting, repository)
-                serve_upload_connection(
-                    repository, protocol, reader, self._outlet.write, hosting.limits, recent_tips
-                )
-            case Service.RECEIVE:
-                serve_receive_connection(
-                    repository, principal, protocol, reader, self._outlet.write, self._services.receiver
-                )
+        streams = self._inlet, self._outlet
+        talk = open_talk(command.service, self._services, repository, principal, protocol, streams)
+        talk.begin()
+        return talk
+
+    def _go_on(self, talk: Talk) -> bool:
+        """Do the next part. Called from a thread."""
+        goes_on = talk.go_on()
+        if not goes_on:
+            self._outlet.finish()
+        return goes_on
 
     def _end(self, text: str, status: int) -> None:
         """Say why, where there is a reason, and the exit status. A client that went away hears neither."""

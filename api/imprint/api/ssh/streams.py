@@ -11,15 +11,19 @@ Invariants:
 
 from __future__ import annotations
 
+import asyncio
 import io
 import threading
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+
+import anyio
 
 from imprint.store.errors import ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from _typeshed import WriteableBuffer
 
@@ -41,7 +45,7 @@ class Inlet(io.RawIOBase):
         self, stall_seconds_max: float, pause: Callable[[], None], resume: Callable[[], None]
     ) -> None:
         super().__init__()
-        self._stall_seconds_max = stall_seconds_max
+        self.stall_seconds_max = stall_seconds_max
         self._pause = pause
         self._resume = resume
         self._condition = threading.Condition()
@@ -50,6 +54,8 @@ class Inlet(io.RawIOBase):
         self._is_paused = False
         self._is_whole = False
         self._is_cut_off = False
+        self._is_patient = True
+        self._arrival = asyncio.Event()
 
     def feed(self, piece: bytes) -> None:
         """Take what came."""
@@ -59,34 +65,61 @@ class Inlet(io.RawIOBase):
             if self._waiting_bytes >= WAITING_BYTES_MAX and not self._is_paused:
                 self._is_paused = True
                 self._pause()
-            self._condition.notify_all()
+            self._tell()
 
     def end(self) -> None:
         """Take note that the client has said all."""
         with self._condition:
             self._is_whole = True
-            self._condition.notify_all()
+            self._tell()
 
     def cut_off(self) -> None:
         """Take note that the client went away. What came before can still be read."""
         with self._condition:
             self._is_cut_off = True
-            self._condition.notify_all()
+            self._tell()
+
+    async def arrive(self, seconds_max: float) -> None:
+        """Wait until a read would not have to, on the event loop and without a thread.
+
+        Raises:
+            ProtocolError: the client sent nothing for too long.
+        """
+        with self._condition:
+            self._arrival = asyncio.Event()
+            if self._is_decided():
+                return
+        try:
+            with anyio.fail_after(seconds_max):
+                await self._arrival.wait()
+        except TimeoutError:
+            raise ProtocolError(f"the client sent nothing for {seconds_max:g} s") from None
+
+    @contextmanager
+    def impatience(self) -> Iterator[None]:
+        """For the length of the block, a read for which nothing has come gives None and does not wait."""
+        self._is_patient = False
+        try:
+            yield
+        finally:
+            self._is_patient = True
 
     def readable(self) -> bool:
         """Yes."""
         return True
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fill the buffer with what has come; 0 at the end.
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        """Fill the buffer with what has come; 0 at the end, None as `impatience` says.
 
         Raises:
             ProtocolError: the client went away, or sent nothing for too long.
         """
         target = memoryview(buffer).cast("B")
         with self._condition:
-            if not self._condition.wait_for(self._is_decided, self._stall_seconds_max):
-                raise ProtocolError(f"the client sent nothing for {self._stall_seconds_max:g} s")
+            if not (self._is_patient or self._is_decided()):
+                return None
+            if not self._condition.wait_for(self._is_decided, self.stall_seconds_max):
+                raise ProtocolError(f"the client sent nothing for {self.stall_seconds_max:g} s")
             if not self._pieces and not self._is_whole:
                 raise ProtocolError("the client went away")
             count = self._take(target)
@@ -94,6 +127,10 @@ class Inlet(io.RawIOBase):
                 self._is_paused = False
                 self._resume()
         return count
+
+    def _tell(self) -> None:
+        self._condition.notify_all()
+        self._arrival.set()
 
     def _is_decided(self) -> bool:
         return bool(self._pieces) or self._is_whole or self._is_cut_off

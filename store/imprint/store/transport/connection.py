@@ -41,7 +41,26 @@ def serve_upload_connection(
     limits: Limits,
     recent_tips: Callable[[], frozenset[ObjectId]] = frozenset,
 ) -> None:
-    """Serve a clone or fetch, from the advertisement to the client's last word.
+    """Serve a clone or fetch, from the advertisement to the client's last word; as `serve_upload_request`."""
+    begin_upload_connection(repository, protocol, write)
+    while serve_upload_request(repository, protocol, reader, write, limits, recent_tips):
+        pass
+
+
+def begin_upload_connection(repository: Repository, protocol: int, write: Callable[[bytes], None]) -> None:
+    """Speak first: the advertisement for a clone or fetch, before anything is read."""
+    write(advertise_upload(repository, protocol, over_http=False))
+
+
+def serve_upload_request(
+    repository: Repository,
+    protocol: int,
+    reader: BinaryIO,
+    write: Callable[[bytes], None],
+    limits: Limits,
+    recent_tips: Callable[[], frozenset[ObjectId]] = frozenset,
+) -> bool:
+    """Serve one command of version 2, or the whole conversation of an older one; whether another may follow.
 
     Args:
         repository: whose.
@@ -55,16 +74,15 @@ def serve_upload_connection(
     Raises:
         BadInput, LimitExceeded: a request cannot be read. The client has been told.
     """
+    serve = serve_command if protocol == PROTOCOL_VERSION else serve_conversation
     try:
-        write(advertise_upload(repository, protocol, over_http=False))
-        serve = serve_command if protocol == PROTOCOL_VERSION else serve_conversation
-        while (answer := serve(repository, open_frames(reader), limits, recent_tips)) is not None:
+        answer = serve(repository, open_frames(reader), limits, recent_tips)
+        if answer is not None:
             _write_all(write, answer)
-            if protocol != PROTOCOL_VERSION:
-                break
     except (BadInput, LimitExceeded) as refusal:
         write(_render_error("upload-pack", refusal))
         raise
+    return answer is not None and protocol == PROTOCOL_VERSION
 
 
 def serve_receive_connection(
@@ -75,13 +93,31 @@ def serve_receive_connection(
     write: Callable[[bytes], None],
     receiver: Receiver,
 ) -> None:
-    """Serve a push, from the advertisement to the report.
+    """Serve a push, from the advertisement to the report; as `serve_receive_request`."""
+    begin_receive_connection(repository, protocol, write, receiver)
+    serve_receive_request(repository, principal, reader, write, receiver)
+
+
+def begin_receive_connection(
+    repository: Repository, protocol: int, write: Callable[[bytes], None], receiver: Receiver
+) -> None:
+    """Speak first: the advertisement for a push, before anything is read."""
+    write(advertise_receive(repository, receiver.hosting.limits, protocol, over_http=False))
+
+
+def serve_receive_request(
+    repository: Repository,
+    principal: Principal,
+    reader: BinaryIO,
+    write: Callable[[bytes], None],
+    receiver: Receiver,
+) -> None:
+    """Serve a push, from its commands to the report.
 
     Args:
         repository: where to.
         principal: who pushes.
-        protocol: the version that the client asks for in GIT_PROTOCOL; 0 without one.
-        reader: what the client sends; see `serve_upload_connection`. It is read on another thread too.
+        reader: what the client sends; see `serve_upload_request`. It is read on another thread too.
         write: takes bytes to the client; what it raises ends the conversation, and not the push.
         receiver: what receives.
 
@@ -89,10 +125,8 @@ def serve_receive_connection(
         BadInput, LimitExceeded: the commands cannot be read. The client has been told.
     """
     algorithm = repository.record.algorithm
-    limits = receiver.hosting.limits
     try:
-        write(advertise_receive(repository, limits, protocol, over_http=False))
-        request = parse_receive(reader, limits, algorithm)
+        request = parse_receive(reader, receiver.hosting.limits, algorithm)
     except (BadInput, LimitExceeded) as refusal:
         write(_render_error("receive-pack", refusal))
         raise
