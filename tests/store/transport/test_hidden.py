@@ -138,3 +138,10 @@ def test_a_push_to_a_hidden_ref_is_refused(pushed, work_tree) -> None:
     assert [result.error for result in receipt.results] == ["deny updating a hidden ref"] * 2
     assert pushed.refs == before
     assert pushed.push({"refs/heads/new": (None, main)}, None).results[0].error is None
+
+
+def test_whoever_knows_the_id_may_push_a_visible_branch_to_it(pushed, work_tree) -> None:
+    """As in git: a push is held to what is stored, not to what is shown."""
+    hide(pushed, "refs/heads/secret")
+    known = work_tree.ids["refs/heads/secret"]
+    assert pushed.push({"refs/heads/open": (None, known)}, None).results[0].error is None
