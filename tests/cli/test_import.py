@@ -172,7 +172,9 @@ def add_bad_commit(source) -> str:
 def test_an_object_that_git_refuses_is_named_and_nothing_is_kept(imprint, source, tmp_path: Path) -> None:
     bad = add_bad_commit(source)
     ended = imprint("import", str(source.folder), "acme/app", "--data", "data", "--json")
-    assert (ended.code, ended.stdout) == (1, "")
+    assert ended.code == 1
+    assert (ended.document["name"], ended.document["imported"]) == ("acme/app", False)
+    assert f"refuse object {bad}" in ended.document["error"]
     assert f"refuse object {bad}" in ended.stderr
     assert "badTimezone" in ended.stderr
     assert imprint("repo", "list", "--data", "data", "--json").document["repos"] == []
@@ -235,6 +237,8 @@ def test_a_repository_that_lacks_objects_is_refused_and_nothing_is_kept(imprint,
     ended = imprint("import", str(source.folder), "acme/app", "--data", "data")
     assert ended.code == 1
     assert "could not read all" in ended.stderr
+    assert f"it lacks object {blob}" in ended.stderr
+    assert "'git fsck' in the source says more" in ended.stderr
     assert imprint("repo", "list", "--data", "data", "--json").document["repos"] == []
 
 
@@ -274,6 +278,9 @@ def test_a_server_is_given_the_same_and_no_command_line_shows_the_token(
     refused = imprint_process("import", str(source.folder), "acme/import", **options)
     assert refused.code == 1
     assert "badTimezone" in refused.stderr.splitlines()[-2]
+    assert "remote rejected" not in refused.stderr
+    known = imprint("repo", "list", "--data", str(sample.data), "--json").document["repos"]
+    assert "acme/import" not in {each["name"] for each in known}
     source("update-ref", "-d", "refs/heads/bad")
     ended = imprint_process("import", str(source.folder), "acme/import", "--json", **options)
     assert ended.code == 0, ended.stderr
@@ -348,3 +355,16 @@ def test_a_server_is_told_what_to_allow(sample, source, imprint_process, imprint
     assert ended.code == 0, ended.stderr
     assert ended.document["refs"] == len(refs_of(source))
     imprint("repo", "delete", "acme/allowed", "--grace", "0s", "--data", str(sample.data))
+
+
+def test_a_server_is_told_of_no_source_that_lacks_objects(sample, source, imprint_process, imprint) -> None:
+    blob = source("rev-parse", "HEAD:a.txt")
+    (source.folder / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    options = {"IMPRINT_SERVER": sample.url, "IMPRINT_TOKEN": sample.token}
+    refused = imprint_process("import", str(source.folder), "acme/lacking", "--json", **options)
+    assert refused.code == 1
+    assert f"it lacks object {blob}" in refused.document["error"]
+    assert "'git fsck' in the source says more" in refused.stderr
+    assert "disconnect" not in refused.stderr
+    known = imprint("repo", "list", "--data", str(sample.data), "--json").document["repos"]
+    assert "acme/lacking" not in {each["name"] for each in known}

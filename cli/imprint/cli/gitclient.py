@@ -8,7 +8,9 @@ Invariants:
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final, TextIO
@@ -101,8 +103,8 @@ class GitClient:
             raise CommandError(f"git {arguments[0]} failed: {done.stderr.strip()}")
         return done.stdout.removesuffix("\n")
 
-    def show(self, *arguments: str, stderr: TextIO | None = None) -> tuple[int, str]:
-        """Run git with its progress and questions on the terminal.
+    def show(self, *arguments: str, stderr: TextIO | Withheld | None = None) -> tuple[int, str]:
+        """Run git with its progress and questions on the terminal, or what it says in `stderr`.
 
         Returns:
             Its exit status, and the last of what it said.
@@ -126,7 +128,45 @@ class GitClient:
         return process.returncode, said
 
 
-def _pass_on(source: int, target: TextIO) -> str:
+class Withheld(io.TextIOBase):
+    """Passes git's progress on to a terminal, and keeps its whole lines until they are wanted.
+
+    Args:
+        target: the terminal, or what stands in for it.
+    """
+
+    def __init__(self, target: TextIO) -> None:
+        self._target = target
+        self._lines: list[str] = []
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        """Take what git says: a line that is to be overwritten is shown, any other is kept."""
+        *whole, self._rest = re.split(r"(?<=[\r\n])", self._rest + text)
+        for line in whole:
+            if line.endswith("\r"):
+                self._target.write(line)
+            else:
+                self._lines.append(line)
+        return len(text)
+
+    def flush(self) -> None:
+        """Let progress be seen."""
+        self._target.flush()
+
+    def end_progress(self) -> None:
+        """Clear what is left of it on a terminal."""
+        if self._target.isatty():
+            self._target.write("\r\x1b[K")
+
+    def release(self) -> None:
+        """Show the lines that were kept."""
+        self._target.write("".join([*self._lines, self._rest]))
+        self._lines, self._rest = [], ""
+        self._target.flush()
+
+
+def _pass_on(source: int, target: TextIO | Withheld) -> str:
     """Write everything from a pipe as it comes; return the last of it."""
     said = b""
     while piece := os.read(source, 8192):

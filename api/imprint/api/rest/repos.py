@@ -119,12 +119,14 @@ def delete_repository(
     access: Administrator,
     grace: Annotated[str, Query(max_length=40, description="how long it can be taken back")] = "7d",
 ) -> RepositoryAnswer:
-    """Hide a repository at once, and destroy it after the grace period."""
+    """Hide a repository at once, and destroy it after the grace period: with `0s` now, name and all."""
     grace_ms = parse_duration_ms(grace)
     if grace_ms is None:
         raise BadExpiry(grace)
     hosting = access.services.hosting
     record = hosting.delete(access.repository.record.name, access.principal, grace_ms=grace_ms)
+    if not grace_ms:
+        hosting.purge_due()
     return _describe(request, record)
 
 

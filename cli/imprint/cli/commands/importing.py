@@ -1,13 +1,16 @@
 """`imprint import`: take over an existing repository."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imprint.cli.call import Call, administers
-from imprint.cli.errors import ImportRefused
+from imprint.cli.errors import CommandError, ImportRefused
 from imprint.cli.output import counted
 from imprint.cli.ports import Document
+from imprint.store.errors import StoreError
 
 if TYPE_CHECKING:
     from imprint.cli.importing.findings import Allowance
@@ -49,6 +52,7 @@ def import_(
     surroundings = call.surroundings
     server = call.chosen_server()
     with (
+        _telling_programs(call, parsed),
         call.output.stage(f"importing {without_credentials(source)} into {parsed}"),
         open_source(source, surroundings.directory, surroundings.environment) as found,
     ):
@@ -63,6 +67,18 @@ def import_(
         raise ImportRefused(
             f"{counted(len(left), 'ref')} did not come along: {describe_left(left)}", hint="all others did"
         )
+
+
+@contextmanager
+def _telling_programs(call: Call, name: "RepositoryName") -> Iterator[None]:
+    """With `--json`, a refusal is a document too."""
+    try:
+        yield
+    except (CommandError, StoreError) as refused:
+        if call.as_json:
+            told = {"name": str(name), "imported": False, "error": refused.message, "hint": refused.hint}
+            call.output.document(told)
+        raise
 
 
 def _into_folder(

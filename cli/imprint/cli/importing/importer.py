@@ -17,14 +17,14 @@ import os
 import re
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Final, cast
 from urllib.parse import urlsplit
 
 from imprint.cli.errors import CommandError, ImportRefused, NothingFound, ServerRefused
-from imprint.cli.gitclient import GitClient
+from imprint.cli.gitclient import GitClient, Withheld
 from imprint.cli.importing.findings import collect_findings, describe_findings, explain_findings, leave_out
 from imprint.store.errors import BadRefName, PlumbingFailed, RepositoryMissing
 from imprint.store.plumbing import Plumbing
@@ -54,6 +54,11 @@ _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[^/:]+:[^:]")
 """A URL, or the short form of ssh that git-clone(1) describes: a colon before the first slash."""
 _REFUSED_OBJECT: Final = re.compile(r"object ([0-9a-f]{40,64}): (\w+): ([^;\n]*)")
 """How index-pack reports what git-fsck(1) calls a message id."""
+_LACKING: Final = re.compile(
+    r"(?:unable to read|[Cc]ould not read|bad object|missing \w+ object)"
+    r"(?: tree| blob)?[ ']+([0-9a-f]{40,64})"
+)
+"""How git says that an object is not there when it packs what is to be taken over."""
 _NOT_FOUND: Final = 404
 _MIB: Final = 1024**2
 _SHOWN_REFS: Final = 5
@@ -229,7 +234,7 @@ def _receive(source: Source, repository: Repository, hosting: Hosting, output: O
         receipt = receiver.receive(replace(push, pack=counted), repository)
         status, said = process.finish(check=False)
     if status and receipt.unpack_error is not None:
-        raise ImportRefused(
+        raise _explain_lack(source, said) or ImportRefused(
             f"git could not read all of {source.name}: {_last_line(said)}", hint="nothing was kept"
         )
     if receipt.unpack_error is not None:
@@ -286,6 +291,17 @@ def _explain_refusal(
     return ImportRefused(message, hint=hint)
 
 
+def _explain_lack(source: Source, said: str) -> ImportRefused | None:
+    """The refusal of a source in which an object is missing; None if that is not what git said."""
+    found = _LACKING.search(said)
+    if found is None:
+        return None
+    return ImportRefused(
+        f"git could not read all of {source.name}: it lacks object {found[1]}",
+        hint="nothing was kept; 'git fsck' in the source says more",
+    )
+
+
 def _last_line(text: str) -> str:
     return text.strip().rpartition("\n")[2]
 
@@ -303,7 +319,17 @@ def import_into_server(
         ServerRefused: the token does not allow it.
     """
     address = f"/api/repos/{name}"
-    _ensure_repository(client, address, name, source)
+    is_new = _ensure_repository(client, address, name, source)
+    try:
+        _fill(source, name, client, call, allowance)
+    except BaseException:
+        if is_new:
+            _remove_if_empty(client, address)
+        raise
+
+
+def _fill(source: Source, name: RepositoryName, client: Client, call: Call, allowance: Allowance) -> None:
+    address = f"/api/repos/{name}"
     if allowance.message_ids or allowance.reported:
         chosen = client.get(f"{address}/settings")["settings"]
         client.patch(
@@ -315,7 +341,8 @@ def import_into_server(
         client.patch(address, {"default_branch": source.head.short})
 
 
-def _ensure_repository(client: Client, address: str, name: RepositoryName, source: Source) -> None:
+def _ensure_repository(client: Client, address: str, name: RepositoryName, source: Source) -> bool:
+    """Make the repository if it is not there; whether it was made."""
     try:
         client.get(address)
     except ServerRefused as refused:
@@ -324,6 +351,15 @@ def _ensure_repository(client: Client, address: str, name: RepositoryName, sourc
         branch = source.head.short if source.head else "main"
         wish = {"name": str(name), "default_branch": branch, "object_format": source.algorithm.value}
         client.post("/api/repos", wish)
+        return True
+    return False
+
+
+def _remove_if_empty(client: Client, address: str) -> None:
+    """Take a repository away that was made for an import of which nothing came."""
+    with suppress(CommandError):  # why nothing came is what is to be said
+        if not client.get(f"{address}/refs", limit=1)["refs"]:
+            client.delete(address, grace="0s")
 
 
 def _push(source: Source, name: RepositoryName, client: Client, call: Call) -> None:
@@ -332,6 +368,7 @@ def _push(source: Source, name: RepositoryName, client: Client, call: Call) -> N
         f"^{prefix.decode()}*" if prefix.endswith(b"/") else f"^{prefix.decode()}" for prefix in _LEFT_BEHIND
     ]
     git = GitClient(call.surroundings.environment, source.folder).presenting(client.address, client.token)
+    words = Withheld(sys.stderr)
     status, said = git.show(
         "-c",
         f"core.hooksPath={os.devnull}",
@@ -344,11 +381,16 @@ def _push(source: Source, name: RepositoryName, client: Client, call: Call) -> N
         "+refs/*:refs/*",
         *left,
         *(f"^{name}" for name in source.nameless),
+        stderr=words,
     )
+    words.end_progress()
+    if status and (found := _REFUSED_OBJECT.search(said)):
+        raise _explain_refusal(source, name, found.group(), call.output)
+    if status and (lack := _explain_lack(source, said)):
+        raise lack
+    words.release()
     if not status:
         return
-    if found := _REFUSED_OBJECT.search(said):
-        raise _explain_refusal(source, name, found.group(), call.output)
     raise ImportRefused(f"git could not push {source.name} to {url}", hint="what git said is above")
 
 
