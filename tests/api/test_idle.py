@@ -38,6 +38,13 @@ def tight(tmp_path_factory, serve_at):
     return serve_at(tmp_path_factory.mktemp("tight"), TIGHT)
 
 
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory, serve_at):
+    """A server with no patience for heads."""
+    settings = ApiSettings(header_seconds_max=1.0, http_connections_max=4)
+    return serve_at(tmp_path_factory.mktemp("hasty"), settings)
+
+
 def connect(server) -> socket.socket:
     return socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=20)
 
@@ -51,6 +58,48 @@ def begin(server, token: str, method: str, path: str, kind: str, body: bytes) ->
     )
     client.sendall(head.encode() + body)
     return client
+
+
+HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize("said", [b"", HEAD, HEAD + b"\r\n" + HEAD], ids=["nothing", "half", "half a second"])
+def test_a_connection_without_a_whole_head_is_closed(hasty, said: bytes) -> None:
+    with connect(hasty) as client:
+        client.sendall(said)
+        begun = time.monotonic()
+        with contextlib.suppress(OSError):
+            for number in range(100):  # a byte now and then does not prolong it
+                client.settimeout(0.1)
+                with contextlib.suppress(TimeoutError):
+                    if not client.recv(65_536):
+                        break
+                if said:
+                    client.sendall(b"X: %d\r\n" % number)
+        assert 0.5 < time.monotonic() - begun < 8
+
+
+def test_a_connection_that_has_served_may_rest_and_go_on(hasty) -> None:
+    with connect(hasty) as client:
+        for _ in range(2):
+            client.sendall(HEAD + b"\r\n")
+            assert b" 200 " in client.recv(65_536)
+            time.sleep(1.5)
+
+
+def test_connections_beyond_the_bound_are_closed_and_others_go_on(hasty) -> None:
+    assert until(lambda: not hasty.process.server_state.connections)
+    with contextlib.ExitStack() as stack:
+        first = [stack.enter_context(connect(hasty)) for _ in range(4)]
+        assert until(lambda: len(hasty.process.server_state.connections) == 4)
+        with contextlib.suppress(ConnectionResetError):
+            assert stack.enter_context(connect(hasty)).recv(1000) == b""
+        first[0].sendall(HEAD + b"\r\n")
+        assert b" 200 " in first[0].recv(65_536)
+    assert until(lambda: not hasty.process.server_state.connections)
+    with connect(hasty) as later:
+        later.sendall(HEAD + b"\r\n")
+        assert b" 200 " in later.recv(65_536)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -277,6 +278,25 @@ def test_a_certificate_that_ends_while_it_is_used_is_refused_at_the_next_reading
     clock.advance(4 * 24 * 3600 * 1000)
     with pytest.raises(TlsFailed, match="ended"):
         certificate.reload()
+
+
+def test_a_client_of_tls_that_sends_no_request_is_hung_up_on(run, authority, tmp_path) -> None:
+    files = authority.issue()
+    server = run(
+        tmp_path / "data",
+        tls=[str(files.certificate), str(files.key)],
+        settings={"header_seconds_max": 1.0},
+    )
+    context = ssl.create_default_context(cafile=str(authority.path))
+    port = int(server.url.rpartition(":")[2])
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as client,
+    ):
+        client.sendall(b"GET /healthz HTTP/1.1\r\n")
+        with suppress(ConnectionResetError, ssl.SSLEOFError):
+            assert client.recv(1000) == b""
+    assert server.http.get("/healthz").status_code == 200
 
 
 # -- proxies -------------------------------------------------------------------------------------------------

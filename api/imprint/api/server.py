@@ -28,6 +28,7 @@ from anyio import create_task_group
 
 from imprint.api.app import create_app
 from imprint.api.errors import TlsFailed
+from imprint.api.running.connections import bound_protocol
 from imprint.api.running.crew import Crew
 from imprint.api.running.proxy import parse_proxies
 from imprint.api.running.sockets import Sockets, address_of, listen, ssh_address_of
@@ -219,6 +220,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=bound_protocol(settings),
                 lifespan="on",
                 ws="none",
                 log_config=None,

@@ -23,8 +23,8 @@ class ApiSettings:
             an answer.
         first_byte_seconds_max: how long a git client may keep the server waiting for the first byte of a
             request, and for each further one of a fetch request, which clients send in one go.
-        header_seconds_max: how long an HTTP client may take for TLS and the head of a request, from its first
-            byte on where the connection has served another before.
+        header_seconds_max: how long an HTTP client may take for the head of a request, from the begin of the
+            connection, or from its first byte where the connection has served another.
         http_connections_max: HTTP connections at the same time, in one process; further ones are closed.
         json_bytes_max: body of a REST request; a commit may be larger, see `Limits.commit_bytes_max`.
         negotiation_bytes_max: body of a fetch request, inflated.
