@@ -252,3 +252,14 @@ def terminal_environment() -> dict[str, str]:
 
     names = {"GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "a@b.c", "GIT_COMMITTER_NAME": "Ada"}
     return {**os.environ, **names, "GIT_COMMITTER_EMAIL": "a@b.c", "TERM": "xterm", "COLUMNS": "120"}
+
+
+def test_the_audit_has_a_row_for_each_bot(imprint, work_tree) -> None:
+    work_tree.commit_file("a.txt", "a\n")
+    work_tree.commit_file("lock", "1\n", "bump", author_name="dependabot[bot]", author_email="x@example.com")
+    shown = imprint("audit", cwd=work_tree.folder)
+    assert shown.code == 0
+    assert [line.split() for line in shown.stdout.splitlines() if "dependabot" in line] == [
+        ["dependabot", "1", "1"]
+    ]
+    assert "WITHOUT AN AGENT" in shown.stdout

@@ -337,3 +337,10 @@ def test_what_the_server_cannot_take_is_named_as_the_option_it_comes_from(ask) -
     ended = ask("token", "create", *given, "--can", "bogus")
     assert ended.code == 2
     assert ended.stderr.startswith("imprint: error: --can: ")
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_question_is_said_to_be_empty(ask, text: str) -> None:
+    ended = ask("search", text, *REPO)
+    assert ended.code == 2
+    assert "the question is empty" in ended.stderr

@@ -138,6 +138,11 @@ class Client:
         try:
             answer = self._http.request(method, address, **content)
         except httpx.ConnectError as failed:
+            if "CERTIFICATE_VERIFY_FAILED" in str(failed):
+                raise ServerUnreachable(
+                    f"the certificate of {self.address} is not trusted: {failed}",
+                    hint="if it is the right one, trust it with SSL_CERT_FILE=FILE, its authority in PEM",
+                ) from failed
             raise ServerUnreachable(
                 f"nothing answers at {self.address}: {failed}", hint="is 'imprint serve' running there?"
             ) from failed

@@ -115,6 +115,10 @@ def audit(call: Call) -> None:
             for one in answer["agents"]
         ]
         output.table(["agent", "commits", "lines", "models"], agents, numbers="commits lines")
+    if answer.get("actors"):  # people and bots that claims name: with the agents, all that is known
+        output.line()
+        actors = [[one["actor"], one["commits"], one["lines"]] for one in answer["actors"]]
+        output.table(["without an agent", "commits", "lines"], actors, numbers="commits lines")
     months = answer["months"]
     if months:
         output.line()

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from imprint.cli.call import Call, reads
-from imprint.cli.errors import NothingFound
+from imprint.cli.errors import NothingFound, UsageProblem
 from imprint.cli.output import Output, counted
 from imprint.cli.ports import Document, SearchWish
 
@@ -34,6 +34,8 @@ def search(
 
     Exit code 1 when nothing was found.
     """
+    if not text.strip():
+        raise UsageProblem("the question is empty", hint="give words or identifiers, such as 'retry policy'")
     with call.reading() as place:
         answer = place.search(SearchWish(text, limit, path, language), call.ref)
     if call.as_json:

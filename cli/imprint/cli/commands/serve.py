@@ -1,5 +1,6 @@
 """`imprint serve`: a server on one data folder."""
 
+import ipaddress
 import shlex
 import threading
 from pathlib import Path
@@ -77,6 +78,11 @@ def serve(  # noqa: PLR0913 - an option each
     tls = _check(here, tls_cert, tls_key, public_url, with_sample=sample)
     root = call.surroundings.directory / data
     key_path = None if key_file is None else call.surroundings.directory / key_file
+    if tls is None and not public_url.lower().startswith("https://") and not _is_loopback(host):
+        call.output.note(
+            f"warning: at {host} without TLS, tokens travel in the clear: give --tls-cert and --tls-key, or "
+            "--public-url https://... of a proxy with TLS in front"
+        )
     with _Starting(call.output) as starting:
         from imprint.api.running.tls import TlsFiles
         from imprint.api.server import serve as serve_api
@@ -105,6 +111,13 @@ def serve(  # noqa: PLR0913 - an option each
         )
     welcome.finish()
     raise typer.Exit(code)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _check(
