@@ -14,6 +14,7 @@ Source: the chapters "Explicit Locking", "Transaction Isolation" and "Write Ahea
 from __future__ import annotations
 
 import logging
+import shlex
 import struct
 import time
 from contextlib import contextmanager
@@ -45,6 +46,9 @@ _BROKEN: Final = (DBAPIError, OSError, struct.error)
 """What the driver raises when the connection breaks: not all of it is of its own kind."""
 _UNICODE_STATES: Final = frozenset({"22021", "22P05"})
 """SQLSTATE of a text that cannot be stored: it holds a NUL, or is no valid Unicode."""
+_NO_DATABASE: Final = "3D000"
+"""SQLSTATE of a database that is not there."""
+_PORT: Final = 5432
 _SCHEMES: Final = frozenset({"postgresql", "postgres"})
 
 T = TypeVar("T")
@@ -62,7 +66,8 @@ class PostgresDatabase:
 
     def __init__(self, url: str) -> None:
         self._engine = _make_engine(url)
-        self.place = f"{self._engine.url.host or 'localhost'}/{self._engine.url.database}"
+        address = self._engine.url
+        self.place = f"{address.host or 'localhost'}:{address.port or _PORT}/{address.database}"
         """Which database this is, without user or password."""
 
     @contextmanager
@@ -164,6 +169,11 @@ class PostgresDatabase:
         if facts.get("C") in _UNICODE_STATES:
             return BadInput("a text holds a NUL or is no valid Unicode: the database cannot keep it")
         text = facts.get("M") or str(getattr(failure, "orig", failure)) or type(failure).__name__
+        if facts.get("C") == _NO_DATABASE:
+            where, _, name = self.place.partition("/")
+            host, _, port = where.rpartition(":")
+            make = shlex.join(["createdb", "-h", host, "-p", port, name])
+            return StorageFailed(f"the database {self.place}: {text}", hint=f"make it first: {make}")
         return StorageFailed(
             f"the database {self.place}: {text}",
             hint="check that PostgreSQL runs and is reachable; the next request tries again",

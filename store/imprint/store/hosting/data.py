@@ -103,6 +103,8 @@ class DataFolder:
                 _place_catalogue(root, key_file, catalogue_url)
                 master_key = _settle(root, key_file, lock, wait_seconds)
             except BaseException:
+                if catalogue_url is not None and not (root / "ground").exists():
+                    (root / "catalogue-url").unlink(missing_ok=True)  # of no folder, or a foreign one's
                 os.close(lock)
                 raise
         return cls(root, key_file, master_key, lock)
