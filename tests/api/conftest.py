@@ -162,8 +162,9 @@ def start(
         ready.set()
 
     server = Server(app, settings, Ending(settings.stop_seconds, str), on_ready)
-    server.speak_ssh(ssh_socket)
-    thread = threading.Thread(target=server.run_on, args=(listen("127.0.0.1", 0),), daemon=True)
+    http_socket = listen("127.0.0.1", 0)
+    server.speak_ssh(ssh_socket, http=http_socket)
+    thread = threading.Thread(target=server.run_on, args=(http_socket,), daemon=True)
     thread.start()
     assert ready.wait(30), "the server did not start"
     return hosting, ledger, library, app, server, thread, [addresses[0], ssh_address_of(ssh_socket)]

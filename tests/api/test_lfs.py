@@ -692,6 +692,7 @@ def test_a_key_gets_a_pass_for_what_its_token_may(server, name, keys) -> None:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["expires_in"] == 3600
+    assert told["href"] == f"{server.url}/{name}.git/info/lfs"
     secret = told["header"]["Authorization"].removeprefix("Bearer ")
     reader = Caller(server, name, secret)
     assert reader.batch(b"x", operation="download")[0]["error"]["code"] == 404

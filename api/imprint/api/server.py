@@ -163,7 +163,7 @@ def serve_on(  # noqa: PLR0913 - as `serve`
         if sockets.tls is not None:
             server.certificate = Certificate(sockets.tls, hosting.clock)
         if (ssh := sockets.ssh) is not None:
-            server.speak_ssh(ssh, lambda: on_ssh_ready(ssh_address_of(ssh)))
+            server.speak_ssh(ssh, lambda: on_ssh_ready(ssh_address_of(ssh)), http=sockets.http)
         return server.run_on(sockets.http)
 
 
@@ -244,12 +244,20 @@ class Server(uvicorn.Server):
         self.certificate: Certificate | None = None
         """What HTTPS is served with; None for plain HTTP."""
 
-    def speak_ssh(self, listener: socket.socket, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Serve git over SSH too, at a socket that listens, as soon as the server runs."""
+    def speak_ssh(
+        self,
+        listener: socket.socket,
+        on_ready: Callable[[], None] = lambda: None,
+        *,
+        http: socket.socket | None = None,
+    ) -> None:
+        """Serve git over SSH too, at a socket that listens, as soon as the server runs; HTTP is at `http`."""
         from imprint.api.ssh.host_key import ensure_host_key
         from imprint.api.ssh.listener import SshListener
 
         ssh = SshListener(self._services, ensure_host_key(self._services.hosting.folder))
+        if http is not None:
+            ssh.http = ("http" if self.certificate is None else "https", http.getsockname()[1])
 
         async def start() -> None:
             await ssh.start(listener)

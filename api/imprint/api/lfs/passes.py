@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def lfs_authenticate(
-    services: Services, principal: Principal, name: RepositoryName, verb: Verb
+    services: Services, principal: Principal, name: RepositoryName, verb: Verb, address: str = ""
 ) -> dict[str, object]:
     """A pass for a repository, in the form of an action of a batch.
 
-    The address is in it where the operator said how clients reach the server; else clients guess one, which
-    is right where HTTPS is served on the host of the SSH side.
+    The address in it is how clients reach the server as the operator said, or else `address`; where neither
+    is known clients guess HTTPS on the host of the SSH side.
 
     Raises:
         RepositoryMissing: there is none, or the token may not see it.
@@ -34,6 +34,6 @@ def lfs_authenticate(
         "header": {"Authorization": f"Bearer {secret}"},
         "expires_in": max(1, good_ms // 1000),
     }
-    if public_url := services.settings.public_url:
+    if public_url := services.settings.public_url or address:
         told["href"] = f"{public_url}/{record.name}.git/info/lfs"
     return told

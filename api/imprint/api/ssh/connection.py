@@ -71,6 +71,7 @@ class Connection(asyncssh.SSHServerConnection):
         self.sessions: set[Session] = set()
         """Those that run, and those whose command has not come yet."""
         self.is_leaving = False
+        self.http: tuple[str, int] | None = None
         """Whether no more commands are taken."""
         self._has_ended = False
         self._on_end = on_end
@@ -143,6 +144,14 @@ class Connection(asyncssh.SSHServerConnection):
         if is_valid and msg:
             self._blob = key_data
         return is_valid
+
+    def http_address(self) -> str:
+        """Where the client reaches the HTTP side: the host that it came to; empty where that is not known."""
+        name = self.get_extra_info("sockname")
+        if self.http is None or not name:
+            return ""
+        (scheme, port), host = self.http, str(name[0]).removeprefix("::ffff:")
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def authenticate(self) -> Principal:
         """Whose key the client has proven; errors as in `Hosting.authenticate_key`. Called from a thread."""

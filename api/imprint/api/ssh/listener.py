@@ -62,6 +62,8 @@ class SshListener:
         self._options = _make_options(services, host_key)
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
+        self.http: tuple[str, int] | None = None
+        """Scheme and port of the HTTP side, which Git LFS is sent to; None where that is not known."""
 
     @property
     def commands(self) -> int:
@@ -99,6 +101,7 @@ class SshListener:
         if len(self._connections) >= settings.ssh_connections_max or strangers >= settings.ssh_logins_max:
             return _Refusal()
         connection = Connection(self._options, self._services, self._connections.discard)
+        connection.http = self.http
         self._connections.add(connection)
         return connection
 

@@ -58,6 +58,10 @@ class Carrier(Protocol):
         """Whether that is so because new keys are being agreed on, of whose end nobody tells."""
         ...
 
+    def http_address(self) -> str:
+        """Where the client reaches the HTTP side; empty where that is not known."""
+        ...
+
     def authenticate(self) -> Principal:
         """Whose key the client has proven; errors as in `Hosting.authenticate_key`. Called from a thread."""
         ...
@@ -219,7 +223,9 @@ class Session(asyncssh.SSHServerSession[bytes]):
 
     def _give_pass(self, wish: PassCommand, principal: Principal) -> None:
         """Tell Git LFS where to go with which credential. Called from a thread."""
-        told = lfs_authenticate(self._services, principal, wish.name, wish.verb)
+        told = lfs_authenticate(
+            self._services, principal, wish.name, wish.verb, self._connection.http_address()
+        )
         self._outlet.write(json.dumps(told).encode() + b"\n")
         self._outlet.finish()
 
