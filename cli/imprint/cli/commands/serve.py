@@ -76,13 +76,8 @@ def serve(  # noqa: PLR0913 - an option each
     """
     here = call.surroundings.directory
     tls = _check(here, tls_cert, tls_key, public_url, with_sample=sample)
-    root = call.surroundings.directory / data
-    key_path = None if key_file is None else call.surroundings.directory / key_file
-    if tls is None and not public_url.lower().startswith("https://") and not _is_loopback(host):
-        call.output.note(
-            f"warning: at {host} without TLS, tokens travel in the clear: give --tls-cert and --tls-key, or "
-            "--public-url https://... of a proxy with TLS in front"
-        )
+    root, key_path = here / data, None if key_file is None else here / key_file
+    _warn_of_clear_tokens(call.output, host, is_covered=bool(tls) or public_url.startswith("https://"))
     with _Starting(call.output) as starting:
         from imprint.api.running.tls import TlsFiles
         from imprint.api.server import serve as serve_api
@@ -113,11 +108,17 @@ def serve(  # noqa: PLR0913 - an option each
     raise typer.Exit(code)
 
 
-def _is_loopback(host: str) -> bool:
+def _warn_of_clear_tokens(output: Output, host: str, *, is_covered: bool) -> None:
+    """Say what plain HTTP means where other machines reach it."""
     try:
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+        is_loopback = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
-        return False
+        is_loopback = False
+    if not is_loopback and not is_covered:
+        output.note(
+            f"warning: at {host} without TLS, tokens travel in the clear: give --tls-cert and --tls-key, or "
+            "--public-url https://... of a proxy with TLS in front"
+        )
 
 
 def _check(
