@@ -173,6 +173,7 @@ def test_a_multi_pack_index_changes_nothing(bare, objects):
 def test_objects_that_nobody_closed_release_their_files(bare):
     """Warnings are errors here: a file that is left open to the collector would be one."""
     [blob] = add_pack(bare, os.urandom(100_000))
+    gc.collect()  # what tests before this one left
     before = open_files()
     objects = GitObjects(bare.folder / "objects")
     objects.read_blob(blob)
