@@ -6,6 +6,7 @@ import io
 import os
 import threading
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
