@@ -1,4 +1,4 @@
-"""Files and names that survive a crash of the machine once the call returns."""
+"""Files and names that survive a crash of the machine once the call returns; and which file a name is."""
 
 from __future__ import annotations
 
@@ -35,3 +35,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_file_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is the one at the path now: not one that was removed or replaced meanwhile."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

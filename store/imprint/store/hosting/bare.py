@@ -18,7 +18,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.durable import sync_folder, write_durably
+from imprint.store.durable import is_file_at, sync_folder, write_durably
 from imprint.store.errors import StorageFailed
 from imprint.store.types import HashAlgorithm
 
@@ -141,7 +141,7 @@ def _held(marker: Path) -> Iterator[int]:
         descriptor = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if _is_at(descriptor, marker):
+            if is_file_at(descriptor, marker):
                 yield descriptor
                 return
         finally:
@@ -157,19 +157,10 @@ def _held_if_free(marker: Path) -> Iterator[int | None]:
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        free = _is_at(descriptor, marker)
+        free = is_file_at(descriptor, marker)
     except BlockingIOError:
         free = False
     try:
         yield descriptor if free else None
     finally:
         os.close(descriptor)
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return False
-    held = os.fstat(descriptor)
-    return (held.st_dev, held.st_ino) == (found.st_dev, found.st_ino)

@@ -23,7 +23,7 @@ import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from imprint.store.durable import sync_folder
+from imprint.store.durable import is_file_at, sync_folder
 from imprint.store.errors import LargeObjectMissing, StorageFailed
 from imprint.store.lfs.pointer import LargeObjectId, Pointer
 from imprint.store.lfs.ports import LargeObjects, Upload, copy_verified
@@ -129,7 +129,7 @@ class FileLargeObjects(LargeObjects):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-                if not _is_at(descriptor, path):  # swept before it was held
+                if not is_file_at(descriptor, path):  # swept before it was held
                     continue
                 try:
                     yield path, file
@@ -145,7 +145,7 @@ def _remove_if_dead(path: Path) -> bool:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not _is_at(descriptor, path):  # it has become an object
+        if not is_file_at(descriptor, path):  # it has become an object
             return False
         path.unlink()
     except (BlockingIOError, FileNotFoundError):
@@ -154,13 +154,6 @@ def _remove_if_dead(path: Path) -> bool:
         return True
     finally:
         os.close(descriptor)
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from imprint.store.errors import PlumbingFailed, StorageFailed
 from imprint.store.hosting.followers import Stopped, never
 from imprint.store.plumbing import CHILD_NICENESS
-from imprint.store.receive.quarantine import open_quarantine
+from imprint.store.receive.quarantine import open_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -111,14 +111,8 @@ class Work:
             StorageFailed: there is no room for them beside what pushes need.
         """
         files = (self.pack_dir / f"{name}.pack" for name in names)
-        with open_quarantine(
-            self.git_dir,
-            self.hosting.ids.new_id("work"),
-            self.repository.view.plumbing,
-            self.algorithm,
-            self.hosting.limits.quarantine_bytes_free_min
-            + sum(path.stat().st_size for path in files if path.exists()),
-        ) as quarantine:
+        more_bytes = sum(path.stat().st_size for path in files if path.exists())
+        with open_in(self.repository, self.hosting, "work", more_bytes=more_bytes) as quarantine:
             yield quarantine
 
     def run(self, plumbing: Plumbing, *arguments: str, stdin: bytes = b"") -> bytes:

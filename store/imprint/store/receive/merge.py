@@ -34,13 +34,12 @@ from imprint.store.objects.ports import ObjectKind
 from imprint.store.receive.commit import ATTEMPTS_MAX, make_identities, verify_caller
 from imprint.store.receive.docket import is_stale
 from imprint.store.receive.push import Push, RefCommand
-from imprint.store.receive.quarantine import open_quarantine
+from imprint.store.receive.quarantine import open_in
 from imprint.store.refs.hidden import HiddenRefs
 from imprint.store.types import Anything, ObjectId, RefName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
     from imprint.store.actors import Principal
     from imprint.store.events import Event, SessionClaim
@@ -174,7 +173,7 @@ def merge(
     for _ in range(ATTEMPTS_MAX):
         target = work.find_target()
         first = first or target
-        with _quarantine(repository, receiver.hosting) as quarantine:
+        with open_in(repository, receiver.hosting, "merge") as quarantine:
             step("quarantined")
             joined = _join(quarantine.beside, target, source, allow_unrelated=request.allow_unrelated)
             work.verify_wished(joined)
@@ -207,7 +206,7 @@ def preview(
     """
     commit = find_source(repository, source)
     head = find_source(repository, target)
-    with _quarantine(repository, hosting) as quarantine:
+    with open_in(repository, hosting, "merge") as quarantine:
         return _join(quarantine.beside, head, commit, allow_unrelated=allow_unrelated)
 
 
@@ -224,16 +223,6 @@ def find_source(repository: Repository, source: RefName | ObjectId) -> ObjectId:
             raise RefMissing(f"no branch {source.short!r}")
         source = value.peeled or value.id
     return repository.view.objects.read_commit(source).id
-
-
-def _quarantine(repository: Repository, hosting: Hosting) -> AbstractContextManager[Quarantine]:
-    return open_quarantine(
-        repository.git_dir,
-        hosting.ids.new_id("merge"),
-        repository.view.plumbing,
-        repository.record.algorithm,
-        hosting.limits.quarantine_bytes_free_min,
-    )
 
 
 def _join(plumbing: Plumbing, target: ObjectId, source: ObjectId, *, allow_unrelated: bool) -> Joined:

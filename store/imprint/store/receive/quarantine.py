@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from imprint.store.durable import is_file_at
 from imprint.store.errors import LimitExceeded, PlumbingFailed, ProtocolError, PushRefused, StorageFailed
 from imprint.store.events import PackRecord
 from imprint.store.lfs.absent import CANDIDATES_MAX
@@ -33,7 +34,9 @@ from imprint.store.types import HashAlgorithm, ObjectId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
+    from imprint.store.hosting.repositories import Hosting, Repository
     from imprint.store.hosting.settings import Strictness
     from imprint.store.limits import Limits
     from imprint.store.plumbing import GitProcess, Plumbing
@@ -262,6 +265,26 @@ def open_quarantine(
         os.close(descriptor)
 
 
+def open_in(
+    repository: Repository, hosting: Hosting, purpose: str, *, more_bytes: int = 0
+) -> AbstractContextManager[Quarantine]:
+    """Make a quarantine in a hosted repository, as `open_quarantine` does.
+
+    Args:
+        repository: where.
+        hosting: whose ids and limits.
+        purpose: what its id begins with.
+        more_bytes: free disk that is needed beyond what pushes need.
+    """
+    return open_quarantine(
+        repository.git_dir,
+        hosting.ids.new_id(purpose),
+        repository.view.plumbing,
+        repository.record.algorithm,
+        hosting.limits.quarantine_bytes_free_min + more_bytes,
+    )
+
+
 def quarantines_dir(git_dir: Path) -> Path:
     """Where the quarantines of a repository are."""
     return git_dir / "imprint" / "quarantine"
@@ -285,16 +308,9 @@ def _make_folder(parent: Path, name: str) -> tuple[Path, int]:
         with suppress(FileNotFoundError):
             descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if _is_file_at(descriptor, folder / "lock"):
+            if is_file_at(descriptor, folder / "lock"):
                 return folder, descriptor
             os.close(descriptor)
-
-
-def _is_file_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _lay_out(folder: Path, algorithm: HashAlgorithm) -> None:

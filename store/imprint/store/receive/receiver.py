@@ -37,11 +37,10 @@ from imprint.store.receive import packs
 from imprint.store.receive.connect import Connectivity, find_tips, is_ancestor
 from imprint.store.receive.docket import Docket, describe_stale
 from imprint.store.receive.push import Push, Receipt, RefCommand, UpdateResult
-from imprint.store.receive.quarantine import drain, open_quarantine
+from imprint.store.receive.quarantine import drain, open_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from imprint.store.events import Event, PackRecord, SessionClaim
@@ -132,7 +131,7 @@ class Receiver:
             if push.pack:
                 drain(push.pack)
             return docket.make_receipt()
-        with self._quarantine(repository) as quarantine:
+        with open_in(repository, self.hosting, "push") as quarantine:
             self._step("quarantined")
             try:
                 unpacked = self._unpack(push, quarantine, rules)
@@ -157,15 +156,6 @@ class Receiver:
         return docket.make_receipt(event, warnings=warnings)
 
     # -- the steps, in order ------------------------------------------------------------------------
-
-    def _quarantine(self, repository: Repository) -> AbstractContextManager[Quarantine]:
-        return open_quarantine(
-            repository.git_dir,
-            self.hosting.ids.new_id("push"),
-            repository.view.plumbing,
-            repository.record.algorithm,
-            self.hosting.limits.quarantine_bytes_free_min,
-        )
 
     def _unpack(self, push: Push, quarantine: Quarantine, rules: ReceiveRules) -> Unpacked | None:
         if push.pack is None:
