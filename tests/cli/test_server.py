@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imprint.cli.sample.story import REPOSITORY, STORY
-from imprint.store.provenance.claims import Evidence
+from imprint.store.evidence.claims import Evidence
 
 REPO = ("--repo", REPOSITORY)
 SQUASH = "9760468b8a3accc8944e9a09fb07093c2adfe271"

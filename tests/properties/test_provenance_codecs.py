@@ -5,18 +5,18 @@ import subprocess
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from imprint.store.objects.ports import Commit, Identity
-from imprint.store.provenance.claims import Evidence
-from imprint.store.provenance.gitai import (
+from imprint.store.evidence.claims import Evidence
+from imprint.store.formats.gitai import (
     Attestation,
     Note,
     note_claims,
     parse_note,
     render_note,
 )
-from imprint.store.provenance.identities import identity_claims
-from imprint.store.provenance.lines import Span, pack_spans, unpack_spans
-from imprint.store.provenance.trailers import message_claims, parse_trailers
+from imprint.store.formats.identities import identity_claims
+from imprint.store.formats.trailers import message_claims, parse_trailers
+from imprint.store.history.blame import Span, pack_spans, unpack_spans
+from imprint.store.objects.ports import Commit, Identity
 from imprint.store.types import ObjectId
 
 HEX = "0123456789abcdef"

@@ -15,8 +15,8 @@ from imprint.store.errors import (
     StaleUpdate,
 )
 from imprint.store.events import MERGED_BY_US, EventKind
+from imprint.store.evidence.claims import Evidence
 from imprint.store.hosting.access import SessionSeed
-from imprint.store.provenance.claims import Evidence
 from imprint.store.provenance.expand import ProvenanceFollower
 from imprint.store.provenance.ledger import Ledger
 from imprint.store.receive.branch import create_branch, delete_branch

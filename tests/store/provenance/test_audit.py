@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from imprint.store.actors import ActorKind
+from imprint.store.evidence.claims import Evidence
 from imprint.store.hosting.access import SessionSeed
 from imprint.store.provenance.audit import audit
-from imprint.store.provenance.claims import Evidence
 from imprint.store.provenance.expand import expand_clone
 from imprint.store.provenance.ledger import Ledger
 from imprint.store.types import ObjectId

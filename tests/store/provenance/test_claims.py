@@ -1,6 +1,6 @@
 """How claims are ranked, joined and found for a line."""
 
-from imprint.store.provenance.claims import (
+from imprint.store.evidence.claims import (
     Claim,
     Evidence,
     LineRange,

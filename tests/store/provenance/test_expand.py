@@ -6,8 +6,8 @@ import pytest
 
 from imprint.store.actors import ActorKind
 from imprint.store.events import EventKind, SessionClaim
+from imprint.store.evidence.claims import Evidence, LineRange
 from imprint.store.hosting.access import SessionSeed
-from imprint.store.provenance.claims import Evidence, LineRange
 from imprint.store.provenance.expand import ProvenanceFollower, expand_clone
 from imprint.store.provenance.ledger import Ledger
 from imprint.store.types import ObjectId

@@ -6,8 +6,8 @@ import pytest
 
 from imprint.store.actors import ActorKind
 from imprint.store.errors import PathMissing
+from imprint.store.evidence.claims import Evidence
 from imprint.store.hosting.access import SessionSeed, transcript_key
-from imprint.store.provenance.claims import Evidence
 from imprint.store.provenance.expand import expand_clone
 from imprint.store.provenance.explain import blame, why
 from imprint.store.provenance.render import blame_json, explanation_json

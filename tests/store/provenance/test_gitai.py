@@ -5,8 +5,8 @@ import json
 import pytest
 
 from imprint.store.errors import BadPath
-from imprint.store.provenance.claims import LineRange
-from imprint.store.provenance.gitai import Attestation, Note, note_claims, parse_note, render_note
+from imprint.store.evidence.claims import LineRange
+from imprint.store.formats.gitai import Attestation, Note, note_claims, parse_note, render_note
 from imprint.store.types import ObjectId
 
 COMMIT = ObjectId("7" * 40)

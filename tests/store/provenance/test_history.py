@@ -3,7 +3,7 @@
 import pytest
 
 from imprint.store.errors import PlumbingFailed
-from imprint.store.provenance.history import (
+from imprint.store.history.reading import (
     WALKED_COMMITS_MAX,
     isolated,
     iter_added_lines,

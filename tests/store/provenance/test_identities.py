@@ -2,8 +2,7 @@
 
 import pytest
 
-from imprint.store.objects.ports import Commit, Identity
-from imprint.store.provenance.identities import (
+from imprint.store.formats.identities import (
     AGENTS,
     SERVICES,
     Identification,
@@ -13,6 +12,7 @@ from imprint.store.provenance.identities import (
     normalise_tool,
     read_model,
 )
+from imprint.store.objects.ports import Commit, Identity
 from imprint.store.types import ObjectId
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from imprint.store.errors import StorageFailed
 from imprint.store.events import Event, EventKind
-from imprint.store.provenance.claims import Claim, Evidence, LineRange
-from imprint.store.provenance.gitai import NoteProblem
+from imprint.store.evidence.claims import Claim, Evidence, LineRange
+from imprint.store.formats.gitai import NoteProblem
 from imprint.store.provenance.ledger import SCHEMA_VERSION, Ledger
 from imprint.store.provenance.rows import CachedOrigins, Expansion, NoteRecord, NotesChange
 from imprint.store.types import ObjectId

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from imprint.store.errors import PathMissing
-from imprint.store.provenance.lines import count_lines, is_binary, line_origin, line_origins
+from imprint.store.history.blame import count_lines, is_binary, line_origin, line_origins
 from imprint.store.types import ObjectId
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from imprint.store.evidence.claims import Evidence
+from imprint.store.formats.trailers import message_claims, parse_trailers
 from imprint.store.objects.ports import Commit, Identity
-from imprint.store.provenance.claims import Evidence
-from imprint.store.provenance.trailers import message_claims, parse_trailers
 from imprint.store.types import ObjectId
 
 SOMEBODY = Identity("Ada", "ada@example.com", 0, 0)

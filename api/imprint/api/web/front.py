@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from imprint.api.services import server_address
 from imprint.api.web.origins import Origin, Teller
 from imprint.api.web.places import place_address, repository_address, revision_of
-from imprint.store.provenance.claims import unknown
+from imprint.store.evidence.claims import unknown
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from imprint.api.services import Access
     from imprint.store.catalog.ports import RefSnapshot
-    from imprint.store.provenance.claims import Evidence
+    from imprint.store.evidence.claims import Evidence
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
 

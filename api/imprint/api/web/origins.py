@@ -19,8 +19,8 @@ from imprint.store.provenance.explain import blame
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from imprint.store.evidence.claims import Claim
     from imprint.store.objects.ports import Commit, Objects
-    from imprint.store.provenance.claims import Claim
     from imprint.store.provenance.explain import BlameLine
     from imprint.store.provenance.ledger import Ledger
     from imprint.store.types import ObjectId

@@ -22,13 +22,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.objects.codec import SUBMODULE_MODE
-from imprint.store.objects.ports import ObjectKind
-from imprint.store.objects.trees import iter_files
-from imprint.store.provenance.claims import Claim, Evidence
-from imprint.store.provenance.gitai import METHOD as GIT_AI
-from imprint.store.provenance.history import isolated, iter_commits, list_commits
-from imprint.store.provenance.lines import (
+from imprint.store.evidence.claims import Claim, Evidence
+from imprint.store.formats.gitai import METHOD as GIT_AI
+from imprint.store.history.blame import (
     Span,
     blame_spans,
     holds_binary,
@@ -36,6 +32,10 @@ from imprint.store.provenance.lines import (
     pack_spans,
     unpack_spans,
 )
+from imprint.store.history.reading import isolated, iter_commits, list_commits
+from imprint.store.objects.codec import SUBMODULE_MODE
+from imprint.store.objects.ports import ObjectKind
+from imprint.store.objects.trees import iter_files
 from imprint.store.provenance.rows import CachedOrigins
 
 if TYPE_CHECKING:

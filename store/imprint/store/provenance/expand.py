@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.store.actors import ActorKind
 from imprint.store.events import MERGED_BY_US, EventKind
-from imprint.store.hosting.followers import Stopped, never
-from imprint.store.objects.ports import ObjectKind
-from imprint.store.provenance.claims import Claim, Evidence, merge_claims
-from imprint.store.provenance.gitai import NOTES_REF, note_claims, parse_note, read_authors
-from imprint.store.provenance.history import (
+from imprint.store.evidence.claims import Claim, Evidence, merge_claims
+from imprint.store.formats.gitai import NOTES_REF, note_claims, parse_note, read_authors
+from imprint.store.formats.identities import identity_claims
+from imprint.store.formats.trailers import message_claims
+from imprint.store.history.reading import (
     iter_added_lines,
     iter_commits,
     iter_objects,
@@ -36,9 +36,9 @@ from imprint.store.provenance.history import (
     list_descendants,
     walk_commits,
 )
-from imprint.store.provenance.identities import identity_claims
+from imprint.store.hosting.followers import Stopped, never
+from imprint.store.objects.ports import ObjectKind
 from imprint.store.provenance.rows import Expansion, NoteRecord, NotesChange
-from imprint.store.provenance.trailers import message_claims
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 
     from imprint.store.actors import Actor
     from imprint.store.events import Event
+    from imprint.store.formats.gitai import Note
     from imprint.store.hosting.repositories import Hosting, Repository
     from imprint.store.objects.ports import Commit
-    from imprint.store.provenance.gitai import Note
     from imprint.store.provenance.ledger import Ledger
     from imprint.store.view import RepositoryView
 

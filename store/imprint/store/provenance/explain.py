@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.provenance.claims import Claim, Delivery, Evidence, find_best, unknown
-from imprint.store.provenance.history import iter_commits
-from imprint.store.provenance.lines import LineOrigin, line_origin, line_origins
+from imprint.store.evidence.claims import Claim, Delivery, Evidence, find_best, unknown
+from imprint.store.history.blame import LineOrigin, line_origin, line_origins
+from imprint.store.history.reading import iter_commits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from imprint.store.errors import StorageFailed
-from imprint.store.provenance.claims import Delivery, Evidence
+from imprint.store.evidence.claims import Delivery, Evidence
 from imprint.store.provenance.rows import (
     CLAIM_COLUMNS,
     NAMES_AGENT,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from imprint.store.provenance.claims import Claim
+    from imprint.store.evidence.claims import Claim
 
 SCHEMA_VERSION: Final = 1
 _BUSY_SECONDS_MAX: Final = 60.0

@@ -12,8 +12,8 @@ from imprint.store.paths import quote_path
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imprint.store.evidence.claims import Delivery
     from imprint.store.objects.ports import Identity
-    from imprint.store.provenance.claims import Delivery
     from imprint.store.provenance.explain import BlameLine, ExplainedClaim, Explanation
     from imprint.store.types import ObjectId
 

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from imprint.store.provenance.claims import Claim, Evidence, LineRange, rank_claims
+from imprint.store.evidence.claims import Claim, Evidence, LineRange, rank_claims
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from imprint.store.events import Event
-    from imprint.store.provenance.gitai import NoteProblem
+    from imprint.store.formats.gitai import NoteProblem
 
 SCHEMA: Final = """
 CREATE TABLE repository (

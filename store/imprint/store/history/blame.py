@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import PathMissing, PlumbingFailed
+from imprint.store.history.reading import isolated, read_quoted
 from imprint.store.objects.codec import SUBMODULE_MODE
 from imprint.store.objects.trees import find_entry
 from imprint.store.paths import quote_path
-from imprint.store.provenance.history import isolated, read_quoted
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.provenance.claims import Claim, Evidence, merge_claims
-from imprint.store.provenance.identities import find_product, identify, normalise_tool, read_model
+from imprint.store.evidence.claims import Claim, Evidence, merge_claims
+from imprint.store.formats.identities import find_product, identify, normalise_tool, read_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.provenance.claims import Claim, Evidence, merge_claims
+from imprint.store.evidence.claims import Claim, Evidence, merge_claims
 
 if TYPE_CHECKING:
     from imprint.store.objects.ports import Commit, Identity

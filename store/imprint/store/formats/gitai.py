@@ -28,9 +28,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import BadPath
+from imprint.store.evidence.claims import Claim, Evidence, LineRange
+from imprint.store.formats.identities import normalise_tool
 from imprint.store.paths import quote_path
-from imprint.store.provenance.claims import Claim, Evidence, LineRange
-from imprint.store.provenance.identities import normalise_tool
 from imprint.store.types import RefName
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Provenance as others write it: trailers, identities, notes, checkpoints, trace records."""

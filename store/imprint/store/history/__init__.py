@@ -1,0 +1,1 @@
+"""History read in bulk, and where each line of it came from."""
