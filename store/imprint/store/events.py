@@ -38,6 +38,12 @@ class EventKind(enum.Enum):
     RESTORED = "restored"
     SETTINGS = "settings"
     PRUNED = "pruned"
+    RECORDED = "recorded"
+    """Sessions or records of provenance were kept in the archive; `details` say which."""
+    ERASED = "erased"
+    """A session's prompts and transcripts were destroyed; `details` say which."""
+    JUDGED = "judged"
+    """A person refused a link between commits, or took that back; `details` say which."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,10 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 """The revision of the tables below. History: 0001, the first; 0002, retired packs and settings; 0003, large
-objects and locks; 0004, whose catalogue a database is."""
+objects and locks; 0004, whose catalogue a database is; 0005, archived sessions, records, refused links and
+mirrors."""
 
 metadata: Final = MetaData()
 
@@ -208,7 +209,107 @@ lfs_lock: Final = Table(
     sqlite_with_rowid=False,
 )
 
+
+def _of_repository() -> Column[str]:
+    return Column("repository_id", Text, ForeignKey("repository.id"), primary_key=True)
+
+
+archived_session: Final = Table(
+    "archived_session",
+    metadata,
+    _of_repository(),
+    Column("id", Text, primary_key=True),
+    Column("serial", BigInteger, nullable=False),
+    Column("root_id", Text, nullable=False),
+    Column("parent_id", Text),
+    Column("agent", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("received_at_ms", BigInteger, nullable=False),
+    Column("content_hash", Text),
+    Column("transcript", Text),
+    Column("erased_at_ms", BigInteger),
+    Column("facts", Text, nullable=False),
+    Index("archived_session_serial", "repository_id", "serial"),
+    Index("archived_session_parent", "repository_id", "parent_id"),
+    Index("archived_session_root", "repository_id", "root_id"),
+    sqlite_with_rowid=False,
+)
+
+archived_turn: Final = Table(
+    "archived_turn",
+    metadata,
+    _of_repository(),
+    Column("session_id", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("prompt", Text),
+    Column("facts", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+record: Final = Table(
+    "record",
+    metadata,
+    _of_repository(),
+    Column("id", Text, primary_key=True),
+    Column("serial", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("session_id", Text),
+    Column("actor", Text, nullable=False),
+    Column("received_at_ms", BigInteger, nullable=False),
+    Column("facts", Text, nullable=False),
+    Index("record_serial", "repository_id", "serial"),
+    Index("record_digest", "repository_id", "digest", unique=True),
+    Index("record_session", "repository_id", "session_id"),
+    sqlite_with_rowid=False,
+)
+
+record_anchor: Final = Table(
+    "record_anchor",
+    metadata,
+    _of_repository(),
+    Column("kind", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("record_id", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+archive_serial: Final = Table(
+    "archive_serial",
+    metadata,
+    _of_repository(),
+    Column("last", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+link_refusal: Final = Table(
+    "link_refusal",
+    metadata,
+    _of_repository(),
+    Column("commit", Text, primary_key=True),
+    Column("origin", Text, primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+mirror: Final = Table(
+    "mirror",
+    metadata,
+    _of_repository(),
+    Column("url", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 OF_REPOSITORY: Final = (
+    mirror,
+    link_refusal,
+    record_anchor,
+    record,
+    archived_turn,
+    archived_session,
+    archive_serial,
     lfs_lock,
     lfs_object,
     turn,

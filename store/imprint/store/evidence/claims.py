@@ -66,6 +66,9 @@ class Claim:
         prompt: address of the prompt's text among the transcripts; None if not recorded.
         method: what the claim was read from, such as `commit api` or `trailer Co-authored-by`.
         lines: the lines it is about; empty for the whole commit.
+        turn: number of the session's turn that caused it, counting from 1; None if not known.
+        score: how sure a matched or inferred claim is, from 0 to 1; None where nothing was estimated.
+        via: the commit from which an inferred claim was carried over; None for every other.
     """
 
     commit: ObjectId
@@ -77,6 +80,9 @@ class Claim:
     prompt: str | None = None
     method: str = ""
     lines: tuple[LineRange, ...] = ()
+    turn: int | None = None
+    score: float | None = None
+    via: ObjectId | None = None
 
     def covers(self, path: bytes, line: int) -> bool:
         """Whether the claim speaks about this line of the commit."""

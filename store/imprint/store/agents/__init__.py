@@ -1,0 +1,1 @@
+"""Coding agents: their transcript formats, read into one model."""

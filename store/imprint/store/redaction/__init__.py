@@ -1,0 +1,1 @@
+"""Secrets are taken out of prompts and transcripts before anything is written."""
