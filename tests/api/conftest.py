@@ -22,7 +22,7 @@ from imprint.store.clock import ManualClock
 from imprint.store.hosting.access import SessionSeed
 from imprint.store.hosting.data import DataFolder
 from imprint.store.hosting.repositories import Hosting
-from imprint.store.provenance.ledger import Ledger
+from imprint.store.origins.sources import Origins
 from imprint.store.types import RepositoryName
 
 READ = frozenset({Verb.READ})
@@ -87,7 +87,7 @@ class Served:
     url: str
     ssh_url: str
     hosting: Hosting
-    ledger: Ledger
+    origins: Origins
     library: Library
     app: object
     clock: ManualClock
@@ -147,13 +147,13 @@ class Served:
 
 def start(
     folder: Path, settings: ApiSettings, clock: ManualClock
-) -> tuple[Hosting, Ledger, Library, object, Server, threading.Thread, list[str]]:
+) -> tuple[Hosting, Origins, Library, object, Server, threading.Thread, list[str]]:
     hosting = Hosting.open(DataFolder.create_or_open(folder / "data"), clock=clock)
-    ledger = Ledger.open(hosting.folder.derived_path)
+    origins = Origins.open(hosting.folder.derived_path.parent)
     library = Library.open(hosting.folder.index_path)
     ssh_socket = listen("127.0.0.1", 0)
     settings = dataclasses.replace(settings, ssh_port=ssh_socket.getsockname()[1])
-    app = create_app(hosting, ledger, library, settings)
+    app = create_app(hosting, origins, library, settings)
     ready = threading.Event()
     addresses: list[str] = []
 
@@ -167,7 +167,7 @@ def start(
     thread = threading.Thread(target=server.run_on, args=(http_socket,), daemon=True)
     thread.start()
     assert ready.wait(30), "the server did not start"
-    return hosting, ledger, library, app, server, thread, [addresses[0], ssh_address_of(ssh_socket)]
+    return hosting, origins, library, app, server, thread, [addresses[0], ssh_address_of(ssh_socket)]
 
 
 @pytest.fixture(scope="session")
@@ -177,10 +177,12 @@ def serve_at() -> Iterator[Callable[..., Served]]:
 
     def serve(folder: Path, settings: ApiSettings | None = None) -> Served:
         clock = ManualClock()
-        hosting, ledger, library, app, server, thread, urls = start(folder, settings or ApiSettings(), clock)
+        hosting, origins, library, app, server, thread, urls = start(folder, settings or ApiSettings(), clock)
         path = hosting.ensure_admin_token()
         assert path is not None
-        served = Served(*urls, hosting, ledger, library, app, clock, folder, path.read_text().strip(), server)
+        served = Served(
+            *urls, hosting, origins, library, app, clock, folder, path.read_text().strip(), server
+        )
         started.append((served, server, thread))
         return served
 
@@ -192,7 +194,7 @@ def serve_at() -> Iterator[Callable[..., Served]]:
         thread.join(30)
         assert not thread.is_alive(), "the server did not stop"
         served.library.close()
-        served.ledger.close()
+        served.origins.close()
         served.hosting.close()
 
 

@@ -16,7 +16,7 @@ from imprint.semantic.library import Library
 from imprint.store.hosting.data import DataFolder
 from imprint.store.hosting.repositories import Hosting
 from imprint.store.limits import Limits
-from imprint.store.provenance.ledger import Ledger
+from imprint.store.origins.sources import Origins
 
 SETTINGS = ApiSettings(housekeeping_seconds=2.0)
 LIMITS = Limits(maintain_packs_min=6, retired_seconds_min=30, plumbing_seconds_max=60)
@@ -36,11 +36,11 @@ def serve(data: Path) -> int:
         hosting = Hosting.open(DataFolder.create_or_open(data), limits=LIMITS)
         opened.callback(hosting.close)
         hosting.ensure_admin_token()
-        ledger = Ledger.open(hosting.folder.derived_path)
-        opened.callback(ledger.close)
+        origins = Origins.open(hosting.folder.derived_path.parent)
+        opened.callback(origins.close)
         library = Library.open(hosting.folder.index_path, apart=True)
         opened.callback(library.close)
-        return Server(create_app(hosting, ledger, library, SETTINGS), SETTINGS, ending, say).run_on(listener)
+        return Server(create_app(hosting, origins, library, SETTINGS), SETTINGS, ending, say).run_on(listener)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,6 @@ from imprint.semantic.follow import IndexFollower
 from imprint.store.errors import StoreError
 from imprint.store.hosting.followers import Follower, FollowerRunner
 from imprint.store.maintenance.rounds import MaintenanceFollower
-from imprint.store.provenance.expand import ProvenanceFollower
 from imprint.store.receive.policy import ScopeJudge
 from imprint.store.receive.receiver import Receiver
 from imprint.store.refs.export import RefExport
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
 
     from imprint.semantic.library import Library
     from imprint.store.hosting.repositories import Hosting
-    from imprint.store.provenance.ledger import Ledger
+    from imprint.store.origins.sources import Origins
 
 _LOGGER: Final = logging.getLogger("imprint.api")
 _SILENT: Final[Any] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
@@ -58,13 +57,13 @@ _SILENT: Final[Any] = {"tracing": False, "metrics": False, "logs": False, "auto_
 
 
 def create_app(
-    hosting: Hosting, ledger: Ledger, library: Library, settings: ApiSettings | None = None
+    hosting: Hosting, origins: Origins, library: Library, settings: ApiSettings | None = None
 ) -> FastAPI:
-    """The application over an opened store. Closing hosting, ledger and library stays with the caller.
+    """The application over an opened store. Closing hosting, origins and library stays with the caller.
 
     Args:
         hosting: repositories, tokens and sessions.
-        ledger: claims and deliveries, which a follower fills.
+        origins: claims and deliveries, which followers fill.
         library: the semantic index, which a follower fills.
         settings: what the operator chose; None for the defaults.
     """
@@ -79,7 +78,7 @@ def create_app(
         telemetry=_SILENT,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.state.services = _open_services(hosting, ledger, library, settings)
+    app.state.services = _open_services(hosting, origins, library, settings)
     app.state.templates = make_environment()
     app.state.commit_counts = CommitCounts()
     app.state.readiness = health.Readiness()
@@ -92,18 +91,18 @@ def create_app(
     return app
 
 
-def _open_services(hosting: Hosting, ledger: Ledger, library: Library, settings: ApiSettings) -> Services:
+def _open_services(hosting: Hosting, origins: Origins, library: Library, settings: ApiSettings) -> Services:
     stopping = threading.Event()
     followers: list[Follower] = [
         RefExport(hosting),
-        ProvenanceFollower(ledger, hosting, stopping.is_set),
+        *origins.list_followers(hosting, stopping.is_set),
         IndexFollower(library, stopping.is_set),
         MaintenanceFollower(hosting, stopping.is_set),
     ]
     runner = FollowerRunner(hosting, followers, settings.poll_seconds, stopping)
     return Services(
         hosting=hosting,
-        ledger=ledger,
+        origins=origins,
         library=library,
         receiver=Receiver(hosting, ScopeJudge(), runner.wake),
         runner=runner,

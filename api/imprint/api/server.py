@@ -38,7 +38,7 @@ from imprint.semantic.library import Library
 from imprint.store.clock import SystemClock
 from imprint.store.hosting.data import DataFolder
 from imprint.store.hosting.repositories import Hosting
-from imprint.store.provenance.ledger import Ledger
+from imprint.store.origins.sources import Origins
 
 if TYPE_CHECKING:
     import socket
@@ -154,11 +154,10 @@ def serve_on(  # noqa: PLR0913 - as `serve`
         hosting = Hosting.open(DataFolder.create_or_open(data, key_file))
         opened.callback(hosting.close)
         hosting.ensure_admin_token()
-        ledger = Ledger.open(hosting.folder.derived_path)
-        opened.callback(ledger.close)
+        origins = opened.enter_context(Origins.open(hosting.folder.derived_path.parent))
         library = Library.open(hosting.folder.index_path, apart=True)
         opened.callback(library.close)
-        app = create_app(hosting, ledger, library, settings)
+        app = create_app(hosting, origins, library, settings)
         server = Server(app, settings, ending, lambda _: on_ready(sockets.address))
         if sockets.tls is not None:
             server.certificate = Certificate(sockets.tls, hosting.clock)

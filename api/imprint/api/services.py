@@ -1,4 +1,4 @@
-"""What every route works with: the opened store, its ledger and library, and who asks for what.
+"""What every route works with: the opened store, its origins and library, and who asks for what.
 
 Invariants:
     1. A repository that the token may not see is answered exactly like one that does not exist.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from imprint.store.events import Event
     from imprint.store.hosting.followers import FollowerRunner
     from imprint.store.hosting.repositories import Hosting, Repository
-    from imprint.store.provenance.ledger import Ledger
+    from imprint.store.origins.sources import Origins
     from imprint.store.receive.receiver import Receiver
     from imprint.store.view import RepositoryView
 
@@ -41,7 +41,7 @@ class Services:
 
     Attributes:
         hosting: repositories, tokens, sessions.
-        ledger: claims and deliveries.
+        origins: deliveries, and claims of every source.
         library: the semantic index.
         receiver: takes in pushes and commits.
         runner: keeps the followers going.
@@ -52,7 +52,7 @@ class Services:
     """
 
     hosting: Hosting
-    ledger: Ledger
+    origins: Origins
     library: Library
     receiver: Receiver
     runner: FollowerRunner

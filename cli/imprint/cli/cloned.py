@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imprint.cli.ports import Document, Reading
     from imprint.semantic.library import Library
     from imprint.store.clone import Clone
-    from imprint.store.provenance.ledger import Ledger
+    from imprint.store.origins.sources import Origins
     from imprint.store.types import ObjectId
 
 
@@ -78,16 +78,15 @@ class _ClonePlaces:
         self._output = output
         self._stack = stack
 
-    def ledger(self, commit: ObjectId) -> Ledger:
+    def origins(self, commit: ObjectId) -> Origins:
         """The clone's claims, with those of new commits, and of one that no ref leads to."""
+        from imprint.store.origins.sources import Origins
         from imprint.store.provenance.expand import expand_clone
-        from imprint.store.provenance.ledger import Ledger
 
-        ledger = Ledger.open(self._clone.cache / "provenance.db")
-        self._stack.callback(ledger.close)
+        origins = self._stack.enter_context(Origins.open(self._clone.cache))
         with self._output.progress("reading commits") as report:
-            expand_clone(self._clone.view, ledger, report, tips=[commit])
-        return ledger
+            expand_clone(self._clone.view, origins.ledger, report, tips=[commit])
+        return origins
 
     def library(self) -> Library:
         """The clone's index, as it is."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imprint.store.hosting.data import DataFolder
     from imprint.store.hosting.followers import Follower
     from imprint.store.hosting.repositories import Hosting, Repository
-    from imprint.store.provenance.ledger import Ledger
+    from imprint.store.origins.sources import Origins
     from imprint.store.types import ObjectId
 
 DEFAULT_ADDRESS: Final = "http://127.0.0.1:8470"
@@ -282,20 +282,20 @@ class _HostedPlaces:
         self._repository = repository
         self._stack = stack
 
-    def ledger(self, _commit: ObjectId) -> Ledger:
+    def origins(self, _commit: ObjectId) -> Origins:
         """The data folder's claims, with those of the repository's newest events."""
-        from imprint.store.provenance.expand import ProvenanceFollower
-        from imprint.store.provenance.ledger import Ledger
+        from imprint.store.hosting.followers import never
+        from imprint.store.origins.sources import Origins
 
-        ledger = Ledger.open(self._hosting.folder.derived_path)
-        self._stack.callback(ledger.close)
-        follower = ProvenanceFollower(ledger, self._hosting)
+        origins = self._stack.enter_context(Origins.open(self._hosting.folder.derived_path.parent))
+        followers = origins.list_followers(self._hosting, never)
         with _leading(self._hosting.folder) as may_follow:
             if may_follow:
-                self._follow(follower)
-            elif not _wait_for(lambda: self._is_past_every_event(follower), _LEDGER_SECONDS_MAX):
+                for follower in followers:
+                    self._follow(follower)
+            elif not _wait_for(lambda: all(map(self._is_past_every_event, followers)), _LEDGER_SECONDS_MAX):
                 self._output.note("the server has not read the newest pushes yet; the answer may lack them")
-        return ledger
+        return origins
 
     def library(self) -> Library:
         """The data folder's index, as it is."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from imprint.cli.ports import Document, SearchWish
     from imprint.semantic.library import Library
     from imprint.semantic.search.answer import IndexStatus
-    from imprint.store.provenance.ledger import Ledger
+    from imprint.store.origins.sources import Origins
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Places(Protocol):
     """Where the derived data of a repository is; each is opened by the question that needs it."""
 
-    def ledger(self, commit: ObjectId) -> Ledger:
+    def origins(self, commit: ObjectId) -> Origins:
         """The claims, brought up to date, with the commit's own."""
         ...
 
@@ -89,32 +89,32 @@ class LocalReading:
 
     def blame(self, path: bytes, ref: str) -> Document:
         """Every line of a file with its origin."""
-        from imprint.store.provenance.explain import blame
-        from imprint.store.provenance.render import blame_json
+        from imprint.store.origins.explain import blame
+        from imprint.store.origins.render import blame_json
 
         commit = resolve_commit(self._view, ref)
-        lines = blame(self._view, self._places.ledger(commit), commit, path)
+        lines = blame(self._view, self._places.origins(commit), commit, path)
         self._places.note_changes(path, commit)
         return blame_json(commit, path, lines)
 
     def why(self, path: bytes, line: int, ref: str) -> Document:
         """Where a line came from."""
-        from imprint.store.provenance.explain import why
-        from imprint.store.provenance.render import explanation_json
+        from imprint.store.origins.explain import why
+        from imprint.store.origins.render import explanation_json
 
         commit = resolve_commit(self._view, ref)
-        found = why(self._view, self._places.ledger(commit), commit, path, line, self._places.prompt)
+        found = why(self._view, self._places.origins(commit), commit, path, line, self._places.prompt)
         self._places.note_changes(path, commit)
         return explanation_json(found)
 
     def audit(self, ref: str) -> Document:
         """Coverage of everything reachable."""
-        from imprint.store.provenance.audit import audit
+        from imprint.store.origins.audit import audit
 
         commit = resolve_commit(self._view, ref)
-        ledger = self._places.ledger(commit)
+        origins = self._places.origins(commit)
         with self._output.progress("tracing lines") as report:
-            return audit(self._view, ledger, commit, report).to_json()
+            return audit(self._view, origins, commit, report).to_json()
 
     def index_status(self, ref: str) -> Document:
         """How far the index is."""

@@ -80,16 +80,15 @@ def _describe_server() -> Document:
     from imprint.semantic.library import Library
     from imprint.store.hosting.data import DataFolder
     from imprint.store.hosting.repositories import Hosting
-    from imprint.store.provenance.ledger import Ledger
+    from imprint.store.origins.sources import Origins
 
     with tempfile.TemporaryDirectory(prefix="imprint-reference-") as folder, ExitStack() as opened:
         hosting = Hosting.open(DataFolder.create_or_open(Path(folder) / "data"))
         opened.callback(hosting.close)
-        ledger = Ledger.open(hosting.folder.derived_path)
-        opened.callback(ledger.close)
+        origins = opened.enter_context(Origins.open(hosting.folder.derived_path.parent))
         library = Library.open(hosting.folder.index_path)
         opened.callback(library.close)
-        return create_app(hosting, ledger, library).openapi()
+        return create_app(hosting, origins, library).openapi()
 
 
 def _render_call(title: str, call: Document) -> str:

@@ -9,7 +9,8 @@ import pytest
 from imprint.store.actors import ActorKind
 from imprint.store.evidence.claims import Evidence
 from imprint.store.hosting.access import SessionSeed
-from imprint.store.provenance.audit import audit
+from imprint.store.origins.audit import audit
+from imprint.store.origins.sources import Origins
 from imprint.store.provenance.expand import expand_clone
 from imprint.store.provenance.ledger import Ledger
 from imprint.store.types import ObjectId
@@ -79,7 +80,7 @@ def test_commits_and_lines_add_up_to_what_git_counts(work_tree, clone_view, ledg
     head = ObjectId(work_tree("rev-parse", "HEAD"))
     view = clone_view(work_tree.folder)
     expand_clone(view, ledger)
-    coverage = audit(view, ledger, head)
+    coverage = audit(view, Origins.of_ledger(ledger), head)
     assert sums(coverage) == counted_by_git(work_tree, head)
     assert coverage.files_binary == 3
     assert classes(coverage.commits) == {"declared": 1, "unknown": 3}
@@ -89,7 +90,7 @@ def test_attributes_of_the_clone_have_no_say_in_what_is_a_text_line(work_tree, c
     work_tree.commit_file("drawing.svg", "<svg/>\n")
     head = ObjectId(work_tree.commit_file(".gitattributes", "*.svg -diff\n"))
     view = clone_view(work_tree.folder)
-    assert sum(audit(view, ledger, head).lines.values()) == 2
+    assert sum(audit(view, Origins.of_ledger(ledger), head).lines.values()) == 2
 
 
 @pytest.fixture
@@ -108,14 +109,14 @@ def mixed(room):
 
 def test_each_commit_and_line_is_in_the_class_of_its_best_claim(mixed):
     room, head = mixed
-    coverage = audit(room.view, room.ledger, head)
+    coverage = audit(room.view, Origins.of_ledger(room.ledger), head)
     assert classes(coverage.commits) == {"bound": 1, "declared": 2, "unknown": 2}
     assert classes(coverage.lines) == {"bound": 1, "declared": 4, "unknown": 3}
 
 
 def test_agents_and_actors_have_their_commits_lines_and_models(mixed):
     room, head = mixed
-    coverage = audit(room.view, room.ledger, head)
+    coverage = audit(room.view, Origins.of_ledger(room.ledger), head)
     assert [(share.name, classes(share.commits), share.lines, share.models) for share in coverage.agents] == [
         ("claude-code", {"declared": 2}, 3, ("claude-opus-4.6",)),
         ("codex", {"bound": 1}, 1, ("gpt-5",)),
@@ -125,7 +126,7 @@ def test_agents_and_actors_have_their_commits_lines_and_models(mixed):
 
 def test_months_are_of_the_author_s_date_in_utc(mixed):
     room, head = mixed
-    coverage = audit(room.view, room.ledger, head)
+    coverage = audit(room.view, Origins.of_ledger(room.ledger), head)
     assert {month: classes(counts) for month, counts in coverage.months.items()} == {
         "2026-01": {"bound": 1, "declared": 2, "unknown": 2}
     }
@@ -133,7 +134,7 @@ def test_months_are_of_the_author_s_date_in_utc(mixed):
 
 def test_a_declared_agent_without_a_record_is_listed(mixed):
     room, head = mixed
-    (found,) = audit(room.view, room.ledger, head).unrecorded
+    (found,) = audit(room.view, Origins.of_ledger(room.ledger), head).unrecorded
     assert (found.agent, found.model, found.subject) == ("claude-code", "claude-opus-4.6", "x")
 
 
@@ -142,10 +143,10 @@ def test_a_note_that_names_the_agent_is_a_record(work_tree, clone_view, ledger):
     note = '---\n{"sessions": {"s_00000000000001": {"agent_id": {"tool": "claude"}}}}'
     view = clone_view(work_tree.folder)
     expand_clone(view, ledger)
-    assert len(audit(view, ledger, ObjectId(commit)).unrecorded) == 1
+    assert len(audit(view, Origins.of_ledger(ledger), ObjectId(commit)).unrecorded) == 1
     work_tree("notes", "--ref=ai", "add", "-F", "-", commit, stdin=note.encode())
     expand_clone(view, ledger)
-    assert audit(view, ledger, ObjectId(commit)).unrecorded == ()
+    assert audit(view, Origins.of_ledger(ledger), ObjectId(commit)).unrecorded == ()
 
 
 def test_lines_of_a_note_are_split_from_the_rest_of_their_commit(work_tree, clone_view, ledger):
@@ -158,7 +159,7 @@ def test_lines_of_a_note_are_split_from_the_rest_of_their_commit(work_tree, clon
     work_tree("notes", "--ref=ai", "add", "-F", "-", commit, stdin=note.encode())
     view = clone_view(work_tree.folder)
     expand_clone(view, ledger)
-    coverage = audit(view, ledger, ObjectId(commit))
+    coverage = audit(view, Origins.of_ledger(ledger), ObjectId(commit))
     assert classes(coverage.lines) == {"declared": 2, "unknown": 1}
     assert [(share.name, share.lines) for share in coverage.agents] == [("claude-code", 1)]
     assert [(share.name, share.lines) for share in coverage.actors] == [("Ada", 1)]
@@ -169,22 +170,22 @@ def test_a_problem_in_a_note_is_part_of_the_audit(work_tree, clone_view, ledger)
     work_tree("notes", "--ref=ai", "add", "-m", "nonsense", commit)
     view = clone_view(work_tree.folder)
     expand_clone(view, ledger)
-    (problem,) = audit(view, ledger, ObjectId(commit)).to_json()["problems"]
+    (problem,) = audit(view, Origins.of_ledger(ledger), ObjectId(commit)).to_json()["problems"]
     assert problem["commit"] == commit
 
 
 def test_commits_that_the_ledger_has_not_read_are_said_to_be_behind(work_tree, clone_view, ledger):
     head = ObjectId(work_tree.commit_file("a.py", "1\n", CLAUDE))
     view = clone_view(work_tree.folder)
-    coverage = audit(view, ledger, head)
+    coverage = audit(view, Origins.of_ledger(ledger), head)
     assert (coverage.behind, classes(coverage.commits)) == (1, {"unknown": 1})
     expand_clone(view, ledger)
-    assert audit(view, ledger, head).behind == 0
+    assert audit(view, Origins.of_ledger(ledger), head).behind == 0
 
 
 def test_the_json_has_the_names_that_tools_count_on(mixed):
     room, head = mixed
-    found = json.loads(json.dumps(audit(room.view, room.ledger, head).to_json()))
+    found = json.loads(json.dumps(audit(room.view, Origins.of_ledger(room.ledger), head).to_json()))
     names = ["total", "bound", "observed", "declared", "inferred", "unknown"]
     assert list(found["commits"]) == list(found["lines"]) == names
     assert found["commits"]["total"] == 5
@@ -207,11 +208,11 @@ def test_a_second_audit_blames_only_what_was_touched(work_tree, clone_view, ledg
     def note(done: int, total: int) -> None:
         seen.append((done, total))
 
-    audit(view, ledger, ObjectId(head), note)
+    audit(view, Origins.of_ledger(ledger), ObjectId(head), note)
     assert (seen[0], seen[-1]) == ((0, 5), (5, 5))
     seen.clear()
     head = work_tree.commit_file("b", "1\n2\n")
-    audit(view, ledger, ObjectId(head), note)
+    audit(view, Origins.of_ledger(ledger), ObjectId(head), note)
     assert (seen[0], seen[-1]) == ((4, 5), (5, 5))
 
 
@@ -219,12 +220,12 @@ def test_a_change_and_its_revert_are_not_taken_for_no_change(work_tree, clone_vi
     work_tree.commit_file("a", "1\n")
     before = work_tree.commit_file("a", "2\n")
     view = clone_view(work_tree.folder)
-    audit(view, ledger, ObjectId(before))
+    audit(view, Origins.of_ledger(ledger), ObjectId(before))
     work_tree.commit_file("a", "3\n", CLAUDE)
     after = work_tree.commit_file("a", "2\n", CLAUDE)
     expand_clone(view, ledger)
-    assert classes(audit(view, ledger, ObjectId(after)).lines) == {"declared": 1}
-    assert classes(audit(view, ledger, ObjectId(before)).lines) == {"unknown": 1}
+    assert classes(audit(view, Origins.of_ledger(ledger), ObjectId(after)).lines) == {"declared": 1}
+    assert classes(audit(view, Origins.of_ledger(ledger), ObjectId(before)).lines) == {"unknown": 1}
 
 
 def test_unrelated_histories_share_nothing(work_tree, clone_view, ledger):
@@ -233,8 +234,8 @@ def test_unrelated_histories_share_nothing(work_tree, clone_view, ledger):
     other = work_tree.commit_file("a", "1\n", CLAUDE)
     view = clone_view(work_tree.folder)
     expand_clone(view, ledger)
-    audit(view, ledger, ObjectId(one))
-    assert classes(audit(view, ledger, ObjectId(other)).lines) == {"declared": 1}
+    audit(view, Origins.of_ledger(ledger), ObjectId(one))
+    assert classes(audit(view, Origins.of_ledger(ledger), ObjectId(other)).lines) == {"declared": 1}
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -246,8 +247,8 @@ def test_audits_in_any_order_answer_as_a_fresh_one_does(work_tree, clone_view, l
     for at, commit in enumerate(random.Random(seed).sample(commits, 8)):
         fresh = Ledger.open(tmp_path / f"fresh{at}.db")
         expand_clone(view, fresh, tips=commits)
-        coverage = audit(view, ledger, commit)
-        assert coverage == audit(view, fresh, commit)
+        coverage = audit(view, Origins.of_ledger(ledger), commit)
+        assert coverage == audit(view, Origins.of_ledger(fresh), commit)
         assert sums(coverage) == counted_by_git(work_tree, commit)
         fresh.close()
 
@@ -279,7 +280,7 @@ def make_history(git, chance: random.Random) -> list[ObjectId]:
 
 def test_a_history_without_a_line_has_a_commit_and_no_lines(work_tree, clone_view, ledger):
     head = ObjectId(work_tree.commit_file("a", ""))
-    coverage = audit(clone_view(work_tree.folder), ledger, head)
+    coverage = audit(clone_view(work_tree.folder), Origins.of_ledger(ledger), head)
     assert (sum(coverage.commits.values()), sum(coverage.lines.values())) == (1, 0)
     assert coverage.commits[Evidence.UNKNOWN] == 1
 
@@ -289,7 +290,7 @@ def test_a_date_beyond_every_calendar_is_a_month_of_its_own(work_tree, clone_vie
     raw = f"tree {tree}\nauthor A <a@b> 99999999999999999 +0000\ncommitter A <a@b> 0 +0000\n\nx\n"
     commit = work_tree("hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=raw.encode())
     work_tree("update-ref", "refs/heads/odd", commit)
-    coverage = audit(clone_view(work_tree.folder), ledger, ObjectId(commit))
+    coverage = audit(clone_view(work_tree.folder), Origins.of_ledger(ledger), ObjectId(commit))
     assert list(coverage.months) == ["unknown"]
 
 
@@ -300,7 +301,11 @@ def test_a_shallow_clone_is_audited_as_far_as_it_goes(work_tree, clone_view, led
     work_tree("clone", "-q", "--depth=3", f"file://{work_tree.folder}", str(tmp_path / "shallow"))
     git = git_client(tmp_path / "shallow")
     head = ObjectId(git("rev-parse", "HEAD"))
-    assert sums(audit(clone_view(git.folder), ledger, head)) == counted_by_git(git, head) == (3, 4, 2, 0)
+    assert (
+        sums(audit(clone_view(git.folder), Origins.of_ledger(ledger), head))
+        == counted_by_git(git, head)
+        == (3, 4, 2, 0)
+    )
 
 
 def test_a_sha256_repository_is_audited_alike(git_client, tmp_path, clone_view, ledger):
@@ -311,7 +316,7 @@ def test_a_sha256_repository_is_audited_alike(git_client, tmp_path, clone_view, 
     head = ObjectId(git.commit_file("a", "1\n2\n3\n"))
     view = clone_view(git.folder)
     expand_clone(view, ledger)
-    coverage = audit(view, ledger, head)
+    coverage = audit(view, Origins.of_ledger(ledger), head)
     assert (classes(coverage.commits), classes(coverage.lines)) == (
         {"declared": 1, "unknown": 1},
         {"declared": 2, "unknown": 1},
@@ -327,7 +332,7 @@ def test_audits_at_the_same_time_share_the_work(work_tree, clone_view, ledger):
 
     def run(_: int):
         seen = []
-        coverage = audit(view, ledger, head, lambda done, total: seen.append(done))
+        coverage = audit(view, Origins.of_ledger(ledger), head, lambda done, total: seen.append(done))
         starts.append(seen[0])
         return coverage
 

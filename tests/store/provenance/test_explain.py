@@ -8,9 +8,10 @@ from imprint.store.actors import ActorKind
 from imprint.store.errors import PathMissing
 from imprint.store.evidence.claims import Evidence
 from imprint.store.hosting.access import SessionSeed, transcript_key
+from imprint.store.origins.explain import blame, why
+from imprint.store.origins.render import blame_json, explanation_json
+from imprint.store.origins.sources import Origins
 from imprint.store.provenance.expand import expand_clone
-from imprint.store.provenance.explain import blame, why
-from imprint.store.provenance.render import blame_json, explanation_json
 from imprint.store.types import ObjectId
 
 ROBOT = {"committer_name": "robot", "committer_email": "robot@example.com"}
@@ -43,7 +44,7 @@ def read_prompts(room):
 
 def test_blame_gives_each_line_its_best_claim_and_who_delivered_it(mixed):
     room, commits = mixed
-    lines = blame(room.view, room.ledger, commits[2], b"a.py")
+    lines = blame(room.view, Origins.of_ledger(room.ledger), commits[2], b"a.py")
     assert [(line.line, line.text, line.commit) for line in lines] == [
         (1, "1", commits[0]), (2, "2", commits[1]), (3, "3", commits[2]),
     ]  # fmt: skip
@@ -55,7 +56,7 @@ def test_blame_gives_each_line_its_best_claim_and_who_delivered_it(mixed):
 
 def test_why_tells_the_session_and_the_prompt_of_a_bound_line(mixed):
     room, commits = mixed
-    explanation = why(room.view, room.ledger, commits[2], b"a.py", 3, read_prompts(room))
+    explanation = why(room.view, Origins.of_ledger(room.ledger), commits[2], b"a.py", 3, read_prompts(room))
     (claim,) = explanation.claims
     assert (claim.evidence, claim.actor, claim.agent, claim.model, claim.session, claim.prompt) == (
         Evidence.BOUND, "robot", "codex", "gpt-5", "s1", "add a third line",
@@ -66,7 +67,7 @@ def test_why_tells_the_session_and_the_prompt_of_a_bound_line(mixed):
 
 def test_why_of_a_line_that_nobody_claims_is_unknown_and_not_a_person(mixed):
     room, commits = mixed
-    explanation = why(room.view, room.ledger, commits[2], b"a.py", 1, no_prompts)
+    explanation = why(room.view, Origins.of_ledger(room.ledger), commits[2], b"a.py", 1, no_prompts)
     (claim,) = explanation.claims
     assert (claim.evidence, claim.actor, claim.agent) == (Evidence.UNKNOWN, None, None)
     assert explanation.missing == (
@@ -77,7 +78,7 @@ def test_why_of_a_line_that_nobody_claims_is_unknown_and_not_a_person(mixed):
 
 def test_why_says_what_a_declaration_leaves_open(mixed):
     room, commits = mixed
-    explanation = why(room.view, room.ledger, commits[2], b"a.py", 2, no_prompts)
+    explanation = why(room.view, Origins.of_ledger(room.ledger), commits[2], b"a.py", 2, no_prompts)
     assert explanation.origin.commit == commits[1]
     assert explanation.missing == (
         "proof: the claim rests on what the commit or a note says of itself",
@@ -87,7 +88,7 @@ def test_why_says_what_a_declaration_leaves_open(mixed):
 
 def test_a_prompt_that_cannot_be_read_is_said_to_be_missing(mixed):
     room, commits = mixed
-    explanation = why(room.view, room.ledger, commits[2], b"a.py", 3, no_prompts)
+    explanation = why(room.view, Origins.of_ledger(room.ledger), commits[2], b"a.py", 3, no_prompts)
     assert explanation.claims[0].prompt is None
     assert explanation.missing == ("the prompt: it was recorded, but cannot be read here",)
 
@@ -96,7 +97,7 @@ def test_in_a_clone_nobody_delivered_and_why_says_so(work_tree, clone_view, ledg
     head = ObjectId(work_tree.commit_file("a.py", "1\n", "x\n\nMade-with: Cursor"))
     view = clone_view(work_tree.folder)
     expand_clone(view, ledger)
-    explanation = why(view, ledger, head, b"a.py", 1, no_prompts)
+    explanation = why(view, Origins.of_ledger(ledger), head, b"a.py", 1, no_prompts)
     assert explanation.claims[0].agent == "cursor"
     assert "the model" in explanation.missing
     assert explanation.missing[-1].startswith("who delivered the commit")
@@ -110,11 +111,12 @@ def test_a_claim_about_other_lines_does_not_cover_this_one(work_tree, clone_view
     work_tree("notes", "--ref=ai", "add", "-F", "-", head, stdin=text.encode())
     view = clone_view(work_tree.folder)
     expand_clone(view, ledger)
-    lines = blame(view, ledger, ObjectId(head), b"a.py")
+    lines = blame(view, Origins.of_ledger(ledger), ObjectId(head), b"a.py")
     assert [line.claim.agent for line in lines] == [None, "codex"]
-    assert [claim.agent for claim in why(view, ledger, ObjectId(head), b"a.py", 2, no_prompts).claims] == [
-        "codex"
-    ]
+    assert [
+        claim.agent
+        for claim in why(view, Origins.of_ledger(ledger), ObjectId(head), b"a.py", 2, no_prompts).claims
+    ] == ["codex"]
 
 
 def test_a_note_beats_the_trailer_of_the_same_commit_on_its_own_lines(work_tree, clone_view, ledger):
@@ -123,26 +125,28 @@ def test_a_note_beats_the_trailer_of_the_same_commit_on_its_own_lines(work_tree,
     work_tree("notes", "--ref=ai", "add", "-F", "-", head, stdin=text.encode())
     view = clone_view(work_tree.folder)
     expand_clone(view, ledger)
-    lines = blame(view, ledger, ObjectId(head), b"a.py")
+    lines = blame(view, Origins.of_ledger(ledger), ObjectId(head), b"a.py")
     assert [(line.claim.agent, line.claim.actor) for line in lines] == [("cursor", None), (None, "Ada <a@b>")]
 
 
 def test_what_is_not_there_is_missing(mixed):
     room, commits = mixed
     with pytest.raises(PathMissing):
-        blame(room.view, room.ledger, commits[2], b"nope.py")
+        blame(room.view, Origins.of_ledger(room.ledger), commits[2], b"nope.py")
     with pytest.raises(PathMissing):
-        why(room.view, room.ledger, commits[2], b"a.py", 4, no_prompts)
+        why(room.view, Origins.of_ledger(room.ledger), commits[2], b"a.py", 4, no_prompts)
 
 
 def test_an_empty_file_has_no_lines_to_blame(work_tree, clone_view, ledger):
     head = ObjectId(work_tree.commit_file("a.py", ""))
-    assert blame(clone_view(work_tree.folder), ledger, head, b"a.py") == []
+    assert blame(clone_view(work_tree.folder), Origins.of_ledger(ledger), head, b"a.py") == []
 
 
 def test_why_as_json_has_the_names_that_tools_count_on(mixed):
     room, commits = mixed
-    rendered = explanation_json(why(room.view, room.ledger, commits[2], b"a.py", 2, no_prompts))
+    rendered = explanation_json(
+        why(room.view, Origins.of_ledger(room.ledger), commits[2], b"a.py", 2, no_prompts)
+    )
     again = json.loads(json.dumps(rendered))
     assert (again["commit"], again["path"], again["line"]) == (commits[1], "a.py", 2)
     assert again["asked"]["commit"] == commits[2]
@@ -166,7 +170,9 @@ def test_blame_as_json_shows_odd_bytes_as_text(work_tree, clone_view, ledger):
     work_tree("commit", "-q", "-m", "odd")
     head = ObjectId(work_tree("rev-parse", "HEAD"))
     view = clone_view(work_tree.folder)
-    rendered = json.loads(json.dumps(blame_json(head, b"n\xff", blame(view, ledger, head, b"n\xff"))))
+    rendered = json.loads(
+        json.dumps(blame_json(head, b"n\xff", blame(view, Origins.of_ledger(ledger), head, b"n\xff")))
+    )
     assert rendered["path"] == '"n\\377"'
     (line,) = rendered["lines"]
     assert (line["text"], line["evidence"], line["agent"], line["delivered"]) == (
@@ -179,6 +185,6 @@ def test_blame_as_json_shows_odd_bytes_as_text(work_tree, clone_view, ledger):
 
 def test_a_commit_that_the_ledger_has_not_read_is_said_to_be_unread(work_tree, clone_view, ledger):
     head = ObjectId(work_tree.commit_file("a.py", "1\n", "x\n\nMade-with: Cursor"))
-    explanation = why(clone_view(work_tree.folder), ledger, head, b"a.py", 1, no_prompts)
+    explanation = why(clone_view(work_tree.folder), Origins.of_ledger(ledger), head, b"a.py", 1, no_prompts)
     assert explanation.claims[0].evidence is Evidence.UNKNOWN
     assert "has not been read yet" in explanation.missing[0]

@@ -66,7 +66,9 @@ def read_latest(access: Access, commit_id: ObjectId) -> Latest:
     """A commit with the best claim about it."""
     view = access.view
     commit = view.objects.read_commit(commit_id)
-    claims = access.services.ledger.claims(access.repository.record.id, commit_id)
+    claims = access.services.origins.claims.claims_of(access.repository.record.id, [commit_id]).get(
+        commit_id, []
+    )
     origin = Teller(view.objects, access.read_prompt).tell(
         commit_id, claims[0] if claims else unknown(commit_id)
     )

@@ -14,15 +14,15 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import ObjectMissing
-from imprint.store.provenance.explain import blame
+from imprint.store.origins.explain import blame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from imprint.store.evidence.claims import Claim
     from imprint.store.objects.ports import Commit, Objects
-    from imprint.store.provenance.explain import BlameLine
-    from imprint.store.provenance.ledger import Ledger
+    from imprint.store.origins.explain import BlameLine
+    from imprint.store.origins.sources import Origins
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
 
@@ -135,14 +135,14 @@ class BlameShelf:
         self._files: OrderedDict[tuple[str, int, ObjectId, bytes], list[BlameLine]] = OrderedDict()
         self._count = 0
 
-    def blame(self, view: RepositoryView, ledger: Ledger, commit: ObjectId, path: bytes) -> list[BlameLine]:
+    def blame(self, view: RepositoryView, known: Origins, commit: ObjectId, path: bytes) -> list[BlameLine]:
         """The lines of a file with their origins; errors as in `explain.blame`."""
-        key = (view.id, ledger.position(view.id), commit, path)
+        key = (view.id, known.ledger.position(view.id), commit, path)
         with self._lock:
             if key in self._files:
                 self._files.move_to_end(key)
                 return self._files[key]
-        lines = blame(view, ledger, commit, path)
+        lines = blame(view, known, commit, path)
         with self._lock:
             self._count += len(lines) - len(self._files.get(key, ()))
             self._files[key] = lines

@@ -30,8 +30,8 @@ from imprint.semantic.search.query import Query as SearchQuery
 from imprint.store.actors import Verb
 from imprint.store.errors import BadRepositoryName, RepositoryMissing
 from imprint.store.objects.ports import TreeEntry
+from imprint.store.origins.explain import why
 from imprint.store.paths import quote_path
-from imprint.store.provenance.explain import why
 
 router: Final = APIRouter(include_in_schema=False)
 
@@ -161,7 +161,7 @@ def why_page(
     access = _open(request, owner, repo)
     view = access.view
     shown = read_place(view, place)
-    explanation = why(view, access.services.ledger, shown.commit, shown.path, line, access.read_prompt)
+    explanation = why(view, access.services.origins, shown.commit, shown.path, line, access.read_prompt)
     made = view.objects.read_commit(explanation.origin.commit)
     return render_page(
         request,
@@ -213,7 +213,7 @@ def _describe_front(
     request: Request, access: Access, place: Place, entries: tuple[TreeEntry, ...]
 ) -> dict[str, Any]:
     counts: CommitCounts = request.app.state.commit_counts
-    by_class = access.services.ledger.commits_by_class(access.repository.record.id)
+    by_class = access.services.origins.ledger.commits_by_class(access.repository.record.id)
     return {
         "commit_count": counts.count(access.view, place.commit),
         "coverage": measure_coverage(by_class),
@@ -286,7 +286,7 @@ def _is_showable(access: Access, opened: OpenedFile) -> bool:
 def _origins(request: Request, access: Access, place: Place) -> list[Run]:
     view = access.view
     shelf: BlameShelf = request.app.state.blame_shelf
-    lines = shelf.blame(view, access.services.ledger, place.commit, place.path)
+    lines = shelf.blame(view, access.services.origins, place.commit, place.path)
     return Teller(view.objects, access.read_prompt).group(lines)
 
 

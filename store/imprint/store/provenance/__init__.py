@@ -1,1 +1,1 @@
-"""Who wrote a line, by whose word, and on what evidence."""
+"""The ledger of who delivered and who declared what, filled from events, commits and notes."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from imprint.store.objects.ports import Commit, TreeEntry
+    from imprint.store.origins.sources import Origins
     from imprint.store.plumbing import Plumbing
     from imprint.store.provenance.ledger import Ledger
     from imprint.store.types import ObjectId
@@ -162,14 +163,15 @@ def _share_json(kind: str, share: Share) -> Json:
 
 
 def audit(
-    view: RepositoryView, ledger: Ledger, commit: ObjectId, progress: Progress | None = None
+    view: RepositoryView, origins: Origins, commit: ObjectId, progress: Progress | None = None
 ) -> Coverage:
     """Count every commit reachable from `commit` and every text line of its files.
 
     The first audit runs git blame on every text file, several at a time; later ones of commits nearby only on
     the files that changed in between.
     """
-    claims = ledger.all_claims(view.id)
+    ledger = origins.ledger
+    claims = origins.claims.all_claims(view.id)
     tally = _Tally(claims)
     reachable = list_commits(view, [commit])
     recorded = ledger.agent_notes(view.id)

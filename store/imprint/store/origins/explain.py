@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imprint.store.objects.ports import Identity
-    from imprint.store.provenance.ledger import Ledger
+    from imprint.store.origins.sources import Origins
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
 
@@ -88,7 +88,7 @@ class Explanation:
     missing: tuple[str, ...]
 
 
-def blame(view: RepositoryView, ledger: Ledger, commit: ObjectId, path: bytes) -> list[BlameLine]:
+def blame(view: RepositoryView, known: Origins, commit: ObjectId, path: bytes) -> list[BlameLine]:
     """Every line of a file with its origin, in order.
 
     Raises:
@@ -96,8 +96,8 @@ def blame(view: RepositoryView, ledger: Ledger, commit: ObjectId, path: bytes) -
     """
     origins = line_origins(view, commit, path)
     commits = {origin.commit for origin in origins}
-    claims = ledger.claims_of(view.id, commits)
-    deliveries = ledger.deliveries(view.id, commits)
+    claims = known.claims.claims_of(view.id, commits)
+    deliveries = known.ledger.deliveries(view.id, commits)
     authors = {found.id: found.author for found in iter_commits(view, commits)}
     return [
         BlameLine(
@@ -117,7 +117,7 @@ def _find_claim(ranked: list[Claim], origin: LineOrigin) -> Claim:
 
 
 def why(
-    view: RepositoryView, ledger: Ledger, commit: ObjectId, path: bytes, line: int, prompts: PromptReader
+    view: RepositoryView, known: Origins, commit: ObjectId, path: bytes, line: int, prompts: PromptReader
 ) -> Explanation:
     """Where one line came from, by whose word, and what is not known of it.
 
@@ -125,11 +125,11 @@ def why(
         PathMissing: the commit has no file at the path, or the file has no such line.
     """
     origin = line_origin(view, commit, path, line)
-    ranked = ledger.claims(view.id, origin.commit)
+    ranked = known.claims.claims_of(view.id, [origin.commit]).get(origin.commit, [])
     covering = [claim for claim in ranked if claim.covers(origin.path, origin.original_line)]
     claims = covering or [unknown(origin.commit)]
     explained = tuple(_explain_claim(claim, prompts) for claim in claims)
-    delivery = ledger.delivery(view.id, origin.commit)
+    delivery = known.ledger.delivery(view.id, origin.commit)
     found = view.objects.read_commit(origin.commit)
     return Explanation(
         commit=commit,
@@ -141,7 +141,7 @@ def why(
         author=found.author,
         delivery=delivery,
         missing=(
-            *(() if ledger.find_known(view.id, [origin.commit]) else (_NOT_READ,)),
+            *(() if known.ledger.find_known(view.id, [origin.commit]) else (_NOT_READ,)),
             *_list_missing(claims[0], explained[0], delivery),
         ),
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from imprint.store.evidence.claims import Delivery
     from imprint.store.objects.ports import Identity
-    from imprint.store.provenance.explain import BlameLine, ExplainedClaim, Explanation
+    from imprint.store.origins.explain import BlameLine, ExplainedClaim, Explanation
     from imprint.store.types import ObjectId
 
     Json = dict[str, object]

@@ -1,0 +1,1 @@
+"""Where code came from: blame, why and audit over everything that claims an origin."""

@@ -1,0 +1,71 @@
+"""Everything that claims origins, opened together: for a server's repositories, or for one clone.
+
+All of it is derived and lies in one folder, which may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from imprint.store.evidence.stack import ClaimStack
+from imprint.store.provenance.expand import ProvenanceFollower
+from imprint.store.provenance.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from imprint.store.evidence.ports import ClaimSource
+    from imprint.store.hosting.followers import Follower
+    from imprint.store.hosting.repositories import Hosting
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """What blame, why and audit ask.
+
+    Attributes:
+        ledger: deliveries, and what commits and notes declare.
+        claims: what every source claims, the ledger's included.
+    """
+
+    ledger: Ledger
+    claims: ClaimSource
+    _opened: ExitStack = field(default_factory=ExitStack)
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open what is derived, in a folder that is made if missing.
+
+        Raises:
+            StorageFailed: it cannot be written.
+        """
+        opened = ExitStack()
+        ledger = Ledger.open(folder / "provenance.db")
+        opened.callback(ledger.close)
+        return cls(ledger, ClaimStack([ledger]), opened)
+
+    @classmethod
+    def of_ledger(cls, ledger: Ledger) -> Self:
+        """Only what a ledger claims; closing it stays with the caller."""
+        return cls(ledger, ledger)
+
+    def list_followers(self, hosting: Hosting, stopping: Callable[[], bool]) -> list[Follower]:
+        """What keeps this up to date with the events of hosted repositories, in the order to run them in."""
+        return [ProvenanceFollower(self.ledger, hosting, stopping)]
+
+    def close(self) -> None:
+        """Release every file; it is not used again."""
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
