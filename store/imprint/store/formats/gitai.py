@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import BadPath
 from imprint.store.evidence.claims import Claim, Evidence, LineRange
+from imprint.store.formats.carried import SCOPE, WHOLE_COMMIT, restore
 from imprint.store.formats.identities import normalise_tool
 from imprint.store.paths import quote_path
 from imprint.store.types import RefName
@@ -70,12 +71,13 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Whom a key of a note stands for; `agent` is None for a person."""
+    """Whom a key of a note stands for; `agent` is None for a person. `attributes` are the entry's own."""
 
     actor: str | None
     agent: str | None = None
     model: str | None = None
     session: str | None = None
+    attributes: Mapping[str, object] = field(default_factory=dict)
 
 
 _SEPARATOR: Final = b"---"
@@ -194,7 +196,9 @@ def _render_ranges(ranges: tuple[tuple[int, int], ...]) -> str:
 def note_claims(
     commit: ObjectId, note: Note, added: Mapping[bytes, Sequence[tuple[int, int]]]
 ) -> tuple[list[Claim], list[NoteProblem]]:
-    """The claims of a note, each about lines only, and the attestations that claim nothing.
+    """The claims of a note, and the attestations that claim nothing.
+
+    Claims are about lines only, except where our own export said that one was about the whole commit.
 
     Args:
         commit: the annotated commit.
@@ -218,11 +222,16 @@ def note_claims(
         else:
             lines.setdefault(key, []).extend(kept)
     claims = [_make_claim(commit, authors[key], tuple(ranges)) for key, ranges in lines.items()]
+    claims += [
+        _make_claim(commit, author, ())
+        for key, author in authors.items()
+        if key not in lines and author.attributes.get(SCOPE) == WHOLE_COMMIT
+    ]
     return claims, problems[:_PROBLEMS_MAX]
 
 
 def _make_claim(commit: ObjectId, author: Author, lines: tuple[LineRange, ...]) -> Claim:
-    return Claim(
+    claim = Claim(
         commit,
         Evidence.DECLARED,
         actor=author.actor,
@@ -232,6 +241,7 @@ def _make_claim(commit: ObjectId, author: Author, lines: tuple[LineRange, ...]) 
         method=METHOD,
         lines=lines,
     )
+    return restore(claim, author.attributes)
 
 
 def _intersect(
@@ -269,8 +279,13 @@ def read_authors(note: Note) -> dict[str, Author]:
         for key, entry in _iter_entries(note, section):
             agent = entry.get("agent_id")
             if isinstance(agent, dict) and (tool := normalise_tool(_text(agent.get("tool")) or "")):
+                attributes = entry.get("custom_attributes")
                 authors[key] = Author(
-                    _text(entry.get("human_author")), tool, _text(agent.get("model")), _text(agent.get("id"))
+                    _text(entry.get("human_author")),
+                    tool,
+                    _text(agent.get("model")),
+                    _text(agent.get("id")),
+                    attributes if isinstance(attributes, dict) else {},
                 )
     for key, entry in _iter_entries(note, "humans"):
         if name := _text(entry.get("author")):

@@ -1,0 +1,1 @@
+"""Provenance written in others' formats, from everything that is known here."""
