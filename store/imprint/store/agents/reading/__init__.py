@@ -1,0 +1,2 @@
+"""What the transcript formats share: lines of JSON, a session being built, edits out of shells and
+patches."""
