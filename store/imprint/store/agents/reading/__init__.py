@@ -1,2 +1,1 @@
-"""What the transcript formats share: lines of JSON, a session being built, edits out of shells and
-patches."""
+"""What the formats share: lines of JSON, a session being built, edits out of shells and patches."""

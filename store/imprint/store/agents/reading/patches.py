@@ -123,13 +123,18 @@ def read_hunks(path: str, hunks: object) -> Edit | None:
 
 
 def compare_texts(path: str, old: str, new: str) -> Edit:
-    """The edit that puts one text in the place of another: the lines that are new, and those that are
-    gone.""" before, after = split_text(old), split_text(new) start = 0 while start < min(len(before),
-    len(after)) and before[start] == after[start]: start += 1 end = 0 while end < min(len(before),
-    len(after)) - start and before[-1 - end] == after[-1 - end]: end += 1 before, after = before[start :
-    len(before) - end], after[start : len(after) - end] if before and after and len(before) + len(after) <=
-    _COMPARE_LIMIT: before, after = _differing(before, after) return Edit(path, EditKind.REPLACE, after,
-    before)
+    """The edit that puts one text in the place of another: lines that are new, and those that are gone."""
+    before, after = split_text(old), split_text(new)
+    start = 0
+    while start < min(len(before), len(after)) and before[start] == after[start]:
+        start += 1
+    end = 0
+    while end < min(len(before), len(after)) - start and before[-1 - end] == after[-1 - end]:
+        end += 1
+    before, after = before[start : len(before) - end], after[start : len(after) - end]
+    if before and after and len(before) + len(after) <= _COMPARE_LIMIT:
+        before, after = _differing(before, after)
+    return Edit(path, EditKind.REPLACE, after, before)
 
 
 def _differing(before: tuple[str, ...], after: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
