@@ -23,6 +23,7 @@ from imprint.store.actors import (
     Verb,
     hash_secret,
 )
+from imprint.store.durable import write_durably
 from imprint.store.errors import (
     BadExpiry,
     BadInput,
@@ -37,6 +38,8 @@ from imprint.store.events import SessionClaim
 from imprint.store.hosting.keys import SshKey, fingerprint_of, hash_key
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imprint.store.catalog.ports import Catalogue
     from imprint.store.clock import Clock, Ids
     from imprint.store.limits import Limits
@@ -174,6 +177,22 @@ class Access:
             expires_at_ms=None if grant.expires_in_ms is None else now_ms + grant.expires_in_ms,
         )
         return token, secret
+
+    def make_administrator(self, name: str, path: Path) -> bool:
+        """Make an administrator with a token for everything, its secret left in a file, if there is none.
+
+        Returns:
+            Whether one was made; False when the actor has a token already.
+        """
+        if any(token.actor == name for token in self._catalogue.list_tokens()):
+            return False
+        grant = Grant(name, ActorKind.HUMAN, (ALL_REPOSITORIES,), frozenset({Verb.ADMIN}))
+        self._catalogue.ensure_actor(grant.actor, grant.kind)
+        token, secret = self.make_token(grant, None)
+        # The file first: after a crash between the two, the next start makes another token.
+        write_durably(path, f"{secret}\n".encode())
+        self._catalogue.add_token(token)
+        return True
 
     def authenticate(self, secret: str) -> Principal:
         """Whoever holds this secret; errors as in `Hosting.authenticate`.

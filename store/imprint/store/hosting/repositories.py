@@ -28,7 +28,6 @@ from imprint.store.catalog.lock import FileLock
 from imprint.store.catalog.ports import RepositoryRecord
 from imprint.store.catalog.sql import SqlCatalogue
 from imprint.store.clock import RandomIds, SystemClock
-from imprint.store.durable import write_durably
 from imprint.store.errors import (
     BadInput,
     BadRefName,
@@ -48,6 +47,8 @@ from imprint.store.limits import Limits
 from imprint.store.objects.git import GitObjects
 from imprint.store.plumbing import ChildBounds, Children, Plumbing
 from imprint.store.refs.catalogued import CataloguedRefs
+from imprint.store.sessions.memory import MemoryArchive
+from imprint.store.sessions.sql import SqlArchive
 from imprint.store.transcripts.files import FileTranscripts
 from imprint.store.types import HashAlgorithm, RefName, RepositoryName
 from imprint.store.view import RepositoryView
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from imprint.store.clock import Clock, Ids
     from imprint.store.hosting.data import DataFolder
     from imprint.store.lfs.ports import Register
+    from imprint.store.sessions.ports import Archive
     from imprint.store.transcripts.ports import Transcripts
 
 __all__ = [
@@ -104,6 +106,7 @@ class Hosting:
         folder, catalogue, transcripts, clock, ids, limits: what it works with.
         children: what the git processes on its repositories took.
         lfs: large objects and locks; their register is in memory where none is given.
+        archive: agents' sessions and records of provenance; in memory where none is given.
         passes: credentials made from tokens, for one repository and a short time.
     """
 
@@ -117,6 +120,7 @@ class Hosting:
         limits: Limits | None = None,
         *,
         register: Register | None = None,
+        archive: Archive | None = None,
     ) -> None:
         self.folder = folder
         self.catalogue = catalogue
@@ -135,6 +139,7 @@ class Hosting:
             ids,
             self.limits,
         )
+        self.archive = archive or MemoryArchive(self._is_known)
         self._folders = RepositoryFolders(folder.repositories_path, self._is_known, self._forget)
         self._access = Access(catalogue, transcripts, clock, ids, self.limits)
         self.passes = Passes(folder.master_key, catalogue, clock, self._access.admit)
@@ -154,8 +159,9 @@ class Hosting:
         database = folder.open_database()
         catalogue = SqlCatalogue.open(database)
         transcripts = FileTranscripts(folder.transcripts_path, folder.master_key)
-        register = SqlRegister(database)
-        return cls(folder, catalogue, transcripts, clock, ids or RandomIds(clock), limits, register=register)
+        register, archive = SqlRegister(database), SqlArchive(database)
+        ids = ids or RandomIds(clock)
+        return cls(folder, catalogue, transcripts, clock, ids, limits, register=register, archive=archive)
 
     # -- repositories -------------------------------------------------------------------------------
 
@@ -435,15 +441,8 @@ class Hosting:
             The file with the secret when it was made just now; None when there is a token already.
         """
         with FileLock(self.folder.root / "ground" / "admin.lock").hold():
-            if any(token.actor == ADMINISTRATOR for token in self.catalogue.list_tokens()):
-                return None
-            grant = Grant(ADMINISTRATOR, ActorKind.HUMAN, (ALL_REPOSITORIES,), frozenset({Verb.ADMIN}))
-            self.catalogue.ensure_actor(grant.actor, grant.kind)
-            token, secret = self._access.make_token(grant, None)
-            # The file first: after a crash between the two, the next start makes another token.
-            write_durably(self.folder.admin_token_path, f"{secret}\n".encode())
-            self.catalogue.add_token(token)
-            return self.folder.admin_token_path
+            path = self.folder.admin_token_path
+            return path if self._access.make_administrator(ADMINISTRATOR, path) else None
 
     def open_session(self, repository: Repository, actor: str, seed: SessionSeed) -> SessionClaim:
         """Open or continue a session, record its prompt as a turn, and return what it says now.

@@ -24,9 +24,11 @@ class Archive(Protocol):
     ) -> ArchivedSession:
         """Keep a session, in place of what was kept of it; as it is now, with its new `serial`.
 
-        A session with the same `content_hash` and turns stays as it is, and keeps its serial.
+        A session that differs in nothing but `source` and `received_at_ms`, with the same turns, stays as it
+        is and keeps its serial. Edits of tool calls are not kept: they are in the transcript.
 
         Raises:
+            BadInput: a name is empty, too long, holds a NUL or is no Unicode; or turns are not in order.
             RepositoryMissing: no repository of this id.
             TranscriptErased: the session was erased: nothing more is taken of it.
             SessionConflict: it was delivered by another actor before, who is not `operator`.
@@ -57,6 +59,8 @@ class Archive(Protocol):
         A record equal to a kept one in all but `id`, `actor`, `received_at_ms` and `serial` is not new.
 
         Raises:
+            BadInput: a record has no anchor, or a name that cannot be kept.
+            Conflict: another record has the id.
             RepositoryMissing: no repository of this id.
         """
         ...

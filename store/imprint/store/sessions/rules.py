@@ -1,0 +1,72 @@
+"""What every archive decides alike: who may write a session, and when nothing changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from imprint.store.errors import BadInput, SessionConflict, TranscriptErased
+from imprint.store.sessions.codec import verify_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imprint.store.sessions.model import ArchivedSession, ArchivedTurn, Record
+
+OPERATOR: Final = "operator"
+"""The actor of what is delivered at the data folder: whoever else delivers the session next may have it."""
+
+
+def verify_session(session: ArchivedSession, turns: Sequence[ArchivedTurn]) -> None:
+    """Check what becomes columns.
+
+    Raises:
+        BadInput: a name cannot be kept, or turns are not in order.
+    """
+    verify_name("the id of a session", session.id)
+    verify_name("the id of a session", session.root_id)
+    if session.parent_id is not None:
+        verify_name("the id of a session", session.parent_id)
+    verify_name("the name of an agent", session.agent)
+    numbers = [turn.number for turn in turns]
+    if any(later <= earlier for earlier, later in pairwise(numbers)):
+        raise BadInput(f"the turns of session {session.id!r} are not in order")
+
+
+def verify_record(record: Record) -> None:
+    """Check what becomes columns.
+
+    Raises:
+        BadInput: a name cannot be kept, or there is no anchor.
+    """
+    verify_name("the id of a record", record.id)
+    if record.session_id is not None:
+        verify_name("the id of a session", record.session_id)
+    if not record.anchors:
+        raise BadInput("a record needs at least one anchor", hint="say to which commit or session it belongs")
+    for anchor in record.anchors:
+        verify_name(f"an anchor ({anchor.kind.value})", anchor.value)
+
+
+def verify_writable(kept: ArchivedSession | None, session: ArchivedSession, *, is_erased: bool) -> None:
+    """Check that a session may take the place of what was kept of it.
+
+    Raises:
+        TranscriptErased: it, or the root of its tree, was erased.
+        SessionConflict: it is another actor's.
+    """
+    if is_erased:
+        raise TranscriptErased(
+            f"session {session.id!r} was erased", hint="nothing more is taken of it; begin another session"
+        )
+    if kept is not None and kept.actor not in {session.actor, OPERATOR}:
+        raise SessionConflict(
+            f"session {session.id!r} belongs to {kept.actor}", hint="choose another id for your session"
+        )
+
+
+def is_same(kept: ArchivedSession, session: ArchivedSession) -> bool:
+    """Whether nothing changed but when and where it was read."""
+    unread = replace(session, source=kept.source, received_at_ms=kept.received_at_ms, serial=kept.serial)
+    return unread == kept
