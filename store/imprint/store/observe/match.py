@@ -36,8 +36,8 @@ class Tier(enum.Enum):
 
     PART = "part"
     """A record ties this part of the transcript to the commit."""
-    EARLIER = "earlier"
-    """An earlier part of the same session."""
+    SESSION = "session"
+    """Another part of the same session, before the commit."""
     RELATED = "related"
     """A session that the tied one started, or that started it."""
     NEARBY = "nearby"
@@ -72,7 +72,7 @@ class PathTie(enum.Enum):
     """Another file, or a shell command that names none."""
 
 
-_TIER_WEIGHTS: Final = {Tier.PART: 1.0, Tier.EARLIER: 0.9, Tier.RELATED: 0.95, Tier.NEARBY: 0.7}
+_TIER_WEIGHTS: Final = {Tier.PART: 1.0, Tier.SESSION: 0.9, Tier.RELATED: 0.95, Tier.NEARBY: 0.7}
 _LIKENESS_WEIGHTS: Final = {
     Likeness.EXACT: 1.0,
     Likeness.SPACED: 0.95,
@@ -128,28 +128,38 @@ class Candidate:
     Attributes:
         edits: what it wrote.
         tier: how it is tied to the commit.
-        part: lines of its transcript that belong to the commit; None for all. What comes after is left out,
-            what comes before is `Tier.EARLIER`.
-        until_ms: edits after this time are left out; None for no bound.
+        part: lines of its transcript that belong to the commit; None for all.
+        from_ms, until_ms: edits outside these times are left out, except in the part; None for no bound.
     """
 
     edits: SessionEdits
     tier: Tier = Tier.PART
     part: tuple[int, int] | None = None
+    from_ms: int | None = None
     until_ms: int | None = None
 
     def tier_of(self, payload: Payload) -> Tier | None:
-        """How an edit of the session is tied to the commit; None for one that came too late.
+        """How an edit of the session is tied to the commit; None for one that cannot have made it.
 
         A turn counts whole: what it wrote may reach the transcript a little after the commit.
         """
-        if self.until_ms is not None and payload.at_ms is not None and payload.at_ms > self.until_ms:
-            return None
-        if self.part is None or self.tier is not Tier.PART:
+        if self.part and payload.first_line < self.part[1] and payload.end_line > self.part[0]:
             return self.tier
-        if payload.first_line >= self.part[1]:
+        if not self._is_in_time(payload.at_ms):
             return None
-        return Tier.PART if payload.end_line > self.part[0] else Tier.EARLIER
+        if not self.part:
+            return self.tier
+        is_later = payload.first_line >= self.part[1]
+        if is_later and (payload.at_ms is None or self.until_ms is None):
+            return None
+        return Tier.SESSION if self.tier is Tier.PART else self.tier
+
+    def _is_in_time(self, at_ms: int | None) -> bool:
+        if at_ms is None:
+            return self.tier is not Tier.NEARBY
+        return (self.from_ms is None or at_ms >= self.from_ms) and (
+            self.until_ms is None or at_ms <= self.until_ms
+        )
 
 
 @dataclass(frozen=True, slots=True)
