@@ -5,7 +5,8 @@ say: the lines of every file that has no NUL among its first 8,000 bytes, a last
 included; one line for a symbolic link's target and for a submodule's id.
 
 Invariants:
-    1. Origins are git's own: this module starts `git blame` and reads what it prints.
+    1. Origins are git's own: this module starts `git blame` and reads what it prints; no line is followed
+       by anything else.
     2. A file's spans cover its lines from 1 to the last, in order, with no gap.
     3. `unpack_spans(pack_spans(spans)) == spans`.
 """
@@ -68,15 +69,32 @@ class Span:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Neighbouring lines of a file as one run of git blame names them.
+
+    Attributes:
+        line: the first of them in the file asked about.
+        span: where they were when the run stopped.
+        is_boundary: whether it stopped there because it was told to, so that they may be older.
+    """
+
+    line: int
+    span: Span
+    is_boundary: bool
+
+
 def line_origins(view: RepositoryView, commit: ObjectId, path: bytes) -> list[LineOrigin]:
     """The origin of every line of a file, in order; none for an empty file.
 
     Raises:
         PathMissing: the commit has no file at the path.
     """
-    _find_file(view, commit, path)
+    blob = find_file(view, commit, path)
     with isolated(view) as plumbing:
-        return list(_iter_origins(_run_blame(plumbing, commit, path)))
+        return list(
+            iter_origins(join_pieces(run_blame(plumbing, commit, path)), view.objects.read_blob(blob))
+        )
 
 
 def line_origin(view: RepositoryView, commit: ObjectId, path: bytes, line: int) -> LineOrigin:
@@ -85,23 +103,38 @@ def line_origin(view: RepositoryView, commit: ObjectId, path: bytes, line: int) 
     Raises:
         PathMissing: the commit has no file at the path, or the file has no such line.
     """
-    content = view.objects.read_blob(_find_file(view, commit, path))
+    content = view.objects.read_blob(find_file(view, commit, path))
+    verify_line(content, commit, path, line)
+    with isolated(view) as plumbing:
+        spans = join_pieces(run_blame(plumbing, commit, path, ranges=[(line, line)]))
+    return next(iter_origins(spans, content, line))
+
+
+def find_file(view: RepositoryView, commit: ObjectId, path: bytes) -> ObjectId:
+    """The blob at a path.
+
+    Raises:
+        PathMissing: the commit has no file there.
+    """
+    entry = find_entry(view.objects, view.objects.read_commit(commit).tree, path)
+    if entry is None or entry.is_tree or entry.mode == SUBMODULE_MODE:
+        what = "no file" if entry is None else "a folder" if entry.is_tree else "a submodule"
+        raise PathMissing(f"{what} at {quote_path(path)} in {commit}", hint="lines belong to files")
+    return entry.id
+
+
+def verify_line(content: bytes, commit: ObjectId, path: bytes, line: int) -> None:
+    """Check that a file has a line.
+
+    Raises:
+        PathMissing: it has not.
+    """
     count = count_lines(content)
     if not 1 <= line <= count:
         raise PathMissing(
             f"{quote_path(path)} has no line {line} in {commit}",
             hint=f"it has {count} {'line' if count == 1 else 'lines'}, counted from 1",
         )
-    with isolated(view) as plumbing:
-        return next(_iter_origins(_run_blame(plumbing, commit, path, f"-L{line},{line}")))
-
-
-def _find_file(view: RepositoryView, commit: ObjectId, path: bytes) -> ObjectId:
-    entry = find_entry(view.objects, view.objects.read_commit(commit).tree, path)
-    if entry is None or entry.is_tree or entry.mode == SUBMODULE_MODE:
-        what = "no file" if entry is None else "a folder" if entry.is_tree else "a submodule"
-        raise PathMissing(f"{what} at {quote_path(path)} in {commit}", hint="lines belong to files")
-    return entry.id
 
 
 def index_changed_paths(plumbing: Plumbing, commit: ObjectId) -> None:
@@ -132,11 +165,33 @@ def blame_spans(plumbing: Plumbing, commit: ObjectId, path: bytes, mode: int) ->
     """
     if mode == SUBMODULE_MODE:
         return [Span(_find_last_change(plumbing, commit, path), path, 1, 1)]
-    return list(_iter_spans(_iter_origins(_run_blame(plumbing, commit, path))))
+    return join_pieces(run_blame(plumbing, commit, path))
 
 
-def _run_blame(plumbing: Plumbing, commit: ObjectId, path: bytes, *options: str) -> bytes:
-    return plumbing.run("blame", "--porcelain", "--no-textconv", *options, commit, "--", os.fsdecode(path))
+def run_blame(
+    plumbing: Plumbing,
+    commit: ObjectId,
+    path: bytes,
+    *,
+    stop_at: Sequence[ObjectId] = (),
+    ranges: Sequence[tuple[int, int]] = (),
+) -> list[Piece]:
+    """One run of git blame: the pieces of a file in order, together all the lines asked for.
+
+    Args:
+        plumbing: an isolated git.
+        commit: the commit that holds the file.
+        path: where; it must exist.
+        stop_at: commits at which, with everything they reach, lines are followed no further.
+        ranges: first and last lines; none for the whole file.
+    """
+    options = [f"-L{first},{last}" for first, last in ranges]
+    excluded = [f"^{each}" for each in stop_at]
+    out = plumbing.run(
+        "blame", "--porcelain", "--root", "--no-textconv",
+        *options, commit, *excluded, "--", os.fsdecode(path),
+    )  # fmt: skip
+    return list(_iter_pieces(out))
 
 
 def _find_last_change(plumbing: Plumbing, commit: ObjectId, path: bytes) -> ObjectId:
@@ -144,38 +199,66 @@ def _find_last_change(plumbing: Plumbing, commit: ObjectId, path: bytes) -> Obje
     return ObjectId(found.decode("ascii").strip())
 
 
-def _iter_origins(porcelain: bytes) -> Iterator[LineOrigin]:
-    """Read git-blame(1)'s porcelain format: a header, facts where they are new, then a tab and the text."""
+def _iter_pieces(porcelain: bytes) -> Iterator[Piece]:
+    """Read git-blame(1)'s porcelain format: a header, facts where they are new, then a tab and the text.
+
+    A group's first header has the number of its lines; each of the others is a header and a text. The
+    incremental format would be shorter, but names a boundary only where that was known already.
+    """
     paths: dict[bytes, bytes] = {}
-    header: list[bytes] = []
-    for line in porcelain.split(b"\n")[:-1]:
-        if line.startswith(b"\t"):
-            commit, original_line, number = header[:3]
-            yield LineOrigin(
-                int(number), ObjectId(commit.decode("ascii")), paths[commit], int(original_line), line[1:]
-            )
-            header = []
-        elif not header:
-            header = line.split(b" ")
-        elif line.startswith(b"filename "):
-            paths[header[0]] = read_quoted(line.removeprefix(b"filename "))
+    boundaries: set[bytes] = set()
+    lines = porcelain.split(b"\n")
+    at = 0
+    while at < len(lines) - 1:
+        commit, original_line, number, count = lines[at].split(b" ")
+        at += 1
+        while not lines[at].startswith(b"\t"):
+            if lines[at].startswith(b"filename "):
+                paths[commit] = read_quoted(lines[at].removeprefix(b"filename "))
+            elif lines[at] == b"boundary":
+                boundaries.add(commit)
+            at += 1
+        at += 2 * int(count) - 1
+        span = Span(ObjectId(commit.decode("ascii")), paths[commit], int(original_line), int(count))
+        yield Piece(int(number), span, commit in boundaries)
 
 
-def _iter_spans(origins: Iterable[LineOrigin]) -> Iterator[Span]:
-    pending: Span | None = None
-    for origin in origins:
+def join_pieces(pieces: Iterable[Piece]) -> list[Span]:
+    """Ordered pieces as spans, neighbours joined that came together."""
+    return join_spans(piece.span for piece in pieces)
+
+
+def join_spans(spans: Iterable[Span]) -> list[Span]:
+    """Spans in the order given, neighbours joined that came together."""
+    joined: list[Span] = []
+    for span in spans:
+        last = joined[-1] if joined else None
         if (
-            pending
-            and (pending.commit, pending.path) == (origin.commit, origin.path)
-            and pending.original_line + pending.count == origin.original_line
+            last
+            and last.commit == span.commit
+            and last.path == span.path
+            and last.original_line + last.count == span.original_line
         ):
-            pending = Span(pending.commit, pending.path, pending.original_line, pending.count + 1)
+            joined[-1] = Span(last.commit, last.path, last.original_line, last.count + span.count)
         else:
-            if pending:
-                yield pending
-            pending = Span(origin.commit, origin.path, origin.original_line, 1)
-    if pending:
-        yield pending
+            joined.append(span)
+    return joined
+
+
+def iter_origins(spans: Iterable[Span], content: bytes, first: int = 1) -> Iterator[LineOrigin]:
+    """The lines of a file one by one.
+
+    Args:
+        spans: from the line `first` on.
+        content: the whole file.
+        first: counted from 1.
+    """
+    texts = content.split(b"\n")
+    line = first
+    for span in spans:
+        for original_line in range(span.original_line, span.original_line + span.count):
+            yield LineOrigin(line, span.commit, span.path, original_line, texts[line - 1])
+            line += 1
 
 
 def is_binary(content: bytes) -> bool:

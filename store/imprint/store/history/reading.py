@@ -10,7 +10,6 @@ Invariants:
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 import threading
 from contextlib import contextmanager, suppress
@@ -157,21 +156,44 @@ def isolated(view: RepositoryView) -> Iterator[Plumbing]:
 
     A clone's own configuration, index and attributes would change what `git blame` and `git diff` answer.
     """
+    objects, shallow = find_objects(view)
+    with tempfile.TemporaryDirectory(prefix="imprint-") as name:
+        folder = Path(name)
+        fill_isolated(folder, objects, read_boundary(shallow), view.objects.algorithm)
+        yield view.plumbing.at(folder)
+
+
+def find_objects(view: RepositoryView) -> tuple[Path, Path]:
+    """Where git has a repository's objects, and where a shallow clone's boundary would be."""
     paths = view.plumbing.run("rev-parse", "--git-path", "objects", "--git-path", "shallow")
     objects, shallow = (
         Path(line.decode("utf-8", "surrogateescape")).absolute() for line in paths.splitlines()
     )
-    with tempfile.TemporaryDirectory(prefix="imprint-") as name:
-        folder = Path(name)
-        for part in ("refs", "objects/info"):
-            (folder / part).mkdir(parents=True)
-        (folder / "HEAD").write_bytes(b"ref: refs/heads/none\n")
-        (folder / "config").write_text(_CONFIGS[view.objects.algorithm])
-        quoted = str(objects).replace("\\", "\\\\").replace('"', '\\"')
-        (folder / "objects/info/alternates").write_bytes(f'"{quoted}"\n'.encode("utf-8", "surrogateescape"))
-        if shallow.exists():
-            shutil.copyfile(shallow, folder / "shallow")
-        yield view.plumbing.at(folder)
+    return objects, shallow
+
+
+def read_boundary(shallow: Path) -> bytes:
+    """What a shallow clone lacks the parents of (gitrepository-layout(5)); empty where it is whole."""
+    try:
+        return shallow.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def fill_isolated(folder: Path, objects: Path, boundary: bytes, algorithm: HashAlgorithm) -> None:
+    """Make an empty folder a bare repository that borrows all its objects and ends where they do.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    for part in ("refs", "objects/info"):
+        (folder / part).mkdir(parents=True)
+    quoted = str(objects).replace("\\", "\\\\").replace('"', '\\"')
+    (folder / "objects/info/alternates").write_bytes(f'"{quoted}"\n'.encode("utf-8", "surrogateescape"))
+    if boundary:
+        (folder / "shallow").write_bytes(boundary)
+    (folder / "config").write_text(_CONFIGS[algorithm])
+    (folder / "HEAD").write_bytes(b"ref: refs/heads/none\n")
 
 
 _CONFIGS: Final = {

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.evidence.claims import Claim, Delivery, Evidence, find_best, unknown
-from imprint.store.history.blame import LineOrigin, line_origin, line_origins
 from imprint.store.history.reading import iter_commits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imprint.store.history.blame import LineOrigin
     from imprint.store.objects.ports import Identity
     from imprint.store.origins.sources import Origins
     from imprint.store.types import ObjectId
@@ -94,7 +94,7 @@ def blame(view: RepositoryView, known: Origins, commit: ObjectId, path: bytes) -
     Raises:
         PathMissing: the commit has no file at the path.
     """
-    origins = line_origins(view, commit, path)
+    origins = known.lines.origins(view, commit, path)
     commits = {origin.commit for origin in origins}
     claims = known.claims.claims_of(view.id, commits)
     deliveries = known.ledger.deliveries(view.id, commits)
@@ -124,7 +124,7 @@ def why(
     Raises:
         PathMissing: the commit has no file at the path, or the file has no such line.
     """
-    origin = line_origin(view, commit, path, line)
+    origin = known.lines.origin(view, commit, path, line)
     ranked = known.claims.claims_of(view.id, [origin.commit]).get(origin.commit, [])
     covering = [claim for claim in ranked if claim.covers(origin.path, origin.original_line)]
     claims = covering or [unknown(origin.commit)]

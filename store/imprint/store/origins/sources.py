@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from imprint.store.evidence.stack import ClaimStack
+from imprint.store.history.kept import Lines
+from imprint.store.history.kept_follow import LinesFollower
 from imprint.store.provenance.expand import ProvenanceFollower
 from imprint.store.provenance.ledger import Ledger
 
@@ -31,11 +33,13 @@ class Origins:
     Attributes:
         ledger: deliveries, and what commits and notes declare.
         claims: what every source claims, the ledger's included.
+        lines: where lines of files came from.
     """
 
     ledger: Ledger
     claims: ClaimSource
     _opened: ExitStack = field(default_factory=ExitStack)
+    lines: Lines = field(default_factory=Lines)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -47,7 +51,9 @@ class Origins:
         opened = ExitStack()
         ledger = Ledger.open(folder / "provenance.db")
         opened.callback(ledger.close)
-        return cls(ledger, ClaimStack([ledger]), opened)
+        lines = Lines.open(folder)
+        opened.callback(lines.close)
+        return cls(ledger, ClaimStack([ledger]), opened, lines)
 
     @classmethod
     def of_ledger(cls, ledger: Ledger) -> Self:
@@ -56,7 +62,7 @@ class Origins:
 
     def list_followers(self, hosting: Hosting, stopping: Callable[[], bool]) -> list[Follower]:
         """What keeps this up to date with the events of hosted repositories, in the order to run them in."""
-        return [ProvenanceFollower(self.ledger, hosting, stopping)]
+        return [ProvenanceFollower(self.ledger, hosting, stopping), LinesFollower(self.lines, stopping)]
 
     def close(self) -> None:
         """Release every file; it is not used again."""
