@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.store.agents.model import Edit, EditKind, ToolCall, Usage
 from imprint.store.agents.ports import TranscriptFormat
-from imprint.store.agents.reading.draft import Draft, paths_of
+from imprint.store.agents.reading.draft import Draft
 from imprint.store.agents.reading.lines import Lines
-from imprint.store.agents.reading.patches import compare_texts, read_hunks
-from imprint.store.agents.reading.shell import find_shell_edits
+from imprint.store.agents.reading.patches import read_hunks
+from imprint.store.agents.reading.tools import judge_call, read_call
 from imprint.store.agents.reading.values import (
     as_cost,
     as_count,
@@ -39,7 +39,6 @@ from imprint.store.agents.reading.values import (
     as_text,
     as_time,
     join_texts,
-    split_text,
 )
 
 if TYPE_CHECKING:
@@ -67,6 +66,11 @@ _NO_PROMPT: Final = re.compile(
 _REMINDER: Final = re.compile(r"<(system-reminder|ide_\w+)>.*?</\1>\s*", re.DOTALL)
 _COMMAND: Final = re.compile(r"<command-name>\s*(/?[^<]*?)\s*</command-name>")
 _ARGUMENTS: Final = re.compile(r"<command-args>(.*?)</command-args>", re.DOTALL)
+_REFUSED: Final = re.compile(
+    r"(?:Error: )?(?:The user doesn't want to|<tool_use_error>|Sibling tool call|Permission to)"
+)
+"""Results of calls that never ran."""
+
 _SYNTHETIC: Final = "<synthetic>"
 
 
@@ -210,7 +214,8 @@ class _Reader:
         cwd = as_path(line.get("cwd")) or self._draft.cwd or ""
         for part in as_maps(message.get("content")):
             if part.get("type") == "tool_use":
-                self._draft.add_call(_read_call(part, at_ms, cwd))
+                call = ToolCall(as_name(part.get("id")), as_name(part.get("name")), at_ms)
+                self._draft.add_call(read_call(call, part.get("input"), cwd))
 
     def _take_usage(
         self, line: Mapping[str, object], message: Mapping[str, object], model: str | None
@@ -239,7 +244,9 @@ class _Reader:
         agent_id = as_name(done.get("agentId"))
         sub_session = name_sub_session(self._session, agent_id) if agent_id else call.sub_session
         edits = call.edits if failed else _exact_edits(call.edits, done)
-        self._draft.change_call(replace(call, ok=not failed, sub_session=sub_session, edits=edits))
+        refused = failed and _REFUSED.match(join_texts(part.get("content"))) is not None
+        ok = False if refused else judge_call(call, failed=failed)
+        self._draft.change_call(replace(call, ok=ok, sub_session=sub_session, edits=edits))
 
 
 def _prompt_of(content: object) -> str:
@@ -248,37 +255,6 @@ def _prompt_of(content: object) -> str:
     if not text and any(part.get("type") == "image" for part in as_maps(content)):
         return "[image]"
     return _REMINDER.sub("", text) if "<system-reminder>" in text or "<ide_" in text else text
-
-
-def _read_call(part: Mapping[str, object], at_ms: int | None, cwd: str) -> ToolCall:
-    name, given = as_name(part.get("name")), as_map(part.get("input"))
-    path = (
-        as_path(given.get("file_path")) or as_path(given.get("notebook_path")) or as_path(given.get("path"))
-    )
-    edits = read_edits(name, given, path)
-    if name in {"Bash", "PowerShell"}:
-        edits = find_shell_edits(given.get("command"), cwd)
-    return ToolCall(
-        id=as_name(part.get("id")), name=name, at_ms=at_ms, paths=paths_of(edits, path), edits=edits
-    )
-
-
-def read_edits(name: str, given: Mapping[str, object], path: str) -> tuple[Edit, ...]:
-    """What a tool of the Claude family writes to the file that it was given."""
-    if name == "Write":
-        return (Edit(path, EditKind.WRITE, split_text(as_text(given.get("content")))),)
-    if name == "Edit":
-        return (compare_texts(path, as_text(given.get("old_string")), as_text(given.get("new_string"))),)
-    if name == "MultiEdit":
-        return tuple(
-            compare_texts(path, as_text(edit.get("old_string")), as_text(edit.get("new_string")))
-            for edit in as_maps(given.get("edits"))
-        )
-    if name == "NotebookEdit":
-        removed = given.get("edit_mode") == "delete"
-        added = () if removed else split_text(as_text(given.get("new_source")))
-        return (Edit(path, EditKind.REPLACE, added),)
-    return ()
 
 
 def _exact_edits(edits: tuple[Edit, ...], done: Mapping[str, object]) -> tuple[Edit, ...]:

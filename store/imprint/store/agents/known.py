@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.agents.claude_code import ClaudeCode
+from imprint.store.agents.codex import Codex
+from imprint.store.agents.compact import Compact
+from imprint.store.agents.copilot import Copilot
+from imprint.store.agents.cursor import Cursor
+from imprint.store.agents.gemini import Gemini
+from imprint.store.agents.opencode import OpenCode
 
 if TYPE_CHECKING:
     from imprint.store.agents.ports import TranscriptFormat
@@ -12,7 +18,15 @@ if TYPE_CHECKING:
 HEAD_SIZE: Final = 64 * 1024
 """Bytes from the start of a file that are enough to recognise it."""
 
-FORMATS: Final[tuple[TranscriptFormat, ...]] = (ClaudeCode(),)
+FORMATS: Final[tuple[TranscriptFormat, ...]] = (
+    Compact(),
+    Codex(),
+    Copilot(),
+    OpenCode(),
+    Cursor(),
+    Gemini(),
+    ClaudeCode(),
+)
 """Every format; where two would recognise a file, the first has it."""
 
 

@@ -12,13 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from imprint.store.agents.model import Edit, ParsedSession, ParsedTurn, ToolCall, Usage
+from imprint.store.agents.model import ParsedSession, ParsedTurn, ToolCall, Usage
 from imprint.store.agents.reading.places import Places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from imprint.store.agents.reading.lines import Lines
+    from imprint.store.agents.reading.lines import Document, Lines
 
 
 @dataclass(slots=True)
@@ -35,12 +33,12 @@ class Draft:
     """Collects what a transcript says, line by line.
 
     Attributes:
-        id, agent_version, parent_id, cwd, branch: see `ParsedSession`; None until they are known.
+        agent, id, agent_version, parent_id, cwd, branch: see `ParsedSession`; None until they are known.
         extra: likewise.
     """
 
     def __init__(self, agent: str) -> None:
-        self._agent = agent
+        self.agent = agent
         self.id: str | None = None
         self.agent_version: str | None = None
         self.parent_id: str | None = None
@@ -74,9 +72,10 @@ class Draft:
         return True
 
     @property
-    def has_turns(self) -> bool:
-        """Whether any turn has begun."""
-        return bool(self._turns)
+    def fresh_prompt(self) -> str | None:
+        """The prompt of a turn in which nothing was done yet; None if something was, or none has begun."""
+        turn = self._turns[-1] if self._turns else None
+        return None if turn is None or turn.calls or turn.usage else turn.prompt
 
     def add_call(self, call: ToolCall) -> None:
         """A tool was used; the same id again is the same call."""
@@ -129,7 +128,13 @@ class Draft:
         self._current().usage.append(len(self._usage))
         self._usage.append(usage)
 
-    def build(self, lines: Lines) -> ParsedSession:
+    def drop_usage(self, keys: set[str]) -> None:
+        """Forget requests whose sum came from elsewhere."""
+        gone = {self._usage_of[key] for key in keys if key in self._usage_of}
+        for turn in self._turns:
+            turn.usage = [index for index in turn.usage if index not in gone]
+
+    def build(self, lines: Lines | Document) -> ParsedSession:
         """The session as read."""
         places = Places(self.cwd)
         ends = [*(turn.first_line for turn in self._turns[1:]), lines.count]
@@ -147,7 +152,7 @@ class Draft:
             for number, (turn, end) in enumerate(zip(self._turns, ends, strict=False), 1)
         )
         return ParsedSession(
-            agent=self._agent,
+            agent=self.agent,
             id=self.id or "",
             turns=turns,
             agent_version=self.agent_version,
@@ -166,19 +171,6 @@ class Draft:
         if not self._turns:
             self._turns.append(_Turn("", None, 0))
         return self._turns[-1]
-
-
-def paths_of(edits: Iterable[Edit], *others: str) -> tuple[str, ...]:
-    """Files that a call names, each once: those of its edits and these."""
-    found: dict[str, None] = dict.fromkeys(path for path in others if path)
-    for edit in edits:
-        found.update(dict.fromkeys(path for path in (edit.path, edit.old_path) if path))
-    return tuple(found)
-
-
-def keep_extra(extra: dict[str, object], source: Mapping[str, object], *names: str) -> None:
-    """Copy the named facts that the source has."""
-    extra.update({name: source[name] for name in names if source.get(name) is not None})
 
 
 def _larger(known: Usage, again: Usage) -> Usage:

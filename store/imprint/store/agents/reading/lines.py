@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LINE_LIMIT: Final = 32 * 1024 * 1024
 """Bytes of one line; a longer one is not decoded. The longest of a real transcript hold a few images."""
 
+DOCUMENT_LIMIT: Final = 64 * 1024 * 1024
+"""Bytes of a transcript that is one JSON document."""
+
 PROBLEM_LIMIT: Final = 100
 
 
@@ -83,6 +86,44 @@ class Lines:
         if not self._unnamed:
             return tuple(self._problems)
         return (*self._problems, Problem("", f"{self._unnamed} more problems"))
+
+
+class Document:
+    """A transcript that is one JSON document over many lines.
+
+    Attributes:
+        count: its lines.
+        value: the object; an empty one if there is none.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._at = 0
+        self._line = 0
+        self.count = content.count(b"\n") + (not content.endswith(b"\n") and bool(content))
+        self.value: dict[str, object] = {}
+        self.problems: tuple[Problem, ...] = ()
+        if len(content) > DOCUMENT_LIMIT:
+            self.problems = (Problem("", f"{len(content)} bytes in one document; at most {DOCUMENT_LIMIT}"),)
+            return
+        try:
+            value = json.loads(content) if content.strip() else {}
+        except (ValueError, RecursionError) as error:
+            self.problems = (Problem("", f"no JSON: {_explain(error)}"),)
+            return
+        if isinstance(value, dict):
+            self.value = value
+        else:
+            self.problems = (Problem("", f"no JSON object but {type(value).__name__}"),)
+
+    def find_line(self, text: str) -> int:
+        """The line on which a string value stands next, after the last one found; or that one's line."""
+        mark = json.dumps(text).encode()
+        at = self._content.find(mark, self._at) if text else -1
+        if at >= 0:
+            self._line += self._content.count(b"\n", self._at, at)
+            self._at = at
+        return self._line
 
 
 def _explain(error: ValueError | RecursionError) -> str:
