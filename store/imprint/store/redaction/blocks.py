@@ -1,7 +1,7 @@
 """Private keys in armour, in one line or over many.
 
-A key may stand in a file as it is, behind the line numbers or the `+` of what showed it, or inside one string of
-JSON with its line ends escaped; its end may be missing where the text was cut, and so may its beginning.
+A key may stand in a file as it is, behind the line numbers or the `+` of what showed it, or inside one string
+of JSON with its line ends escaped; its end may be missing where the text was cut, and so may its beginning.
 
 Invariants:
 1. Every line stays: each line of a key is replaced by a mark of its own.
@@ -30,14 +30,14 @@ _END = re.compile(rf"-{{4,5}} ?END {_KIND} ?-{{4,5}}")
 _INSIDE = re.compile(r"(?:[^\"\n\\-]|\\+[^\n]|-(?!-{3}))*")
 _RUN = re.compile(r"(?:[A-Za-z0-9+/=:, \t]|\\+[nrt\"'/]|[\"'+]|→)*")
 _BODY = re.compile(
-    r"[\s>+|\-#*/\d→:\"']{0,24}(?:[A-Za-z0-9+/=]{16,128}|[A-Za-z0-9+/=]{1,128}|[A-Z][A-Za-z\-]{2,20}: [\w, .\-]{1,128}|)"
+    r"[\s>+|\-#*/\d→:\"']{0,24}(?:[A-Za-z0-9+/=]{1,128}|[A-Z][A-Za-z\-]{2,20}: [\w, .\-]{1,128}|)"
     r"(?:\\n)?[\"',;+\s\\]{0,8}\Z"
 )
 _WHOLE = re.compile(r"[\s>+|\-#*/\d→:\"']{0,24}[A-Za-z0-9+/=]{48,128}(?:\\n)?[\"',;+\s\\]{0,8}\Z")
 
 
 def redact_blocks(text: str) -> tuple[str, int]:
-    """The text without private keys outside JSON, and how many there were; lines of JSON are left to `find_keys`."""
+    """The text without private keys outside JSON, whose lines `find_keys` is for; and how many there were."""
     if ANCHOR not in text:
         return text, 0
     lines = text.split("\n")

@@ -1,8 +1,8 @@
 """The redactor: finds what the rules name, line by line, and replaces it.
 
 Invariants:
-1. What is found in a line depends on that line alone, but for private keys over several lines: splitting a text at
-   its line ends and redacting the pieces gives the same.
+1. What is found in a line depends on that line alone, but for private keys over several lines: splitting a
+   text at its line ends and redacting the pieces gives the same.
 2. A line that is JSON stays JSON: a replacement that would break one is made inside its strings instead.
 3. Deterministic and idempotent: a changed line is redacted until nothing changes, `PASSES_MAX` times at most.
 4. Every rule and bound is in the policy hash.
@@ -17,11 +17,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from imprint.store.redaction import blocks, pairs
+from imprint.store.redaction.custom import CustomRules
 from imprint.store.redaction.library import library_rules, library_version
 from imprint.store.redaction.ports import Redacted, Redactor
 from imprint.store.redaction.rules import AFTER, BEFORE, OWN, Rule, Span, entropy
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator, Sequence
 
 VERSION: Final = 1
@@ -33,32 +35,36 @@ BLOCK_CHARACTERS: Final = 65536
 REMEMBERED_MIN: Final = 2048
 """Characters of a line from which on it is remembered that it holds nothing."""
 _KEY: Final = "private key-"
+_COOKIE: Final = "cookie"
+_HEADER: Final = "authorization"
 REMEMBERED_MAX: Final = 65536
 """Lines remembered, 16 bytes each; the memory starts anew when it is full."""
 
 
-def make_redactor(extra: Sequence[Rule] = ()) -> Redactor:
+def make_redactor(custom: CustomRules | None = None) -> Redactor:
     """A redactor of every rule there is, and of an operator's own.
 
     Args:
-        extra: rules that an operator added.
+        custom: what an operator added.
 
     Raises:
         StoreFailure: the library's rules cannot be read.
     """
-    return RuleRedactor((*OWN, *library_rules(), *extra))
+    custom = custom or CustomRules()
+    return RuleRedactor((*OWN, *library_rules(), *custom.rules), custom.allowed)
 
 
 class RuleRedactor(Redactor):
     """A redactor by rules; safe to share between threads."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], allowed: Sequence[re.Pattern[str]] = ()) -> None:
         self._rules = tuple(rules)
+        self._allowed = tuple(allowed)
         self._by_anchor: dict[str, list[Rule]] = {}
         for rule in self._rules:
             for anchor in rule.anchors:
                 self._by_anchor.setdefault(anchor, []).append(rule)
-        self._anchors = tuple(dict.fromkeys((*self._by_anchor, *pairs.ANCHORS, "cookie", _KEY)))
+        self._anchors = tuple(dict.fromkeys((*self._by_anchor, *pairs.ANCHORS, _COOKIE, _HEADER, _KEY)))
         self._clean: set[bytes] = set()
         self.engine = f"imprint/{VERSION} {library_version()}"
         self.policy_hash = self._describe()
@@ -142,7 +148,12 @@ class RuleRedactor(Redactor):
         for anchor in self._anchors:
             if anchor in lower:
                 spans += self._at_anchor(text, lower, anchor)
+        if self._allowed:
+            spans = [span for span in spans if not self._is_allowed(text[span.start : span.end])]
         return _merge(spans)
+
+    def _is_allowed(self, secret: str) -> bool:
+        return any(pattern.search(secret) for pattern in self._allowed)
 
     def _at_anchor(self, text: str, lower: str, anchor: str) -> Iterator[Span]:
         rules = self._by_anchor.get(anchor, ())
@@ -158,7 +169,10 @@ class RuleRedactor(Redactor):
                 pair = pairs.find_pair(text, at, begin, end) or pairs.find_near(text, at, end)
                 if pair:
                     yield pair
-            elif anchor == "cookie":
+            elif anchor == _HEADER:
+                if header := pairs.find_header(text, at, end):
+                    yield header
+            elif anchor == _COOKIE:
                 yield from pairs.find_cookies(text, at, end)
             elif anchor == _KEY:
                 begin = text.rfind("\n", 0, at) + 1
@@ -180,7 +194,7 @@ class RuleRedactor(Redactor):
 
     def _describe(self) -> str:
         parts = [rule.describe() for rule in self._rules]
-        parts += [*pairs.ANCHORS, *pairs.describe(), *blocks.describe()]
+        parts += [*pairs.describe(), *blocks.describe()]
         parts += [f"{VERSION} {PASSES_MAX} {BEFORE} {AFTER}", library_version()]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -194,7 +208,7 @@ def _accepts(rule: Rule, secret: str) -> bool:
 
 
 def _merge(spans: list[Span]) -> list[Span]:
-    """In order; of two that overlap the one that begins first, the longer of those, made long enough for both."""
+    """In order; of two that overlap the one that begins first, made long enough for both."""
     spans.sort(key=lambda span: (span.start, -span.end))
     merged: list[Span] = []
     for span in spans:

@@ -1,8 +1,8 @@
-"""The rules of the secret-detection library: the rule set of gitleaks, as the package `secretscreen` carries it.
+"""The rules of the secret-detection library: those of gitleaks, as the package `secretscreen` carries them.
 
-The package keeps the set up to date and typed, under the MIT licence; decision 0011 compares it with others. Its own
-functions judge one value at a time, so its rules are read from its data and run here, where the text is long and
-the secrets are rare.
+The package follows gitleaks and is under the MIT licence, like it; decision 0011 compares it with others. Its
+own functions judge one value at a time, so its rules are read from its data and run here, where the text is
+long and secrets are rare.
 
 Invariants:
 1. A rule that is left out is named in `LEFT_OUT` with the reason; every other one is used, or loading fails.
@@ -52,6 +52,10 @@ _TRANSLATED: Final = (
     (r"|s\.(?i:[a-z0-9]{24})", ""),
 )
 _INLINE = "(?i)"
+_ANCHORED: Final[Mapping[str, tuple[str, ...]]] = {"vault-service-token": ("hvs.",)}
+"""Anchors of rules that were translated to find less than their keywords promise."""
+_HEAD: Final = 40
+"""Characters at the beginning of a pattern in which its context is looked for."""
 
 
 def library_rules() -> tuple[Rule, ...]:
@@ -81,8 +85,8 @@ def _translate(rule: Mapping[str, Any]) -> Rule:
         pattern = pattern.replace(old, new)
     pattern = _fold(pattern)
     bare = pattern.removeprefix(_INLINE)
-    context = _CONTEXT in bare[:40]
-    while context and _CONTEXT in bare[:40]:
+    context = _CONTEXT in bare[:_HEAD]
+    while context and _CONTEXT in bare[:_HEAD]:
         bare = bare.replace(_CONTEXT, "", 1)
     flag = _INLINE if pattern.startswith(_INLINE) else ""
     if bare.startswith(r"\b"):
@@ -90,20 +94,39 @@ def _translate(rule: Mapping[str, Any]) -> Rule:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         compiled = re.compile(flag + bare)
-    anchors = tuple(dict.fromkeys(_vendors(bare) or rule["keywords"])) if context else tuple(rule["keywords"])
+    anchors = _anchors(bare, rule, context=context)
     return Rule(
         kind=str(rule["id"]),
         anchors=anchors,
         pattern=compiled,
         group=int(rule.get("secretGroup", 1 if compiled.groups else 0)),
-        begins=context,
+        begins=context or _begins(bare, anchors),
         entropy_min=float(rule.get("entropy", 0.0)),
         allowed=_allowed(rule),
     )
 
 
+def _anchors(bare: str, rule: Mapping[str, Any], *, context: bool) -> tuple[str, ...]:
+    """Where to try the rule: at the vendor's name, or at the keywords that can stand in what it finds."""
+    if rule["id"] in _ANCHORED:
+        return _ANCHORED[rule["id"]]
+    vendors = _vendors(bare) if context else ()
+    plain = bare.replace("\\", "").lower()
+    keywords = [keyword.lower() for keyword in rule["keywords"]]
+    return tuple(dict.fromkeys(vendors or [word for word in keywords if word in plain] or keywords))
+
+
+def _begins(bare: str, anchors: tuple[str, ...]) -> bool:
+    """Whether what the rule finds begins with an anchor, whichever is tried."""
+    head = bare.removeprefix(START)
+    while head.startswith(("(?:", "(")):
+        head = head.removeprefix("(").removeprefix("?:")
+    head = head.replace("\\", "").lower()
+    return len(anchors) == 1 and head.startswith(anchors[0])
+
+
 def _fold(pattern: str) -> str:
-    """Go lets `(?i)` stand anywhere and speak for the rest of its group; Python wants it first, or as a group."""
+    """Go lets `(?i)` stand anywhere and speak for the rest of its group; Python wants a group of its own."""
     at = pattern.find(_INLINE, 1)
     while at > 0:
         end = _group_end(pattern, at)

@@ -1,7 +1,7 @@
 """Secrets that are known by the name beside them: `KEY=value`, JSON, YAML, source, options, headers, cookies.
 
-A value is a secret when its name says so and it looks like one. Names and values are judged strictly, because a
-name such as `token` stands in every second line of a program, mostly beside an expression, a type or a count.
+A value is a secret when its name says so and it looks like one. Names and values are judged strictly: a name
+such as `token` stands in every second line of a program, mostly beside an expression, a type or a count.
 
 Invariants:
 1. Only the value is replaced, never the name, the quotes or anything past the closing quote.
@@ -12,9 +12,10 @@ Invariants:
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.redaction.rules import COMMON, Span, entropy
+from imprint.store.redaction.rules import COMMON, Span, entropy, is_random
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,8 @@ ANCHORS: Final = (
     "api_key",
     "apikey",
     "api-key",
+    "api key",
+    "access key",
     "access_key",
     "accesskey",
     "access-key",
@@ -43,7 +46,6 @@ ANCHORS: Final = (
     "auth_key",
     "authkey",
     "credential",
-    "authorization",
     "webhook_url",
     "sig=",
     "_auth",
@@ -53,13 +55,36 @@ ANCHORS: Final = (
 _NAME = re.compile(
     r"(?i:(?P<pass>passw(?:or)?d|passwd|passphrase|pwd)|(?P<key>secret[_\-]?(?:access[_\-]?)?(?:key|token)?(?:[_\-]?base)?"
     r"|(?:api|access|account|private|encryption|signing|master|auth)[_\-]?key|token|credentials?|sig(?==)|_auth(?![a-z]))"
-    r"|(?P<head>authorization))"
+    r")"
     r"(?:[_\-]?(?:\d{1,2}|prod|production|dev|test|live|staging|value|base64|secret|key)){0,2}"
     r"(?P<close>\\*[\"'`])?\]?[ \t]{0,4}"
     r"(?P<sep>:=|=>|={1,2}|:|\\u003d|[ \t](?=[^ \t]))[ \t]{0,4}"
-    r"(?:(?P<quote>\\*[\"'`])(?P<quoted>(?:[^\s\"'`\\]|\\+[/u])[^\"'`\\\n]{0,1023}(?:\\+/[^\"'`\\\n]{0,1023}){0,8})"
-    r"(?=\\*[\"'`])|(?P<bare>[^\s\"'`\\,;&<>()\[\]{}|#]{4,1024}))"
+    r"(?:(?P<quote>(?P<depth>\\*)[\"'`])(?=\S)"
+    r"(?P<quoted>(?:[^\"'`\\\n]|(?P=depth)\\+[\"'`]|\\+[/ux$@!%&*]){1,1024})(?=\\*[\"'`])"
+    r"|(?P<bare>[^\s\"'`\\,;&<>()\[\]{}|#]{4,1024}))"
 )
+PASSWORD_MIN: Final = 4
+"""Characters of a password in quotes; shorter ones are no secrets."""
+LOUD_MIN: Final = 6
+"""Characters of a password without quotes: `PASSWORD=letmein`."""
+SECRET_MIN: Final = 8
+"""Characters of any other secret in quotes."""
+BARE_MIN: Final = 16
+"""Characters of any other secret without quotes, and of a cookie that looks like chance."""
+LETTERS_MIN: Final = 20
+"""Characters of a secret that is made of letters alone."""
+SPACES_MAX: Final = 3
+"""Spaces in a password."""
+SEPARATORS_MAX: Final = 3
+"""Hyphens and underscores of a token near a secret's name; more are a name."""
+QUOTED_ENTROPY: Final = 2.5
+"""Bits a character of a secret in quotes; the next ones without, and where a name could stand."""
+BARE_ENTROPY: Final = 3.3
+WORD_ENTROPY: Final = 3.6
+COOKIE_ENTROPY: Final = 3.5
+LETTERS_ENTROPY: Final = 3.9
+NEAR_ENTROPY: Final = 4.0
+
 _PREFIX = re.compile(r"[\w.\-]*\Z")
 _WORD = re.compile(r"[A-Za-z_$][\w$]*(?:[.\-:/][A-Za-z_$][\w$]*)*[!?*]?\Z")
 _LETTERS = re.compile(r"[A-Za-z_.\- ]+\Z")
@@ -73,7 +98,11 @@ _HARMLESS = re.compile(
     r"hide|toggle|confirm)[_.\-]?\Z"
 )
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
-_SCHEME = re.compile(r"(?i)(?:bearer|basic|token|digest|apikey|negotiate|key)[ \t]+")
+_HEADER = re.compile(
+    r"(?i:authorization)(?:\\*[\"'`])?\]?[ \t]{0,2}[:=,][ \t]{0,2}(?:\\*[\"'`])?"
+    r"(?:(?i:bearer|basic|token|digest|apikey|api-key|negotiate|key)[ \t]+)?"
+    r"(?P<value>[A-Za-z0-9._~+/=\-:]{8,4096})"
+)
 
 
 def find_pair(line: str, at: int, begin: int, end: int) -> Span | None:
@@ -92,10 +121,6 @@ def find_pair(line: str, at: int, begin: int, end: int) -> Span | None:
     prefix = before[0] if before else ""
     group = "quoted" if found["quote"] else "bare"
     start, value = found.start(group), found[group]
-    if found["head"]:
-        scheme = _SCHEME.match(value)
-        cut = scheme.end() if scheme else 0
-        return _header(value[cut:], start + cut) if group == "quoted" or scheme else None
     if _HARMLESS.search(prefix) or not _separated(found, prefix):
         return None
     strong = found["pass"] is not None
@@ -107,8 +132,8 @@ def find_pair(line: str, at: int, begin: int, end: int) -> Span | None:
         return Span(start, start + len(value), kind) if secret else None
     if found["close"] and value.isdecimal():
         mark = f"{found['close']}[redacted:{kind}]{found['close']}"
-        return Span(start, start + len(value), kind, mark) if strong and len(value) >= 4 else None
-    loud = name.upper() == name or prefix.endswith("--") or prefix.startswith("--")
+        return Span(start, start + len(value), kind, mark) if strong and len(value) >= PASSWORD_MIN else None
+    loud = name.upper() == name or prefix.startswith("--")
     return Span(start, start + len(value), kind) if _is_bare_secret(value, strong=strong, loud=loud) else None
 
 
@@ -117,11 +142,15 @@ def _separated(found: re.Match[str], prefix: str) -> bool:
     return bool(found["sep"].strip()) or prefix.startswith("--")
 
 
-def _header(value: str, start: int) -> Span | None:
-    value = value.strip()
-    if len(value) < 8 or _PLACEHOLDER.search(value) or _LETTERS.match(value):
+def find_header(line: str, at: int, end: int) -> Span | None:
+    """The credentials of an `Authorization` header, with or without their scheme."""
+    found = _HEADER.match(line, at, min(end, at + 4096))
+    if found is None:
         return None
-    return Span(start, start + len(value), "authorization")
+    value = found["value"]
+    if value.lower() in COMMON or _PLACEHOLDER.search(value) or not is_random(value):
+        return None
+    return Span(found.start("value"), found.end("value"), "authorization")
 
 
 def is_secret(value: str, *, strong: bool, plain: bool) -> bool:
@@ -136,21 +165,20 @@ def is_secret(value: str, *, strong: bool, plain: bool) -> bool:
         return False
     if _LETTERS.match(value):
         return (plain and " " not in value) or _is_random_letters(value)
-    if " " in value and (not strong or value.count(" ") > 3 or not any(c.isdigit() for c in value)):
+    if " " in value and (not strong or value.count(" ") > SPACES_MAX or not any(c.isdigit() for c in value)):
         return False
     if strong:
-        return len(value) >= 4 and not value.endswith((":", "()"))
-    return (
-        len(value) >= 8 and any(c.isdigit() for c in value) and entropy(value) >= 2.5 and "/" not in value[:1]
-    )
+        return len(value) >= PASSWORD_MIN and not value.endswith((":", "()"))
+    long = len(value) >= SECRET_MIN and entropy(value) >= QUOTED_ENTROPY
+    return long and any(c.isdigit() for c in value)
 
 
 def _is_random_letters(value: str) -> bool:
     """Letters of both cases, mixed as chance mixes them and words do not."""
-    if len(value) < 20 or not value.isalpha():
+    if len(value) < LETTERS_MIN or not value.isalpha():
         return False
-    turns = sum(a.islower() != b.islower() for a, b in zip(value, value[1:], strict=False))
-    return entropy(value) >= 3.9 and turns >= len(value) / 4
+    turns = sum(a.islower() != b.islower() for a, b in pairwise(value))
+    return entropy(value) >= LETTERS_ENTROPY and turns >= len(value) / 4
 
 
 def _is_bare_secret(value: str, *, strong: bool, loud: bool) -> bool:
@@ -159,12 +187,13 @@ def _is_bare_secret(value: str, *, strong: bool, loud: bool) -> bool:
         return False
     digits = any(c.isdigit() for c in value)
     if loud:
-        return is_secret(value, strong=strong, plain=strong and len(value) >= 6)
-    if _WORD.match(value) and not (digits and len(value) >= 16 and entropy(value) >= 3.6):
+        return is_secret(value, strong=strong, plain=strong and len(value) >= LOUD_MIN)
+    if _WORD.match(value) and not (digits and len(value) >= BARE_MIN and entropy(value) >= WORD_ENTROPY):
         return False
     if strong and digits and not value.isdecimal():
-        return len(value) >= 6 and "." not in value
-    return len(value) >= 16 and digits and not value.isdecimal() and entropy(value) >= 3.3
+        return len(value) >= LOUD_MIN and "." not in value
+    long = len(value) >= BARE_MIN and entropy(value) >= BARE_ENTROPY
+    return long and digits and not value.isdecimal()
 
 
 COOKIE: Final = re.compile(
@@ -181,13 +210,15 @@ def find_cookies(line: str, at: int, end: int) -> Iterator[Span]:
         return
     for crumb in _CRUMB.finditer(line, header.start("pairs"), header.end("pairs")):
         value = crumb["value"]
-        random = len(value) >= 16 and any(c.isdigit() for c in value) and entropy(value) >= 3.5
-        if random or (_SESSION.search(crumb["name"]) and any(c.isdigit() for c in value)):
+        digits = any(c.isdigit() for c in value)
+        random = len(value) >= BARE_MIN and entropy(value) >= COOKIE_ENTROPY
+        if digits and (random or _SESSION.search(crumb["name"])):
             yield Span(crumb.start("value"), crumb.end("value"), "cookie")
 
 
 NEAR: Final = re.compile(
-    r"(?i:(?:api|access|secret|private|auth)[ _\-]?(?:key|token)|password|passphrase|secret|token|credentials?)"
+    r"(?i:(?:api|access|secret|private|auth)[ _\-]?(?:key|token)"
+    r"|passw(?:or)?d|passphrase|secret|token|credentials?)"
     r"[^A-Za-z0-9\n][^\n]{0,40}?(?<![A-Za-z0-9_+/=\-\\.])(?P<value>[A-Za-z0-9_+/=\-]{20,256})(?![A-Za-z0-9_+/=\-])"
 )
 _HEX = re.compile(r"(?i)[0-9a-f]+\Z")
@@ -205,13 +236,20 @@ def find_near(line: str, at: int, end: int) -> Span | None:
         return None
     if _HEX.match(value) or _UUID.match(value) or _IDENTIFIER.match(value) or value.count("/") > 1:
         return None
-    if _PLACEHOLDER.search(value) or value.count("-") + value.count("_") > 3 or entropy(value) < 4.0:
+    if (
+        _PLACEHOLDER.search(value)
+        or value.count("-") + value.count("_") > SEPARATORS_MAX
+        or entropy(value) < NEAR_ENTROPY
+    ):
         return None
     return Span(found.start("value"), found.end("value"), "high-entropy")
 
 
 def describe() -> tuple[str, ...]:
     """Everything that decides what is found, for the policy hash."""
-    patterns = (_NAME, _PREFIX, _WORD, _LETTERS, _PLACEHOLDER, _HARMLESS, _UUID, _SCHEME)
+    patterns = (_NAME, _PREFIX, _WORD, _LETTERS, _PLACEHOLDER, _HARMLESS, _UUID, _HEADER)
     more = (COOKIE, _CRUMB, _SESSION, NEAR, _HEX, _IDENTIFIER)
-    return tuple(pattern.pattern for pattern in (*patterns, *more))
+    bounds = (PASSWORD_MIN, LOUD_MIN, SECRET_MIN, BARE_MIN, LETTERS_MIN, SPACES_MAX, SEPARATORS_MAX)
+    bits = (QUOTED_ENTROPY, BARE_ENTROPY, WORD_ENTROPY, COOKIE_ENTROPY, LETTERS_ENTROPY, NEAR_ENTROPY)
+    words = " ".join(sorted(COMMON))
+    return (*ANCHORS, *(pattern.pattern for pattern in (*patterns, *more)), words, str(bounds + bits))

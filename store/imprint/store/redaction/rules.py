@@ -31,6 +31,16 @@ START: Final = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrtbf])|(?<=\\u00[0-9a-fA-F]{2}))"
 """Where a token begins: after what is no letter or digit, or after an escape of JSON such as a line's end."""
 
 
+COMMON: Final = frozenset(
+    {"password", "passwd", "pass", "pwd", "pw", "passphrase", "secret", "token", "user", "username"}
+    | {"credentials", "key", "apikey", "api_key", "none", "null", "true", "false", "undefined", "string"}
+)
+"""Words that stand where a secret would, in documentation and in programs."""
+
+LOOKS_RANDOM: Final = 4.2
+"""Bits a character from which on letters alone are taken for chance."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How one kind of secret is found.
@@ -95,9 +105,24 @@ def is_credentials(encoded: str) -> bool:
     return b":" in plain and plain.isascii()
 
 
+def is_uncommon(value: str) -> bool:
+    """Whether a password is neither a word that documentation writes for one, nor crossed out."""
+    return value.lower() not in COMMON and not set(value.lower()) <= {"x", "*", "."}
+
+
+def is_random(value: str) -> bool:
+    """Whether a bearer's token has a digit, or letters as chance mixes them."""
+    return any(c.isdigit() for c in value) or entropy(value) >= LOOKS_RANDOM
+
+
+def is_no_example(value: str) -> bool:
+    """Whether a key is none of those that documentation shows."""
+    return not value.endswith("EXAMPLE")
+
+
 def _rule(kind: str, anchors: str, pattern: str, **more: object) -> Rule:
     begins = bool(more.pop("begins", True))
-    if begins and pattern[:1] not in ":(":
+    if begins and pattern[:1] != ":":
         pattern = START + pattern
     return Rule(kind, tuple(anchors.split()), re.compile(pattern), begins=begins, **more)  # type: ignore[arg-type]
 
@@ -105,7 +130,12 @@ def _rule(kind: str, anchors: str, pattern: str, **more: object) -> Rule:
 OWN: Final[tuple[Rule, ...]] = (
     _rule("imprint-token", "imprint_", rf"imprint_[A-Za-z0-9_\-]{{20,}}{END}"),
     _rule("imprint-pass", "imprint_pass", r"imprint_pass[0-9A-Fa-f._\-]{16,}"),
-    _rule("aws-access-key", "akia asia abia acca", rf"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{{16}}{END}"),
+    _rule(
+        "aws-access-key",
+        "akia asia abia acca",
+        rf"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{{16}}{END}",
+        accepts=is_no_example,
+    ),
     _rule("anthropic-key", "sk-ant-", r"sk-ant-[A-Za-z0-9_\-]{20,}"),
     _rule("openai-key", "sk-proj- sk-svcacct- sk-admin- sk-or-", r"sk-(?:proj|svcacct|admin|or)-[\w\-]{20,}"),
     _rule("openai-key", "sk-", rf"sk-[A-Za-z0-9]{{32,64}}{END}", entropy_min=3.5),
@@ -143,7 +173,7 @@ OWN: Final[tuple[Rule, ...]] = (
         r":\\?/\\?/[^\s/:@\"'`\\<>]{0,128}:"
         r"(?!\$|<|\{|%\(|\[|\*{3}|/)([^\s/@\"'`\\<>\[\]{}|,;]{1,256})@[A-Za-z0-9\[.$_\-]",
         group=1,
-        accepts=lambda value: value.lower() not in COMMON and not set(value) <= {"x", "*", ".", "X"},
+        accepts=is_uncommon,
     ),
     _rule(
         "credential-uri",
@@ -151,6 +181,14 @@ OWN: Final[tuple[Rule, ...]] = (
         r":\\?/\\?/(?:([A-Za-z0-9_\-]{20,256})(?::x-oauth-basic)?)@[A-Za-z0-9]",
         group=1,
         entropy_min=3.0,
+    ),
+    _rule(
+        "curl-user",
+        "curl",
+        r"curl[ \t][^\n]{0,400}?[ \t](?:-u|--user|--proxy-user)[ =]?(?:\\*[\"'])?[^\s:\"'\\]{0,64}:"
+        r"(?![$<{%\[*])([^\s\"'\\\[\]]{3,128})",
+        group=1,
+        accepts=is_uncommon,
     ),
     _rule(
         "authorization",
@@ -164,12 +202,7 @@ OWN: Final[tuple[Rule, ...]] = (
         "bearer ",
         r"[Bb](?:earer|EARER)\s+([A-Za-z0-9._~+/\-]{16,4096}={0,2})",
         group=1,
-        accepts=lambda value: any(c.isdigit() for c in value) or entropy(value) >= 4.2,
+        accepts=is_random,
     ),
 )
 """Rules of our own: what the library does not know, or knows in a stricter form than tokens have by now."""
-
-COMMON: Final = frozenset(
-    "password passwd pass pwd secret token user username pw passphrase credentials key apikey api_key".split()
-)
-"""Words that stand where a secret would, in documentation."""
