@@ -13,12 +13,13 @@ _QUOTES: Final = str.maketrans({"'": '"', "`": '"'})
 _TAILS: Final = ",;\\"
 _TELLING_CHARACTERS_MIN: Final = 4
 """Letters and digits that a line needs to say where it is from: `end`, `} ()`, `i++` do not."""
-_PLAIN: Final = frozenset(
-    'break break; continue continue; default: do{ else else: else{ }else{ }else fi done finally: pass return '
-    'return; returnFalse returnNone returnTrue returnerr returnfalse returntrue returnfalse; returntrue; '
-    'returnnil returnnil,err returnnull; then try: try{ iferr!=nil{ }finally{ import( const( var( begin end '
-    't.Parallel() """ null undefined'.split()
+_PLAIN_LINES: Final = (
+    "break break; continue continue; default: do{ else else: else{ }else{ }else fi done finally: pass return "
+    "return; returnFalse returnNone returnTrue returnerr returnfalse returntrue returnfalse; returntrue; "
+    "returnnil returnnil,err returnnull; then try: try{ iferr!=nil{ }finally{ import( const( var( begin end "
+    "t.Parallel() null undefined"
 )
+_PLAIN: Final = frozenset(_PLAIN_LINES.split())
 
 
 def squeeze(line: str) -> str:

@@ -174,6 +174,7 @@ class LineMatch:
         candidates: turns that could have been it; 1 when there is no doubt.
         likeness: how the line resembles the edit's.
         is_shell: whether a shell command wrote it.
+        tier: how the edit is tied to the commit.
     """
 
     line: int
@@ -183,6 +184,7 @@ class LineMatch:
     candidates: int
     likeness: Likeness
     is_shell: bool
+    tier: Tier = Tier.PART
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,7 @@ class _Place:
     weight: float
     run: int
     likeness: Likeness
+    tier: Tier
 
     @property
     def turn(self) -> tuple[int, int]:
@@ -300,7 +303,7 @@ class _Matching:
         ended = candidate.edits.ended.get((order, place))
         if ended is not None and candidate.tier_of(candidate.edits.payloads[ended]) is not None:
             weight *= _ENDED_WEIGHT
-        return _Place(number, payload, place, weight, run, likeness)
+        return _Place(number, payload, place, weight, run, likeness, tier)
 
     def _tie(self, number: int, payload: Payload) -> PathTie:
         name = f"{number}:{payload.path}"
@@ -326,6 +329,8 @@ class _Matching:
         return run
 
     def _choose(self, at: int, places: Sequence[_Place]) -> None:
+        tied = [place for place in places if place.tier is not Tier.NEARBY]
+        places = tied or places
         best = max(places, key=lambda place: (round(place.strength, 6), place.payload.order))
         turns = {place.turn for place in places if place.strength > best.strength - _RUN_WEIGHT / 2}
         self._found[at] = _Found(best, len(turns), best.likeness, best.at)
@@ -496,6 +501,7 @@ class _Matching:
             candidates=found.candidates,
             likeness=found.likeness,
             is_shell=place.payload.kind is EditKind.SHELL,
+            tier=place.tier,
         )
 
 

@@ -150,7 +150,7 @@ class _Collector:
         self._moves[new] = old
         for known in (self._known, self._live):
             if old in known:
-                known[new] = known.pop(old)  # type: ignore[assignment, index]
+                known[new] = known.pop(old)  # type: ignore[assignment]
 
     def _end_lines(self, path: str, before: Sequence[str], after: Sequence[str], order: int) -> None:
         """Note what the edit took out, newest first: text given twice was most likely the later."""
