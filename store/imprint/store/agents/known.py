@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from imprint.store.agents.captured import Captured
 from imprint.store.agents.claude_code import ClaudeCode
 from imprint.store.agents.codex import Codex
 from imprint.store.agents.compact import Compact
@@ -19,6 +20,7 @@ HEAD_SIZE: Final = 64 * 1024
 """Bytes from the start of a file that are enough to recognise it."""
 
 FORMATS: Final[tuple[TranscriptFormat, ...]] = (
+    Captured(),
     Compact(),
     Codex(),
     Copilot(),
