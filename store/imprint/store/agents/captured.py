@@ -7,7 +7,7 @@ agent's transcript. Paths are relative to the work tree's top.
 
 Invariants:
     1. The session's agent is the one that the lines name; each line is a turn, its prompt the command.
-    2. A call that others worked beside (`shared`) says so in the name of its tool: what it changed may be theirs.
+    2. A call that others worked beside (`shared`) says so in its tool's name: what it changed may be theirs.
 
 Versions: 1, the first.
 """
