@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from imprint.store.evidence.stack import ClaimStack
 from imprint.store.history.kept import Lines
 from imprint.store.history.kept_follow import LinesFollower
+from imprint.store.observe.follower import ObservationsFollower
+from imprint.store.observe.store import Observations
 from imprint.store.provenance.expand import ProvenanceFollower
 from imprint.store.provenance.ledger import Ledger
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from imprint.store.evidence.ports import ClaimSource
     from imprint.store.hosting.followers import Follower
     from imprint.store.hosting.repositories import Hosting
+    from imprint.store.sessions.model import ArchivedSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +37,14 @@ class Origins:
         ledger: deliveries, and what commits and notes declare.
         claims: what every source claims, the ledger's included.
         lines: where lines of files came from.
+        observations: lines matched with transcripts, a part of the claims; None where nothing is matched.
     """
 
     ledger: Ledger
     claims: ClaimSource
     _opened: ExitStack = field(default_factory=ExitStack)
     lines: Lines = field(default_factory=Lines)
+    observations: Observations | None = None
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -53,7 +58,9 @@ class Origins:
         opened.callback(ledger.close)
         lines = Lines.open(folder)
         opened.callback(lines.close)
-        return cls(ledger, ClaimStack([ledger]), opened, lines)
+        observations = Observations.open(folder / "observations.db")
+        opened.callback(observations.close)
+        return cls(ledger, ClaimStack([ledger, observations]), opened, lines, observations)
 
     @classmethod
     def of_ledger(cls, ledger: Ledger) -> Self:
@@ -62,7 +69,13 @@ class Origins:
 
     def list_followers(self, hosting: Hosting, stopping: Callable[[], bool]) -> list[Follower]:
         """What keeps this up to date with the events of hosted repositories, in the order to run them in."""
-        return [ProvenanceFollower(self.ledger, hosting, stopping), LinesFollower(self.lines, stopping)]
+        followers: list[Follower] = [
+            ProvenanceFollower(self.ledger, hosting, stopping),
+            LinesFollower(self.lines, stopping),
+        ]
+        if self.observations is not None:
+            followers.append(_follow_sessions(self.observations, self.ledger, hosting, stopping))
+        return followers
 
     def close(self) -> None:
         """Release every file; it is not used again."""
@@ -75,3 +88,12 @@ class Origins:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _follow_sessions(
+    observations: Observations, ledger: Ledger, hosting: Hosting, stopping: Callable[[], bool]
+) -> Follower:
+    def read(repository_id: str, session: ArchivedSession) -> bytes:
+        return hosting.keeper.read_transcript(repository_id, session)
+
+    return ObservationsFollower(observations, hosting.archive, read, ledger, stopping)
