@@ -82,7 +82,7 @@ class ClaudeCode(TranscriptFormat):
     def recognises(self, head: bytes) -> bool:
         """See `TranscriptFormat.recognises`."""
         named = b'"sessionId"' in head or b'"leafUuid"' in head or b'"isSnapshotUpdate"' in head
-        return named and _TYPES.search(head) is not None and b'"type":"session.start"' not in head
+        return named and _TYPES.search(head) is not None and b'"projectHash"' not in head
 
     def parse(self, content: bytes) -> ParsedSession:
         """See `TranscriptFormat.parse`."""
@@ -122,7 +122,7 @@ class _Reader:
         return self._draft.build(self._lines)
 
     def _take(self, number: int, line: Mapping[str, object]) -> None:
-        kind = line.get("type")
+        kind = as_name(line.get("type"))
         draft = self._draft
         draft.see_time(as_time(line.get("timestamp")))
         if kind in {"user", "assistant"}:

@@ -83,7 +83,7 @@ class _Reader:
         self._cwd = ""
         self._model: str | None = None
         self._total: Mapping[str, object] = {}
-        self._totals: set[str] = set()
+        self._totals: set[int] = set()
         self._takers: dict[str, Callable[[int, Mapping[str, object], int | None], None]] = {
             "session_meta": self._take_meta,
             "turn_context": self._take_context,
@@ -197,10 +197,10 @@ class _Reader:
 
     def _take_tokens(self, info: Mapping[str, object]) -> None:
         total = as_map(info.get("total_token_usage"))
-        key = f"{self._turn_id or self._draft.id or ''}:{as_count(total.get('total_tokens'))}"
-        if not total or key in self._totals:
+        sum_of_all = as_count(total.get("total_tokens"))
+        if not total or sum_of_all in self._totals:
             return
-        self._totals.add(key)
+        self._totals.add(sum_of_all)
         before, self._total = self._total, total
         if any(as_count(total.get(name)) < as_count(value) for name, value in before.items()):
             before, total = {}, as_map(info.get("last_token_usage"))  # the count began anew
@@ -210,7 +210,7 @@ class _Reader:
 
         cached = grown("cached_input_tokens")
         usage = Usage(
-            request_id=key,
+            request_id=f"{self._turn_id or self._draft.id or ''}:{sum_of_all}",
             model=self._model,
             input_tokens=max(0, grown("input_tokens") - cached),
             output_tokens=grown("output_tokens"),

@@ -109,7 +109,7 @@ class _Reader:
 
     def _take_prompt(self, number: int, data: Mapping[str, object], at_ms: int | None) -> None:
         text = as_text(data.get("content"))
-        if text.strip() and data.get("source") not in {"system", "skill"}:
+        if text.strip() and as_name(data.get("source")) not in {"system", "skill"}:
             self._draft.begin_turn(number, text, at_ms)
 
     def _take_message(self, _number: int, data: Mapping[str, object], _at_ms: int | None) -> None:

@@ -6,7 +6,7 @@ anew; one of `{"$rewindTo": id}` takes back the messages from that one on. A mes
 has grown.
 
 Invariants:
-    1. Of a message that is written several times, the last is read, at the place of the first.
+    1. Of a message that is written several times, the last value of each field counts, at the first's place.
     2. What was taken back was said and done all the same: its turns stay.
     3. `tokens.input` includes what came from the cache; `Usage.input_tokens` does not. `thoughts` are output.
 """
@@ -81,8 +81,8 @@ def _collect(draft: Draft, lines: Lines) -> list[tuple[int, Mapping[str, object]
 
     def keep(number: int, message: Mapping[str, object]) -> None:
         key = as_name(message.get("id")) or f"line {number}"
-        place = messages[key][0] if key in messages else number
-        messages[key] = (place, message)
+        place, known = messages.get(key, (number, {}))
+        messages[key] = (place, {**known, **{name: value for name, value in message.items() if value}})
 
     for number, line in lines:
         change = as_map(line.get("$set"))

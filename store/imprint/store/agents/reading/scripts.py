@@ -13,13 +13,18 @@ from imprint.store.agents.reading.values import split_text
 
 _LITERAL: Final = re.compile(
     r"""(?P<prefix>\b[rRbBuUfF]{1,2})?
-        (?: \"\"\"(?P<long>(?:[^\\"]|\\.|"(?!""))*)\"\"\"
-          | '''(?P<long2>(?:[^\\']|\\.|'(?!''))*)'''
-          | `(?P<back>(?:[^\\`]|\\.)*)`
-          | "(?P<short>(?:[^\\"\n]|\\.)*)"
-          | '(?P<short2>(?:[^\\'\n]|\\.)*)' )""",
+        (?: \"\"\"(?P<long>(?:[^\\"]|\\.|"(?!""))*+)(?:\"\"\"|(?P<open>\\?\Z))
+          | '''(?P<long2>(?:[^\\']|\\.|'(?!''))*+)(?:'''|(?P<open2>\\?\Z))
+          | `(?P<back>(?:[^\\`]|\\.)*+)(?:`|(?P<open3>\\?\Z))
+          | "(?P<short>(?:[^\\"\n]|\\.)*+)(?:"|(?P<open4>\n|\\?\Z))
+          | '(?P<short2>(?:[^\\'\n]|\\.)*+)(?:'|(?P<open5>\n|\\?\Z)) )""",
     re.VERBOSE | re.DOTALL,
 )
+"""A string of Python, JavaScript and their like. One that is not closed matches too, so that no quote is looked
+at twice; its group `open` then has a value."""
+
+_TEXTS: Final = ("long", "long2", "back", "short", "short2")
+_OPEN: Final = ("open", "open2", "open3", "open4", "open5")
 _TARGET: Final = re.compile(
     r"""(?:open|Path|writeFileSync|writeFile|File\.write|readFileSync|read_text|File\.read)\(\s*['"]([^'"\n]{1,400})['"]"""
 )
@@ -39,8 +44,9 @@ def read_script(text: str) -> tuple[str, tuple[str, ...]]:
     path = targets.pop() if len(targets) == 1 else ""
     lines: list[str] = []
     for found in _LITERAL.finditer(text):
-        literal = next((part for part in found.groups()[1:] if part is not None), "")
-        if literal and literal != path:
+        literal = next((found[name] for name in _TEXTS if found[name] is not None), "")
+        closed = all(found[name] is None for name in _OPEN)
+        if closed and literal and literal != path:
             raw = "r" in (found["prefix"] or "").lower()
             lines.extend(split_text(literal if raw else _ESCAPE.sub(_unescape, literal)))
     return path, tuple(line for line in lines if line.strip())
