@@ -90,6 +90,7 @@ _RUN_WEIGHT: Final = 0.03
 _RUN_MIN: Final = {PathTie.SAME: 0, PathTie.MOVED: 0, PathTie.NAMED: 2, PathTie.OTHER: 3}
 """Telling lines around it that must agree as well."""
 _RUN_MIN_NEARBY: Final = 3
+_SAME_FILE: Final = frozenset({PathTie.SAME, PathTie.MOVED})
 _COMMON_COUNT: Final = 4
 """A line that stands so often in one file needs agreeing lines around it."""
 _PLACES_MAX: Final = 64
@@ -273,7 +274,7 @@ class _Matching:
         if known is None:
             known = self._loose[number] = {}
             for payload in self._candidates[number].edits.payloads:
-                if self._tie(number, payload) in {PathTie.SAME, PathTie.MOVED}:
+                if self._tie(number, payload) in _SAME_FILE:
                     for place in sorted(payload.fresh):
                         key = payload.keys[place]
                         if not is_plain(key):
@@ -293,6 +294,8 @@ class _Matching:
             same = payload.lines[place] == self._file.lines[at]
             likeness = Likeness.EXACT if same else Likeness.SPACED
         tie = self._tie(number, payload)
+        if tier is Tier.NEARBY and tie not in _SAME_FILE:
+            return None
         run = self._measure_run(at, payload, place)
         needed = max(_RUN_MIN[tie], _RUN_MIN_NEARBY if tier is Tier.NEARBY else 0)
         if run < max(needed, self._counts[self._keys[at]] >= _COMMON_COUNT):
@@ -357,7 +360,7 @@ class _Matching:
         for number, candidate in enumerate(self._candidates):
             for order, place, removed in candidate.edits.pieces:
                 payload = candidate.edits.payloads[order]
-                if self._tie(number, payload) in {PathTie.SAME, PathTie.MOVED}:
+                if self._tie(number, payload) in _SAME_FILE:
                     yield number, order, place, removed
 
     def _is_piece(self, at: int, number: int, order: int, place: int, removed: str, before: set[str]) -> bool:
@@ -462,7 +465,7 @@ class _Matching:
             (number, payload)
             for number, candidate in enumerate(self._candidates)
             for payload in candidate.edits.payloads
-            if self._tie(number, payload) in {PathTie.SAME, PathTie.MOVED}
+            if self._tie(number, payload) in _SAME_FILE
         ]
         for at in self._added:
             if at in self._found or not is_plain(self._keys[at]):
