@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from imprint.store.hosting.access import transcript_key
+from imprint.store.transcripts.ports import transcript_key
 from imprint.store.types import RepositoryName
 
 

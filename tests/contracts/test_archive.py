@@ -13,7 +13,14 @@ from imprint.store.catalog.migrate import upgrade, upgrade_database
 from imprint.store.catalog.ports import RepositoryRecord
 from imprint.store.catalog.postgres import PostgresDatabase
 from imprint.store.catalog.sql import SqlCatalogue
-from imprint.store.errors import BadInput, Conflict, RepositoryMissing, SessionConflict, TranscriptErased
+from imprint.store.errors import (
+    BadInput,
+    Conflict,
+    RepositoryMissing,
+    SessionConflict,
+    SessionMoved,
+    TranscriptErased,
+)
 from imprint.store.events import Admission, EventKind
 from imprint.store.sessions.memory import MemoryArchive
 from imprint.store.sessions.model import (
@@ -203,6 +210,17 @@ def test_a_session_of_another_actor_is_not_overwritten(archive):
     for actor in ("eve", "operator"):
         with pytest.raises(SessionConflict):
             archive.put_session(ONE, session(actor=actor, content_hash="00"), [turn()])
+    assert archive.list_turns(ONE, "s1") == []
+
+
+def test_a_session_that_somebody_wrote_meanwhile_stays(archive):
+    kept = archive.put_session(ONE, session(), [], expected=0)
+    grown = archive.put_session(ONE, session(line_count=9), [], expected=kept.serial)
+    for expected in (0, kept.serial, 99):
+        with pytest.raises(SessionMoved) as moved:
+            archive.put_session(ONE, session(line_count=5), [turn()], expected=expected)
+        assert moved.value.line_count == 9
+    assert archive.find_session(ONE, "s1") == grown
     assert archive.list_turns(ONE, "s1") == []
 
 

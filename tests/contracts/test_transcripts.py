@@ -80,6 +80,29 @@ def test_a_session_can_be_closed_before_anything_is_written(transcripts):
         transcripts.read(ONE, "0" * 64)
 
 
+def test_a_session_has_one_hashing_key_until_it_is_erased(transcripts):
+    key = transcripts.hashing_key(ONE)
+    assert len(key) == 32
+    transcripts.write(ONE, b"hello")
+    assert transcripts.hashing_key(ONE) == key
+    assert transcripts.hashing_key(TWO) != key
+    transcripts.erase(ONE)
+    with pytest.raises(TranscriptErased):
+        transcripts.hashing_key(ONE)
+
+
+def test_forgotten_texts_are_gone_and_can_be_written_again(transcripts):
+    address, other = transcripts.write(ONE, b"hello"), transcripts.write(ONE, b"kept")
+    transcripts.forget(TWO, [address])
+    assert transcripts.read(ONE, address) == b"hello"
+    transcripts.forget(ONE, iter([address, "0" * 64, "../../lock"]))
+    with pytest.raises(TranscriptMissing):
+        transcripts.read(ONE, address)
+    assert transcripts.read(ONE, other) == b"kept"
+    assert transcripts.write(ONE, b"hello") == address
+    assert transcripts.read(ONE, address) == b"hello"
+
+
 def test_a_text_above_the_limit_is_refused(transcripts):
     with pytest.raises(LimitExceeded):
         transcripts.write(ONE, bytes(TRANSCRIPT_BYTES_MAX + 1))

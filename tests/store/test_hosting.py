@@ -29,8 +29,9 @@ from imprint.store.errors import (
 )
 from imprint.store.events import Admission, EventKind, SessionClaim
 from imprint.store.hosting.data import DataFolder
-from imprint.store.hosting.repositories import Hosting, SessionSeed, transcript_key
+from imprint.store.hosting.repositories import Hosting, SessionSeed
 from imprint.store.limits import Limits
+from imprint.store.transcripts.ports import transcript_key
 from imprint.store.types import Anything, HashAlgorithm, ObjectId, RefName, RefUpdate, RepositoryName
 
 APP, TOOL = RepositoryName("acme", "app"), RepositoryName("acme", "tool")

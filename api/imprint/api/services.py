@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, cast
 
 from imprint.store.actors import Principal, Verb
 from imprint.store.errors import Denied, Missing, RepositoryMissing
-from imprint.store.hosting.access import transcript_key
 from imprint.store.refs.hidden import HiddenRefs
 from imprint.store.refs.shown import show_event
+from imprint.store.transcripts.ports import transcript_key
 from imprint.store.types import RepositoryName
 from imprint.store.view import show_view
 
@@ -48,6 +48,7 @@ class Services:
         settings: what the operator chose.
         git_queue: who may begin git work, in turn; HTTP and SSH share it.
         git_limiter: the threads of git work that may run, apart from those of REST; enough for every slot.
+        notes_limiter: bounds the uploads of notes that are in memory at the same time.
         gate_limiter: bounds the threads that check tokens, so that nobody waits outside for others' work.
     """
 
@@ -60,6 +61,7 @@ class Services:
     git_queue: FairQueue
     git_limiter: CapacityLimiter
     gate_limiter: CapacityLimiter
+    notes_limiter: CapacityLimiter
 
 
 @dataclass(frozen=True, slots=True)

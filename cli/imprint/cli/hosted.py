@@ -338,7 +338,7 @@ class _HostedPlaces:
     def prompt(self, session: str, address: str) -> str | None:
         """The text of a prompt, unless it was erased."""
         from imprint.store.errors import Missing
-        from imprint.store.hosting.repositories import transcript_key
+        from imprint.store.transcripts.ports import transcript_key
 
         key = transcript_key(self._repository.record.id, session)
         try:

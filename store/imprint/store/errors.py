@@ -10,7 +10,7 @@
     │   ├── TokenMissing, TranscriptMissing, LargeObjectMissing, LockMissing
     │   └── TranscriptErased    it was there, and was erased on purpose
     ├── Conflict                it would contradict what is there
-    │   ├── RepositoryExists, ActorConflict, SessionConflict
+    │   ├── RepositoryExists, ActorConflict, SessionConflict, SessionMoved
     │   ├── MergeConflict       two histories changed the same lines
     │   └── StaleUpdate         a ref moved since the client looked
     ├── Denied                  the caller may not do this
@@ -224,6 +224,23 @@ class SessionConflict(Conflict):
     """The session exists and belongs to another actor."""
 
     code = "session_conflict"
+
+
+class SessionMoved(Conflict):
+    """What was sent of a session does not go on where the kept transcript ends.
+
+    Attributes:
+        line_count: lines that are kept of it; 0 for none.
+    """
+
+    code = "session_moved"
+
+    def __init__(self, session_id: str, line_count: int) -> None:
+        super().__init__(
+            f"session {session_id!r} has {line_count} lines here, and what was sent does not go on from there",
+            hint=f"send the lines from {line_count} on, or the whole transcript from line 0",
+        )
+        self.line_count = line_count
 
 
 class MergeConflict(Conflict):

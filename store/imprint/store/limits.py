@@ -22,7 +22,12 @@ class Limits:
         haves_max: objects that a client may offer in one request.
         commit_files_max: files in one commit by API.
         commit_bytes_max: content of one commit by API.
+        note_bytes_max: one git note by API.
         prompt_bytes_max: one prompt.
+        transcript_bytes_max: the whole transcript of one session.
+        transcript_line_bytes_max: one line of a transcript.
+        transcript_lines_max: lines of one transcript.
+        transcript_parse_bytes_max: the part of a transcript, from its start, that turns are read from.
         setting_bytes_max: the value of one setting of a repository.
         lfs_object_bytes_max: one large object.
         lfs_batch_objects_max: large objects asked for in one request.
@@ -31,6 +36,7 @@ class Limits:
         quarantine_bytes_free_min: free disk below which a push or a large object is refused at once.
         maintain_packs_min: packs that have to be joined before maintenance does so by itself.
         maintain_bytes_max: a larger pack is rewritten only when somebody asks for it.
+        mirror_refs_per_step: refs that a mirror fetches and admits at once.
         retired_seconds_min: how long each step of removing a retired pack waits for its readers; at least
             `plumbing_seconds_max` in any case.
     """
@@ -47,7 +53,12 @@ class Limits:
     haves_max: int = 100_000
     commit_files_max: int = 10_000
     commit_bytes_max: int = 256 * 1024**2
+    note_bytes_max: int = 16 * 1024**2
     prompt_bytes_max: int = 1024**2
+    transcript_bytes_max: int = 1024**3
+    transcript_line_bytes_max: int = 32 * 1024**2
+    transcript_lines_max: int = 2_000_000
+    transcript_parse_bytes_max: int = 256 * 1024**2
     setting_bytes_max: int = 1024**2
     lfs_object_bytes_max: int = 5 * 1024**3
     lfs_batch_objects_max: int = 1000
@@ -56,4 +67,5 @@ class Limits:
     quarantine_bytes_free_min: int = 64 * 1024**2
     maintain_packs_min: int = 32
     maintain_bytes_max: int = 2 * 1024**3
+    mirror_refs_per_step: int = 500
     retired_seconds_min: int = 3600

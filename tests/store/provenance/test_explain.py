@@ -7,11 +7,12 @@ import pytest
 from imprint.store.actors import ActorKind
 from imprint.store.errors import PathMissing
 from imprint.store.evidence.claims import Evidence
-from imprint.store.hosting.access import SessionSeed, transcript_key
+from imprint.store.hosting.access import SessionSeed
 from imprint.store.origins.explain import blame, why
 from imprint.store.origins.render import blame_json, explanation_json
 from imprint.store.origins.sources import Origins
 from imprint.store.provenance.expand import expand_clone
+from imprint.store.transcripts.ports import transcript_key
 from imprint.store.types import ObjectId
 
 ROBOT = {"committer_name": "robot", "committer_email": "robot@example.com"}

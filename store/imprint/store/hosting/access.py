@@ -4,14 +4,14 @@ Invariants:
     1. A secret is in the answer to whoever asked for the token, and kept only as its SHA-256.
     2. At most one token of an SSH key is good at any time: the one that the key was given last.
     3. Names that people gave are printable: they are shown in terminals and pages.
-    4. A prompt is among the transcripts before the catalogue has its turn.
+    4. A prompt is redacted before it is written, and written before the catalogue has its turn.
 """
 
 from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from imprint.store.actors import (
     ALL_REPOSITORIES,
@@ -36,6 +36,7 @@ from imprint.store.errors import (
 )
 from imprint.store.events import SessionClaim
 from imprint.store.hosting.keys import SshKey, fingerprint_of, hash_key
+from imprint.store.hosting.sessions import settle_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from imprint.store.catalog.ports import Catalogue
     from imprint.store.clock import Clock, Ids
     from imprint.store.limits import Limits
+    from imprint.store.sessions.keeping import Keeper
+    from imprint.store.sessions.ports import Archive
     from imprint.store.transcripts.ports import Transcripts
 
 NAME_LENGTH_MAX: Final = 200
@@ -89,11 +92,6 @@ class Grant:
     emails: tuple[str, ...] = ()
 
 
-def transcript_key(repository_id: str, session_id: str) -> str:
-    """The id of the key under which a session's texts are kept."""
-    return f"{repository_id}/{session_id}"
-
-
 def verify_grant(grant: Grant, session: SessionSeed | None) -> None:
     """Check what was asked for, before anything of it is written.
 
@@ -125,16 +123,29 @@ def verify_seed(seed: SessionSeed) -> None:
             _verify_name(what, name)
 
 
+class Parts(Protocol):
+    """What tokens and sessions need of the store."""
+
+    catalogue: Catalogue
+    archive: Archive
+    transcripts: Transcripts
+    clock: Clock
+    ids: Ids
+
+    @property
+    def keeper(self) -> Keeper:
+        """What redacts prompts; asked for only when there is one."""
+        ...
+
+
 class Access:
     """Tokens and sessions of one catalogue."""
 
-    def __init__(
-        self, catalogue: Catalogue, transcripts: Transcripts, clock: Clock, ids: Ids, limits: Limits
-    ) -> None:
-        self._catalogue = catalogue
-        self._transcripts = transcripts
-        self._clock = clock
-        self._ids = ids
+    def __init__(self, parts: Parts, limits: Limits) -> None:
+        self._parts = parts
+        self._catalogue = parts.catalogue
+        self._clock = parts.clock
+        self._ids = parts.ids
         self._limits = limits
 
     def issue(self, grant: Grant, session_id: str | None, ssh_key: SshKey | None) -> tuple[Token, str]:
@@ -257,9 +268,10 @@ class Access:
     ) -> SessionClaim:
         """Open or continue a session at a commit; errors as in `Hosting.open_session`."""
         verify_seed(seed)
-        text = seed.prompt.encode("utf-8", "replace") if seed.prompt is not None else None
-        if text is not None and len(text) > self._limits.prompt_bytes_max:
-            raise LimitExceeded(f"the prompt has {len(text)} bytes", limit="prompt_bytes_max")
+        size = len(seed.prompt.encode("utf-8", "replace")) if seed.prompt is not None else 0
+        if size > self._limits.prompt_bytes_max:
+            raise LimitExceeded(f"the prompt has {size} bytes", limit="prompt_bytes_max")
+        key_id = settle_key(self._parts.archive, repository_id, seed.id, actor)
         session = Session(
             id=seed.id,
             repository_id=repository_id,
@@ -270,10 +282,10 @@ class Access:
             base=base,
         )
         kept = self._catalogue.open_session(session)
-        if text is None:
+        if seed.prompt is None:
             return self.session_claim(repository_id, seed.id)
         # The turn just kept, not the newest: others may add turns to the session at this moment.
-        prompt = self._add_turn(session, text)
+        prompt = self._add_turn(session, key_id, seed.prompt)
         return SessionClaim(kept.id, kept.agent, kept.model, prompt, kept.base)
 
     def session_claim(self, repository_id: str, session_id: str) -> SessionClaim:
@@ -290,9 +302,10 @@ class Access:
             base=session.base,
         )
 
-    def _add_turn(self, session: Session, text: bytes) -> str:
-        """Keep the prompt as the newest turn, if it is not that already; the address of its text."""
-        address = self._transcripts.write(transcript_key(session.repository_id, session.id), text)
+    def _add_turn(self, session: Session, key_id: str, prompt: str) -> str:
+        """Keep the prompt, redacted, as the newest turn, if it is not that already; its address."""
+        text = self._parts.keeper.redact_prompt(prompt)
+        address = self._parts.transcripts.write(key_id, text)
         turns = self._catalogue.list_turns(session.repository_id, session.id)
         if turns and turns[-1].prompt == address and session.model in {None, turns[-1].model}:
             return address

@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.durable import is_file_at, sync_folder, write_durably
-from imprint.store.errors import StorageFailed
-from imprint.store.types import HashAlgorithm
+from imprint.store.errors import BadRefName, StorageFailed
+from imprint.store.types import HashAlgorithm, RefName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -164,3 +164,15 @@ def _held_if_free(marker: Path) -> Iterator[int | None]:
         yield descriptor if free else None
     finally:
         os.close(descriptor)
+
+
+def branch_ref(branch: str) -> RefName:
+    """The ref of a branch, given by its short or its full name.
+
+    Raises:
+        BadRefName: git would refuse it as a branch; see git-check-ref-format(1), `--branch`.
+    """
+    short = branch.removeprefix("refs/heads/")
+    if short.startswith(("-", "refs/")) or short == "HEAD":
+        raise BadRefName(branch.encode("utf-8", "surrogateescape"))
+    return RefName.parse(f"refs/heads/{short}")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 from imprint.store.actors import (
@@ -30,27 +31,30 @@ from imprint.store.catalog.sql import SqlCatalogue
 from imprint.store.clock import RandomIds, SystemClock
 from imprint.store.errors import (
     BadInput,
-    BadRefName,
     RepositoryMissing,
 )
 from imprint.store.events import Admission, EventKind, SessionClaim
-from imprint.store.hosting.access import Access, Grant, SessionSeed, transcript_key, verify_grant
-from imprint.store.hosting.bare import RepositoryFolders
+from imprint.store.hosting.access import Access, Grant, SessionSeed, verify_grant
+from imprint.store.hosting.bare import RepositoryFolders, branch_ref
 from imprint.store.hosting.keys import SshKey
 from imprint.store.hosting.passes import Passes
+from imprint.store.hosting.sessions import list_roots, open_keeper
 from imprint.store.hosting.settings import plan_change
 from imprint.store.lfs.custody import Custody
 from imprint.store.lfs.files import FileLargeObjects
 from imprint.store.lfs.memory import MemoryRegister
 from imprint.store.lfs.sql import SqlRegister
 from imprint.store.limits import Limits
+from imprint.store.mirror.ports import MemoryMirrors
+from imprint.store.mirror.sql import SqlMirrors
 from imprint.store.objects.git import GitObjects
 from imprint.store.plumbing import ChildBounds, Children, Plumbing
 from imprint.store.refs.catalogued import CataloguedRefs
 from imprint.store.sessions.memory import MemoryArchive
 from imprint.store.sessions.sql import SqlArchive
 from imprint.store.transcripts.files import FileTranscripts
-from imprint.store.types import HashAlgorithm, RefName, RepositoryName
+from imprint.store.transcripts.ports import transcript_key
+from imprint.store.types import HashAlgorithm, RepositoryName
 from imprint.store.view import RepositoryView
 
 if TYPE_CHECKING:
@@ -60,8 +64,11 @@ if TYPE_CHECKING:
 
     from imprint.store.catalog.ports import Catalogue
     from imprint.store.clock import Clock, Ids
+    from imprint.store.events import Event
     from imprint.store.hosting.data import DataFolder
     from imprint.store.lfs.ports import Register
+    from imprint.store.mirror.ports import Mirrors
+    from imprint.store.sessions.keeping import Keeper
     from imprint.store.sessions.ports import Archive
     from imprint.store.transcripts.ports import Transcripts
 
@@ -72,7 +79,6 @@ __all__ = [
     "Repository",
     "SessionSeed",
     "branch_ref",
-    "transcript_key",
 ]
 
 OPERATOR: Final = "operator"
@@ -107,6 +113,7 @@ class Hosting:
         children: what the git processes on its repositories took.
         lfs: large objects and locks; their register is in memory where none is given.
         archive: agents' sessions and records of provenance; in memory where none is given.
+        mirrors: which repositories are kept in step with others; in memory where none are given.
         passes: credentials made from tokens, for one repository and a short time.
     """
 
@@ -121,6 +128,7 @@ class Hosting:
         *,
         register: Register | None = None,
         archive: Archive | None = None,
+        mirrors: Mirrors | None = None,
     ) -> None:
         self.folder = folder
         self.catalogue = catalogue
@@ -140,8 +148,9 @@ class Hosting:
             self.limits,
         )
         self.archive = archive or MemoryArchive(self._is_known)
+        self.mirrors = mirrors or MemoryMirrors(self._is_known)
         self._folders = RepositoryFolders(folder.repositories_path, self._is_known, self._forget)
-        self._access = Access(catalogue, transcripts, clock, ids, self.limits)
+        self._access = Access(self, self.limits)
         self.passes = Passes(folder.master_key, catalogue, clock, self._access.admit)
         self._views: dict[str, RepositoryView] = {}
         self._views_lock = threading.Lock()
@@ -161,7 +170,13 @@ class Hosting:
         transcripts = FileTranscripts(folder.transcripts_path, folder.master_key)
         register, archive = SqlRegister(database), SqlArchive(database)
         ids = ids or RandomIds(clock)
-        return cls(folder, catalogue, transcripts, clock, ids, limits, register=register, archive=archive)
+        return cls(folder, catalogue, transcripts, clock, ids, limits, register=register, archive=archive, mirrors=SqlMirrors(database))
+
+    @cached_property
+    def keeper(self) -> Keeper:
+        """What takes sessions into the archive, made at first use; `BadInput` if rules are faulty."""
+        root, archive = self.folder.root, self.archive
+        return open_keeper(root, archive, self.transcripts, self.catalogue, self.clock, self.limits)
 
     # -- repositories -------------------------------------------------------------------------------
 
@@ -316,7 +331,7 @@ class Hosting:
         return record.purge_after_ms is not None and record.purge_after_ms <= self.clock.now_ms()
 
     def _purge(self, repository_id: str) -> bool:
-        sessions = [session.id for session in self.catalogue.list_sessions(repository_id)]
+        sessions = list_roots(self.catalogue, self.archive, repository_id)
         with self._folders.unsettled(repository_id, sessions):
             purged = self.catalogue.purge_repository(repository_id, self.clock.now_ms())
         with self._views_lock:
@@ -370,6 +385,12 @@ class Hosting:
             verdict="allowed: token scope" if by else "allowed: operator",
             details=details,
         )
+
+    def announce(
+        self, repository_id: str, kind: EventKind, by: Principal | None, details: dict[str, str]
+    ) -> Event:
+        """Admit an event that changes no ref, such as that sessions were kept, so that followers wake."""
+        return self.catalogue.admit(self._admission(repository_id, kind, by, details))
 
     # -- tokens and sessions --------------------------------------------------------------------------
 
@@ -479,15 +500,3 @@ class Hosting:
         if text == ALL_REPOSITORIES:
             return text
         return self.get(RepositoryName.parse(text)).record.name.key
-
-
-def branch_ref(branch: str) -> RefName:
-    """The ref of a branch, given by its short or its full name.
-
-    Raises:
-        BadRefName: git would refuse it as a branch; see git-check-ref-format(1), `--branch`.
-    """
-    short = branch.removeprefix("refs/heads/")
-    if short.startswith(("-", "refs/")) or short == "HEAD":
-        raise BadRefName(branch.encode("utf-8", "surrogateescape"))
-    return RefName.parse(f"refs/heads/{short}")

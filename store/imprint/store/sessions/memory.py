@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 from imprint.store.errors import Conflict, RepositoryMissing
 from imprint.store.sessions import codec
 from imprint.store.sessions.ports import Archive
-from imprint.store.sessions.rules import is_same, verify_record, verify_session, verify_writable
+from imprint.store.sessions.rules import (
+    is_same,
+    verify_expected,
+    verify_record,
+    verify_session,
+    verify_writable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -48,7 +54,12 @@ class MemoryArchive(Archive):
         self._shelves: dict[str, _Shelf] = {}
 
     def put_session(
-        self, repository_id: str, session: ArchivedSession, turns: Sequence[ArchivedTurn]
+        self,
+        repository_id: str,
+        session: ArchivedSession,
+        turns: Sequence[ArchivedTurn],
+        *,
+        expected: int | None = None,
     ) -> ArchivedSession:
         """See `Archive.put_session`."""
         verify_session(session, turns)
@@ -57,6 +68,7 @@ class MemoryArchive(Archive):
             shelf = self._writable(repository_id)
             kept = shelf.sessions.get(session.id)
             verify_writable(kept, session, is_erased=bool({session.id, session.root_id} & shelf.erased))
+            verify_expected(kept, session, expected)
             if kept is not None and is_same(kept, session) and shelf.turns[session.id] == turns:
                 return kept
             session = replace(session, serial=shelf.next_serial())
@@ -147,6 +159,9 @@ class MemoryArchive(Archive):
         """See `Archive.last_serial`."""
         with self._lock:
             return self._shelf(repository_id).last
+
+    def close(self) -> None:
+        """See `Archive.close`."""
 
     def _records(self, repository_id: str) -> list[Record]:
         with self._lock:

@@ -20,18 +20,30 @@ class Archive(Protocol):
     """
 
     def put_session(
-        self, repository_id: str, session: ArchivedSession, turns: Sequence[ArchivedTurn]
+        self,
+        repository_id: str,
+        session: ArchivedSession,
+        turns: Sequence[ArchivedTurn],
+        *,
+        expected: int | None = None,
     ) -> ArchivedSession:
         """Keep a session, in place of what was kept of it; as it is now, with its new `serial`.
 
         A session that differs in nothing but `source` and `received_at_ms`, with the same turns, stays as it
         is and keeps its serial. Edits of tool calls are not kept: they are in the transcript.
 
+        Args:
+            repository_id: where.
+            session: what is to be kept; its `serial` says nothing.
+            turns: all of its turns, in order.
+            expected: the serial that the kept session must have, 0 for none kept; None for any.
+
         Raises:
             BadInput: a name is empty, too long, holds a NUL or is no Unicode; or turns are not in order.
             RepositoryMissing: no repository of this id.
             TranscriptErased: the session was erased: nothing more is taken of it.
             SessionConflict: it was delivered by another actor before, who is not `operator`.
+            SessionMoved: the kept session has another serial than expected.
         """
         ...
 
@@ -87,4 +99,8 @@ class Archive(Protocol):
 
     def last_serial(self, repository_id: str) -> int:
         """The newest serial given out in the repository; 0 for none."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections."""
         ...

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.errors import BadInput, SessionConflict, TranscriptErased
+from imprint.store.errors import BadInput, SessionConflict, SessionMoved, TranscriptErased
 from imprint.store.sessions.codec import verify_name
 
 if TYPE_CHECKING:
@@ -64,6 +64,16 @@ def verify_writable(kept: ArchivedSession | None, session: ArchivedSession, *, i
         raise SessionConflict(
             f"session {session.id!r} belongs to {kept.actor}", hint="choose another id for your session"
         )
+
+
+def verify_expected(kept: ArchivedSession | None, session: ArchivedSession, expected: int | None) -> None:
+    """Check that nobody wrote the session since the caller looked.
+
+    Raises:
+        SessionMoved: somebody did.
+    """
+    if expected is not None and expected != (kept.serial if kept else 0):
+        raise SessionMoved(session.id, kept.line_count if kept else 0)
 
 
 def is_same(kept: ArchivedSession, session: ArchivedSession) -> bool:

@@ -17,7 +17,13 @@ from imprint.store.errors import Conflict, RepositoryMissing
 from imprint.store.sessions import codec
 from imprint.store.sessions.model import ArchivedSession, Record, Source
 from imprint.store.sessions.ports import Archive
-from imprint.store.sessions.rules import is_same, verify_record, verify_session, verify_writable
+from imprint.store.sessions.rules import (
+    is_same,
+    verify_expected,
+    verify_record,
+    verify_session,
+    verify_writable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -45,13 +51,20 @@ class SqlArchive(Archive):
         self._database = database
 
     def put_session(
-        self, repository_id: str, session: ArchivedSession, turns: Sequence[ArchivedTurn]
+        self,
+        repository_id: str,
+        session: ArchivedSession,
+        turns: Sequence[ArchivedTurn],
+        *,
+        expected: int | None = None,
     ) -> ArchivedSession:
         """See `Archive.put_session`."""
         verify_session(session, turns)
         columns = {name: getattr(session, name) for name in codec.SESSION_COLUMNS}
         settled = codec.read_session(columns, codec.session_facts(session))
-        return self._database.write(lambda connection: _put(connection, repository_id, settled, turns))
+        return self._database.write(
+            lambda connection: _put(connection, repository_id, settled, turns, expected)
+        )
 
     def find_session(self, repository_id: str, session_id: str) -> ArchivedSession | None:
         """See `Archive.find_session`."""
@@ -121,7 +134,7 @@ class SqlArchive(Archive):
             return _last_serial(connection, repository_id) or 0
 
     def close(self) -> None:
-        """Release the database."""
+        """See `Archive.close`."""
         self._database.close()
 
     def _sessions(
@@ -135,13 +148,18 @@ class SqlArchive(Archive):
 
 
 def _put(
-    connection: Connection, repository_id: str, session: ArchivedSession, turns: Sequence[ArchivedTurn]
+    connection: Connection,
+    repository_id: str,
+    session: ArchivedSession,
+    turns: Sequence[ArchivedTurn],
+    expected: int | None,
 ) -> ArchivedSession:
     _verify_known(connection, repository_id)
     kept = _find(connection, repository_id, session.id)
     verify_writable(
         kept, session, is_erased=_is_erased(connection, repository_id, {session.id, session.root_id})
     )
+    verify_expected(kept, session, expected)
     changed = _put_turns(connection, repository_id, session.id, turns)
     if kept is not None and is_same(kept, session) and not changed:
         return kept

@@ -9,8 +9,9 @@ r"""Prompts and transcripts in files: compressed, encrypted, and unreadable once
                 b"imprint key erased 1\n"
     text file   b"imprint text 1\n" | nonce (12) | AES-256-GCM(text key, zlib(text), address)
 
-The wrapping and the hashing key are derived from the master key, the text and the address key of a session
-from its session key, all by HMAC-SHA256 of a label. The address is HMAC-SHA256(address key, text).
+The wrapping and the hashing key are derived from the master key; the text and the address key of a session,
+and the one by which its writers recognise chunks, from its session key; all by HMAC-SHA256 of a label. The
+address is HMAC-SHA256(address key, text).
 
 Invariants:
     1. A file has its name only when it is whole and synced; its name is synced before `write` returns.
@@ -41,7 +42,7 @@ from imprint.store.errors import LimitExceeded, StorageFailed, TranscriptErased,
 from imprint.store.transcripts.ports import TRANSCRIPT_BYTES_MAX, Transcripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _KEY_MARK: Final = b"imprint key 1\n"
@@ -98,6 +99,19 @@ class FileTranscripts(Transcripts):
                 raise TranscriptMissing("no text at this address in this session")
             content = path.read_bytes()
         return _unseal(AESGCM(_derive(key, b"text")), content, address)
+
+    def hashing_key(self, session_key_id: str) -> bytes:
+        """See `Transcripts.hashing_key`."""
+        with _failures_named(), self._locked(fcntl.LOCK_SH):
+            key = self._read_key(session_key_id) or self._make_key(session_key_id)
+        return _derive(key, b"recognise")
+
+    def forget(self, session_key_id: str, addresses: Iterable[str]) -> None:
+        """See `Transcripts.forget`."""
+        folder = self._texts / self._hashed(session_key_id)
+        with _failures_named(), self._locked(fcntl.LOCK_EX):
+            for address in filter(_is_address, addresses):
+                (folder / address).unlink(missing_ok=True)
 
     def erase(self, session_key_id: str) -> None:
         """See `Transcripts.erase`."""

@@ -11,9 +11,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import threading
+from typing import TYPE_CHECKING
 
 from imprint.store.errors import LimitExceeded, TranscriptErased, TranscriptMissing
 from imprint.store.transcripts.ports import TRANSCRIPT_BYTES_MAX, Transcripts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class MemoryTranscripts(Transcripts):
@@ -43,6 +47,18 @@ class MemoryTranscripts(Transcripts):
         if text is None:
             raise TranscriptMissing("no text at this address in this session")
         return text
+
+    def hashing_key(self, session_key_id: str) -> bytes:
+        """See `Transcripts.hashing_key`."""
+        with self._lock:
+            self._verify_kept(session_key_id)
+        return hashlib.sha256(session_key_id.encode("utf-8", "surrogatepass")).digest()
+
+    def forget(self, session_key_id: str, addresses: Iterable[str]) -> None:
+        """See `Transcripts.forget`."""
+        with self._lock:
+            for address in addresses:
+                self._texts.get(session_key_id, {}).pop(address, None)
 
     def erase(self, session_key_id: str) -> None:
         """See `Transcripts.erase`."""

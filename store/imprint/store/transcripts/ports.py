@@ -5,10 +5,18 @@ Every promise below is tested on every implementation by `tests/contracts/test_t
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 TRANSCRIPT_BYTES_MAX: Final = 64 * 1024**2
 """Bytes of one text."""
+
+
+def transcript_key(repository_id: str, root_id: str) -> str:
+    """The id of the key under which the texts of a session and of its whole tree are kept."""
+    return f"{repository_id}/{root_id}"
 
 
 class Transcripts(Protocol):
@@ -38,6 +46,25 @@ class Transcripts(Protocol):
         Raises:
             TranscriptErased: the session's key was destroyed.
             TranscriptMissing: nothing at this address.
+        """
+        ...
+
+    def hashing_key(self, session_key_id: str) -> bytes:
+        """32 bytes by which a writer recognises what it has written of this session; made if there are none.
+
+        The same for as long as the session's key lives, another for every session, and gone with it.
+
+        Raises:
+            TranscriptErased: the session was erased.
+            StorageFailed: it could not be made durable.
+        """
+        ...
+
+    def forget(self, session_key_id: str, addresses: Iterable[str]) -> None:
+        """Drop texts of a session that nothing names any more. What is not there is passed over.
+
+        Raises:
+            StorageFailed: one could not be dropped.
         """
         ...
 
