@@ -23,7 +23,18 @@ from imprint.api.auth import Gate
 from imprint.api.housekeeping import keep_house
 from imprint.api.lfs import batch, locks, transfer
 from imprint.api.refusal import refuse, refuse_invalid, refuse_plainly
-from imprint.api.rest import branches, commits, files, health, metrics, provenance, repos, search, tokens
+from imprint.api.rest import (
+    branches,
+    commits,
+    files,
+    gitai,
+    health,
+    metrics,
+    provenance,
+    repos,
+    search,
+    tokens,
+)
 from imprint.api.rest.access import CREDENTIALS, REFUSALS, UNCACHED
 from imprint.api.running.fair import FairQueue
 from imprint.api.running.proxy import TrustedProxies, parse_proxies
@@ -115,6 +126,7 @@ def _open_services(hosting: Hosting, origins: Origins, library: Library, setting
         ),
         git_limiter=CapacityLimiter(settings.git_requests_max),
         gate_limiter=CapacityLimiter(settings.rest_threads),
+        notes_limiter=CapacityLimiter(settings.notes_uploads_max),
     )
 
 
@@ -137,7 +149,7 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(health.router)
     app.include_router(metrics.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
     app.include_router(manual.router)
-    for rest in (repos, branches, commits, tokens, search, provenance, files):
+    for rest in (repos, branches, commits, tokens, search, provenance, files, gitai):
         app.include_router(rest.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
     for served in (git_http, batch, transfer, locks):
         app.include_router(served.router, dependencies=CREDENTIALS)

@@ -1,6 +1,7 @@
 """The gate: nobody gets past it without a token, except to the few addresses that tell nothing.
 
-The token is a Bearer credential or the password of HTTP Basic; the user name is ignored. It is looked up anew
+The token is a Bearer credential or the password of HTTP Basic; the user name is ignored. Git AI's client
+sends it as `X-API-Key`, and may send a Bearer credential of another service beside it. It is looked up anew
 for every request, so that a revoked token ends at once.
 
 Invariants:
@@ -23,7 +24,7 @@ from starlette.requests import Request
 
 from imprint.api.body import bound_receive, verify_size
 from imprint.api.errors import ForeignOrigin, TokenInUrl
-from imprint.api.refusal import is_git, is_lfs, is_lfs_content, refuse
+from imprint.api.refusal import is_git, is_git_ai, is_lfs, is_lfs_content, refuse
 from imprint.api.services import get_services
 from imprint.store.actors import TOKEN_PREFIX
 from imprint.store.errors import StoreError, Unauthenticated
@@ -69,7 +70,8 @@ class Gate:
 
     async def _admit(self, request: Request) -> None:
         services = get_services(request)
-        secret = read_secret(request.headers.get("authorization"))
+        key = request.headers.get("x-api-key") if is_git_ai(request.url.path) else None
+        secret = key or read_secret(request.headers.get("authorization"))
         hosting = services.hosting
         is_passing = is_lfs(request.url.path) and is_pass(secret)
         admit = hosting.passes.admit if is_passing else hosting.authenticate
@@ -84,6 +86,8 @@ def body_bytes_max(request: Request) -> int:
         return limits.pack_bytes_max + limits.command_bytes_max + settings.negotiation_bytes_max
     if is_lfs_content(request.url.path):
         return limits.lfs_object_bytes_max
+    if is_git_ai(request.url.path):
+        return settings.notes_bytes_max
     if _COMMITS.search(request.url.path):
         return 2 * limits.commit_bytes_max + settings.json_bytes_max  # base64, and JSON's escapes
     return settings.json_bytes_max

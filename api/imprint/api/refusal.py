@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _LOGGER: Final = logging.getLogger("imprint.api")
 _GIT_ADDRESS: Final = re.compile(r"/[^/]+/[^/]+/(?:info/refs|git-upload-pack|git-receive-pack)\Z")
 _LFS_ADDRESS: Final = re.compile(r"/[^/]+/[^/]+/info/lfs/")
+_GIT_AI_ADDRESS: Final = re.compile(r"/api/(?:repos/[^/]+/[^/]+/)?git-ai/")
 _LFS_CONTENT: Final = re.compile(r"/[^/]+/[^/]+/info/lfs/objects/(?!(?:batch|verify)\Z)[^/]+\Z")
 LFS_MEDIA_TYPE: Final = "application/vnd.git-lfs+json"
 """docs/api/batch.md of git-lfs/git-lfs."""
@@ -82,6 +83,9 @@ def _render(request: Request, problem: dict[str, Any]) -> Response:
         )
     elif is_lfs(path):
         response = JSONResponse(_render_for_lfs(request, problem), status, media_type=LFS_MEDIA_TYPE)
+    elif is_git_ai(path):
+        said = ": ".join(filter(None, [problem["detail"], problem.get("hint", "")]))
+        response = JSONResponse({"error": said, **problem}, status)
     elif path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
         response = JSONResponse(problem, status, media_type=PROBLEM_MEDIA_TYPE)
     else:
@@ -110,6 +114,11 @@ def is_lfs(path: str) -> bool:
 def is_lfs_content(path: str) -> bool:
     """Whether an address is that of a large object's content."""
     return bool(_LFS_CONTENT.match(path))
+
+
+def is_git_ai(path: str) -> bool:
+    """Whether an address is one that Git AI's client asks for notes."""
+    return bool(_GIT_AI_ADDRESS.match(path))
 
 
 def is_git(path: str) -> bool:

@@ -27,6 +27,8 @@ class ApiSettings:
             connection, or from its first byte where the connection has served another.
         http_connections_max: HTTP connections at the same time, in one process; further ones are closed.
         json_bytes_max: body of a REST request; a commit may be larger, see `Limits.commit_bytes_max`.
+        notes_bytes_max: body of an upload of Git AI notes.
+        notes_uploads_max: such uploads that are in memory at the same time; further ones wait.
         negotiation_bytes_max: body of a fetch request, inflated.
         page_limit_max: items in one page of a list.
         file_bytes_max: a larger file is not given in one answer of REST.
@@ -60,6 +62,8 @@ class ApiSettings:
     header_seconds_max: float = 30.0
     http_connections_max: int = 2000
     json_bytes_max: int = 4 * 1024**2
+    notes_bytes_max: int = 128 * 1024**2
+    notes_uploads_max: int = 4
     negotiation_bytes_max: int = 64 * 1024**2
     page_limit_max: int = 1000
     file_bytes_max: int = 16 * 1024**2
