@@ -1,0 +1,1 @@
+"""Provenance that others wrote: found in refs and files, read, and kept in the archive."""
