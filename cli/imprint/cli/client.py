@@ -9,8 +9,10 @@ Invariants:
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
@@ -22,7 +24,7 @@ from imprint.store.paths import quote_path
 from imprint.store.types import RepositoryName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from imprint.cli.ports import Document, SearchWish, TokenWish
@@ -123,6 +125,26 @@ class Client:
         """Remove something and read what it was; an answer without content is an empty document."""
         return self._ask("DELETE", address, params=_without_none(parameters))
 
+    def stream(self, address: str, /, **parameters: Any) -> Iterator[Document]:
+        """The documents of an answer of JSON lines, as they come; its last line says that it is whole.
+
+        Raises:
+            ServerUnreachable: it was cut off.
+        """
+        with (
+            self._naming_failures(),
+            self._http.stream("GET", address, params=_without_none(parameters)) as answer,
+        ):
+            if answer.status_code >= _STATUS_REDIRECT:
+                answer.read()
+                raise self._refusal(answer)
+            for line in answer.iter_lines():
+                document = json.loads(line)
+                if "end" in document:
+                    return
+                yield document
+        raise ServerUnreachable(f"the answer of {self.address} was cut off", hint="try again")
+
     def pages(self, address: str, name: str, /, **parameters: Any) -> list[Document]:
         """Every item of a list that comes in pages."""
         items: list[Document] = []
@@ -135,8 +157,22 @@ class Client:
                 return items
 
     def _ask(self, method: str, address: str, **content: Any) -> Document:
-        try:
+        with self._naming_failures():
             answer = self._http.request(method, address, **content)
+        if answer.status_code >= _STATUS_REDIRECT:
+            raise self._refusal(answer)
+        if not answer.content:
+            return {}
+        document = _read_object(answer)
+        if document is None:
+            raise self._stranger(answer)
+        return document
+
+    @contextmanager
+    def _naming_failures(self) -> Iterator[None]:
+        """What goes wrong with the connection in the block is said in words."""
+        try:
+            yield
         except httpx.ConnectError as failed:
             if "CERTIFICATE_VERIFY_FAILED" in str(failed):
                 raise ServerUnreachable(
@@ -150,14 +186,6 @@ class Client:
             raise ServerUnreachable(f"{self.address} did not answer in time", hint="try again") from late
         except httpx.TransportError as failed:
             raise ServerUnreachable(f"the connection to {self.address} broke: {failed}") from failed
-        if answer.status_code >= _STATUS_REDIRECT:
-            raise self._refusal(answer)
-        if not answer.content:
-            return {}
-        document = _read_object(answer)
-        if document is None:
-            raise self._stranger(answer)
-        return document
 
     def _refusal(self, answer: httpx.Response) -> ServerRefused | ServerUnreachable:
         problem = _read_object(answer)
@@ -304,6 +332,7 @@ class ServerReading:
             limit=wish.limit,
             path=quote_path(os.fsencode(wish.path)) if wish.path else None,
             language=wish.language,
+            why=True if wish.why else None,
         )
         return _of_some_commit(answer)
 
@@ -323,9 +352,23 @@ class ServerReading:
         """Where a line came from."""
         return self._client.get(f"{self._path}/why", path=quote_path(path), line=line, ref=ref)
 
+    def why_lines(self, path: bytes, lines: tuple[int, int], ref: str) -> Document:
+        """Where some lines came from."""
+        return self._client.get(
+            f"{self._path}/why", path=quote_path(path), start=lines[0], end=lines[1], ref=ref
+        )
+
+    def why_symbol(self, name: str, ref: str) -> Document:
+        """Where the definitions of a name came from."""
+        return _of_some_commit(self._client.get(f"{self._path}/why", symbol=name, ref=ref))
+
     def audit(self, ref: str) -> Document:
         """Coverage of everything reachable."""
         return self._client.get(f"{self._path}/audit", ref=ref)
+
+    def export(self, name: str, ref: str) -> Iterator[Document]:
+        """What is known of a history, in a format's documents."""
+        return self._client.stream(f"{self._path}/export/{quote(name, safe='')}", ref=ref)
 
     def index_status(self, ref: str) -> Document:
         """How far the index is."""

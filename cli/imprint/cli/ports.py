@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 Document = dict[str, Any]
 """One JSON object."""
@@ -58,12 +58,14 @@ class SearchWish:
         limit: hits at most.
         path: only below this path; empty for everywhere.
         language: only in this language; None for all.
+        why: whether to say of each hit where it comes from.
     """
 
     text: str
     limit: int = 10
     path: str = ""
     language: str | None = None
+    why: bool = False
 
 
 class Administration(Protocol):
@@ -137,8 +139,20 @@ class Reading(Protocol):
         """`{"commit", "path", "line", "claims": [...]}`."""
         ...
 
+    def why_lines(self, path: bytes, lines: tuple[int, int], ref: str) -> Document:
+        """`{"commit", "path", "start", "end", "parts": [...]}`."""
+        ...
+
+    def why_symbol(self, name: str, ref: str) -> Document:
+        """`{"commit", "behind", "symbol", "places": [...]}`."""
+        ...
+
     def audit(self, ref: str) -> Document:
         """`{"commits": {...}, "lines": {...}, "months": [...], "agents": [...], "unrecorded": [...]}`."""
+        ...
+
+    def export(self, name: str, ref: str) -> Iterator[Document]:
+        """What is known of a history as documents of a format: `imprint.store.export.documents`."""
         ...
 
     def index_status(self, ref: str) -> Document:

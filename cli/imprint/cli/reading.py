@@ -10,11 +10,14 @@ from imprint.cli.output import counted
 from imprint.store.view import resolve_commit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from imprint.cli.output import Output
     from imprint.cli.ports import Document, SearchWish
     from imprint.semantic.library import Library
     from imprint.semantic.search.answer import IndexStatus
     from imprint.store.origins.sources import Origins
+    from imprint.store.sessions.keeping import Keeper
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
 
@@ -46,6 +49,14 @@ class Places(Protocol):
         """The recorded sessions."""
         ...
 
+    def keeper(self) -> Keeper:
+        """The archived sessions."""
+        ...
+
+    def people(self) -> frozenset[str]:
+        """Names of the actors that are persons; none where that is not known."""
+        ...
+
 
 class LocalReading:
     """The `Reading` of a repository that this process has opened.
@@ -69,7 +80,13 @@ class LocalReading:
         query = Query(wish.text, limit=wish.limit, path_prefix=os.fsencode(wish.path), language=wish.language)
         read_query(query)  # what cannot be asked is refused before the work of indexing
         library = self._places.indexed(ref)
-        return answer_json(library.search(self._view, query, ref=ref))
+        answer = library.search(self._view, query, ref=ref)
+        if not wish.why or answer.commit is None:
+            return answer_json(answer)
+        from imprint.semantic.why import answer_with_origins
+
+        origins = self._places.origins(answer.commit)
+        return answer_with_origins(answer, self._view, origins, self._places.prompt)
 
     def symbols(self, name: str, ref: str) -> Document:
         """Definitions of a name."""
@@ -107,6 +124,25 @@ class LocalReading:
         self._places.note_changes(path, commit)
         return explanation_json(found)
 
+    def why_lines(self, path: bytes, lines: tuple[int, int], ref: str) -> Document:
+        """Where some lines came from."""
+        from imprint.store.origins.explain import why_lines
+        from imprint.store.origins.render import explanations_json
+
+        commit = resolve_commit(self._view, ref)
+        origins = self._places.origins(commit)
+        parts = why_lines(self._view, origins, commit, path, lines, self._places.prompt)
+        self._places.note_changes(path, commit)
+        return explanations_json(commit, path, lines, parts)
+
+    def why_symbol(self, name: str, ref: str) -> Document:
+        """Where the definitions of a name came from."""
+        from imprint.semantic.why import why_symbol
+
+        library = self._places.indexed(ref)
+        origins = self._places.origins(resolve_commit(self._view, ref))
+        return why_symbol(library, self._view, origins, name, ref, self._places.prompt)
+
     def audit(self, ref: str) -> Document:
         """Coverage of everything reachable."""
         from imprint.store.origins.audit import audit
@@ -115,6 +151,19 @@ class LocalReading:
         origins = self._places.origins(commit)
         with self._output.progress("tracing lines") as report:
             return audit(self._view, origins, commit, report).to_json()
+
+    def export(self, name: str, ref: str) -> Iterator[Document]:
+        """What is known of a history, in a format's documents."""
+        from importlib.metadata import version
+
+        from imprint.store.export.documents import Asked, iter_documents
+
+        commit = resolve_commit(self._view, ref)
+        claims = self._places.origins(commit).claims
+        asked = Asked(
+            self._view, claims, self._places.keeper(), commit, self._places.people(), version("imprint")
+        )
+        return iter_documents(name, asked)
 
     def index_status(self, ref: str) -> Document:
         """How far the index is."""

@@ -158,8 +158,11 @@ def test_why_as_json_has_the_names_that_tools_count_on(mixed):
             "agent": "claude-code",
             "model": "claude-opus-4.6",
             "session": None,
+            "turn": None,
             "prompt": None,
             "method": "trailer Co-authored-by",
+            "score": None,
+            "via": None,
         }
     ]
     assert again["delivered"]["actor"] == "ada"

@@ -11,6 +11,21 @@ class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class HitOriginDocument(_Document):
+    """Where most of a hit's lines come from, of `lines` of them; `prompt` is the first line of it."""
+
+    commit: str
+    lines: int
+    evidence: str
+    agent: str | None
+    actor: str | None
+    model: str | None
+    session: str | None
+    turn: int | None
+    score: float | None
+    prompt: str | None
+
+
 class HitDocument(_Document):
     """A place that answers a search."""
 
@@ -23,6 +38,7 @@ class HitDocument(_Document):
     language: str
     score: float
     text: str
+    origin: HitOriginDocument | None = None
 
 
 class SearchDocument(_Document):
@@ -108,8 +124,22 @@ class ClaimDocument(_Document):
     agent: str | None
     model: str | None
     session: str | None
+    turn: int | None
     prompt: str | None
     method: str
+    score: float | None
+    via: str | None
+
+
+class StepDocument(_Document):
+    """A step back to the cause: `blame`, `rename`, or `rewrite` to an earlier version of the commit."""
+
+    how: str
+    commit: str
+    path: str | None
+    line: int | None
+    method: str
+    score: float | None
 
 
 class OriginDocument(_Document):
@@ -121,19 +151,53 @@ class OriginDocument(_Document):
 
 
 class WhyDocument(_Document):
-    """Why a line is there: `commit` is where it came from; claims are best first."""
+    """Why a line is there: `commit` is where it came from; `level` says how far the claims lead.
+
+    Of several lines that have one cause, `end` is the last.
+    """
 
     commit: str
     path: str
     line: int
+    end: int
     text: str
+    level: str
     subject: str
+    message: str
     author: AuthorDocument
     claims: list[ClaimDocument]
     delivered: DeliveryDocument | None
     missing: list[str]
+    steps: list[StepDocument]
     origin: OriginDocument
     asked: OriginDocument
+
+
+class WhyLinesDocument(_Document):
+    """Why some lines are there: neighbours that have one cause are one part."""
+
+    commit: str
+    path: str
+    start: int
+    end: int
+    parts: list[WhyDocument]
+
+
+class WhyPlaceDocument(WhyLinesDocument):
+    """Why a definition is there."""
+
+    kind: str
+    name: str
+    container: str
+
+
+class WhySymbolDocument(_Document):
+    """Why every definition of a name is there, as far as commits are indexed."""
+
+    commit: str | None
+    behind: int
+    symbol: str
+    places: list[WhyPlaceDocument]
 
 
 class BlameLineDocument(_Document):
@@ -146,7 +210,10 @@ class BlameLineDocument(_Document):
     agent: str | None
     model: str | None
     session: str | None
+    turn: int | None
     method: str
+    score: float | None
+    via: str | None
     author: AuthorDocument
     delivered: DeliveryDocument | None
     text: str

@@ -11,6 +11,7 @@ from imprint.cli.ports import Document, SearchWish
 
 LIMIT_MAX = 200
 """As `imprint.semantic.search.query` has it, which help does not wait for."""
+_SHORT_ID = 10
 _SHOWN_LINES = 6
 """Lines of a hit that people see; the whole chunk is in the JSON."""
 
@@ -29,6 +30,9 @@ def search(
     language: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only in this language.", show_default=False)
     ] = None,
+    why: Annotated[
+        bool, typer.Option("--why", help="Say of each hit where most of its lines come from.")
+    ] = False,
 ) -> None:
     """Search the code at a commit; the best hit comes first.
 
@@ -37,7 +41,7 @@ def search(
     if not text.strip():
         raise UsageProblem("the question is empty", hint="give words or identifiers, such as 'retry policy'")
     with call.reading() as place:
-        answer = place.search(SearchWish(text, limit, path, language), call.ref)
+        answer = place.search(SearchWish(text, limit, path, language, why), call.ref)
     if call.as_json:
         call.output.document(answer)
     else:
@@ -58,7 +62,20 @@ def _show_hit(output: Output, hit: Document) -> None:
         output.line(f"    {line}")
     if len(lines) > _SHOWN_LINES:
         output.line(f"    ... {counted(len(lines) - _SHOWN_LINES, 'more line')}")
+    if origin := hit.get("origin"):
+        output.line(f"    why: {_tell_origin(origin)}")
     output.line()
+
+
+def _tell_origin(origin: Document) -> str:
+    """Where a hit comes from, in a line."""
+    told = [origin["commit"][:_SHORT_ID], origin["evidence"]]
+    told += [str(origin[part]) for part in ("agent", "model", "actor") if origin.get(part)]
+    if origin.get("session"):
+        told.append(f"session {origin['session']}")
+    if origin.get("turn"):
+        told.append(f"turn {origin['turn']}")
+    return ", ".join(told) + (f": {origin['prompt']}" if origin.get("prompt") else "")
 
 
 def note_behind(output: Output, answer: Document) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from imprint.store.evidence.claims import Delivery
     from imprint.store.objects.ports import Identity
-    from imprint.store.origins.explain import BlameLine, ExplainedClaim, Explanation
+    from imprint.store.origins.explain import BlameLine, ExplainedClaim, Explanation, Step
     from imprint.store.types import ObjectId
 
     Json = dict[str, object]
@@ -26,12 +26,16 @@ def explanation_json(explanation: Explanation) -> Json:
         "commit": explanation.origin.commit,
         "path": quote_path(explanation.path),
         "line": explanation.line,
+        "end": explanation.end,
         "text": explanation.origin.text.decode("utf-8", "replace"),
+        "level": explanation.level.value,
         "subject": explanation.subject,
+        "message": explanation.message,
         "author": _author_json(explanation.author),
         "claims": [_claim_json(claim) for claim in explanation.claims],
         "delivered": _delivery_json(explanation.delivery),
         "missing": list(explanation.missing),
+        "steps": [_step_json(step) for step in explanation.steps],
         "origin": {
             "commit": explanation.origin.commit,
             "path": quote_path(explanation.origin.path),
@@ -42,6 +46,30 @@ def explanation_json(explanation: Explanation) -> Json:
             "path": quote_path(explanation.path),
             "line": explanation.line,
         },
+    }
+
+
+def explanations_json(
+    commit: ObjectId, path: bytes, lines: tuple[int, int], groups: Sequence[Explanation]
+) -> Json:
+    """`why` of several lines as JSON: what was asked about, and its parts that have one cause each."""
+    return {
+        "commit": commit,
+        "path": quote_path(path),
+        "start": lines[0],
+        "end": groups[-1].end if groups else lines[1],
+        "parts": [explanation_json(group) for group in groups],
+    }
+
+
+def _step_json(step: Step) -> Json:
+    return {
+        "how": step.how,
+        "commit": step.commit,
+        "path": None if step.path is None else quote_path(step.path),
+        "line": step.line,
+        "method": step.method,
+        "score": step.score,
     }
 
 
@@ -60,7 +88,10 @@ def _line_json(line: BlameLine) -> Json:
         "agent": claim.agent,
         "model": claim.model,
         "session": claim.session,
+        "turn": claim.turn,
         "method": claim.method,
+        "score": claim.score,
+        "via": claim.via,
         "author": _author_json(line.author),
         "delivered": _delivery_json(line.delivery),
         "text": line.text,
@@ -74,8 +105,11 @@ def _claim_json(claim: ExplainedClaim) -> Json:
         "agent": claim.agent,
         "model": claim.model,
         "session": claim.session,
+        "turn": claim.turn,
         "prompt": claim.prompt,
         "method": claim.method,
+        "score": claim.score,
+        "via": claim.via,
     }
 
 
