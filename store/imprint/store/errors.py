@@ -21,6 +21,7 @@
         ├── PlumbingFailed      git ended badly where it should not
         ├── StorageFailed       disk full, read-only, or not writable
         ├── ObjectDamaged       an object is there and cannot be read
+        ├── PluginFailed        the program of an external agent did not keep its protocol
         └── DataFolderMismatch  the data folder is newer, older, or in use
 
 Each class has a stable `code` for programs, a message that says what and where, and, where one is known, a
@@ -371,6 +372,18 @@ class ObjectDamaged(StoreFailure):
             hint="'git fsck --full' in the repository says more; restore the object from a clone or backup",
         )
         self.object_id = object_id
+
+
+class PluginFailed(StoreFailure):
+    """The program of an external agent failed, took too long, or answered what its protocol does not have."""
+
+    code = "plugin_failed"
+
+    def __init__(self, program: Path | str, command: str, fault: str) -> None:
+        super().__init__(
+            f"{program} {command}: {fault}",
+            hint="try it by hand; its maker documents it, or take it off the PATH",
+        )
 
 
 class DataFolderMismatch(StoreFailure):

@@ -20,8 +20,8 @@ _LITERAL: Final = re.compile(
           | '(?P<short2>(?:[^\\'\n]|\\.)*+)(?:'|(?P<open5>\n|\\?\Z)) )""",
     re.VERBOSE | re.DOTALL,
 )
-"""A string of Python, JavaScript and their like. One that is not closed matches too, so that no quote is looked
-at twice; its group `open` then has a value."""
+"""A string of Python, JavaScript and their like. One that is not closed matches too, so that no quote is
+looked at twice; its group `open` then has a value."""
 
 _TEXTS: Final = ("long", "long2", "back", "short", "short2")
 _OPEN: Final = ("open", "open2", "open3", "open4", "open5")
