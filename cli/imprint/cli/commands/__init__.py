@@ -7,6 +7,8 @@ import typer
 from imprint.cli.commands import (
     actor,
     doctor,
+    export,
+    hooks,
     importing,
     index,
     init,
@@ -17,6 +19,7 @@ from imprint.cli.commands import (
     session,
     token,
     upkeep,
+    verify,
 )
 from imprint.cli.errors import EXIT_USAGE
 
@@ -66,6 +69,8 @@ app.command()(search.symbol)
 app.command()(provenance.blame)
 app.command()(provenance.why)
 app.command()(provenance.audit)
+app.command()(export.export)
+app.command()(verify.verify)
 repo.app.command()(upkeep.maintain)
 repo.app.command()(upkeep.prune)
 app.add_typer(repo.app, name="repo")
@@ -73,4 +78,5 @@ app.add_typer(token.app, name="token")
 app.add_typer(actor.app, name="actor")
 app.add_typer(session.app, name="session")
 app.add_typer(index.app, name="index")
+app.add_typer(hooks.app, name="hooks")
 app.command()(doctor.doctor)
