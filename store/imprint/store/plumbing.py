@@ -369,6 +369,10 @@ class GitProcess:
         self._timer.daemon = True
         self._timer.start()
 
+    def stop(self) -> None:
+        """End it now, from any thread: whoever reads from it finds the end, and a status of failure."""
+        self._child.kill()
+
     def finish(self, *, check: bool = True) -> tuple[int, str]:
         """Wait for the end and return the exit status and what git said on stderr.
 
