@@ -26,6 +26,7 @@ from imprint.api.refusal import refuse, refuse_invalid, refuse_plainly
 from imprint.api.rest import (
     branches,
     commits,
+    exports,
     files,
     gitai,
     health,
@@ -149,7 +150,7 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(health.router)
     app.include_router(metrics.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
     app.include_router(manual.router)
-    for rest in (repos, branches, commits, tokens, search, provenance, files, gitai):
+    for rest in (repos, branches, commits, tokens, search, provenance, exports, files, gitai):
         app.include_router(rest.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
     for served in (git_http, batch, transfer, locks):
         app.include_router(served.router, dependencies=CREDENTIALS)

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from imprint.semantic.library import Library
     from imprint.store.clone import Clone
     from imprint.store.origins.sources import Origins
+    from imprint.store.sessions.keeping import Keeper
     from imprint.store.types import ObjectId
 
 
+REFUSALS_NAME: Final = "link_refusals.jsonl"
+"""In a clone's ground: the links that were refused there."""
 _PORTS: Final = {"http": 80, "https": 443}
 """What an address without a port means."""
 
@@ -80,12 +83,18 @@ class _ClonePlaces:
 
     def origins(self, commit: ObjectId) -> Origins:
         """The clone's claims, with those of new commits, and of one that no ref leads to."""
+        from imprint.store.clock import SystemClock
+        from imprint.store.links.follower import link_clone
+        from imprint.store.links.refusals import FileRefusals
         from imprint.store.origins.sources import Origins
         from imprint.store.provenance.expand import expand_clone
 
-        origins = self._stack.enter_context(Origins.open(self._clone.cache))
+        refusals = FileRefusals(self._clone.ground / REFUSALS_NAME)
+        origins = self._stack.enter_context(Origins.open(self._clone.cache, refusals))
         with self._output.progress("reading commits") as report:
             expand_clone(self._clone.view, origins.ledger, report, tips=[commit])
+        if origins.links is not None:
+            link_clone(self._clone.view, origins.links, SystemClock().now_ms(), tips=[commit])
         return origins
 
     def library(self) -> Library:
@@ -121,6 +130,16 @@ class _ClonePlaces:
     def prompt(self, _session: str, _address: str) -> str | None:
         """Prompts are kept by servers; a clone has none."""
         return None
+
+    def keeper(self) -> Keeper:
+        """The clone's own archive."""
+        from imprint.store.sessions.cloned import open_clone_keeper
+
+        return open_clone_keeper(self._clone)
+
+    def people(self) -> frozenset[str]:
+        """A clone has no actors."""
+        return frozenset()
 
     def sessions(self) -> list[Document]:
         """Sessions are recorded by servers; a clone has none."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from imprint.store.hosting.followers import Follower
     from imprint.store.hosting.repositories import Hosting, Repository
     from imprint.store.origins.sources import Origins
+    from imprint.store.sessions.keeping import Keeper
     from imprint.store.types import ObjectId
 
 DEFAULT_ADDRESS: Final = "http://127.0.0.1:8470"
@@ -287,7 +288,7 @@ class _HostedPlaces:
         from imprint.store.hosting.followers import never
         from imprint.store.origins.sources import Origins
 
-        origins = self._stack.enter_context(Origins.open(self._hosting.folder.derived_path.parent))
+        origins = self._stack.enter_context(Origins.of_hosting(self._hosting))
         followers = origins.list_followers(self._hosting, never)
         with _leading(self._hosting.folder) as may_follow:
             if may_follow:
@@ -345,6 +346,17 @@ class _HostedPlaces:
             return self._hosting.transcripts.read(key, address).decode("utf-8", "replace")
         except Missing:
             return None
+
+    def keeper(self) -> Keeper:
+        """The data folder's archive."""
+        return self._hosting.keeper
+
+    def people(self) -> frozenset[str]:
+        """Names of the actors that are persons."""
+        from imprint.store.actors import ActorKind
+
+        actors = self._hosting.catalogue.list_actors()
+        return frozenset(actor.name for actor in actors if actor.kind is ActorKind.HUMAN)
 
     def sessions(self) -> list[Document]:
         """The sessions of the repository."""

@@ -1,0 +1,1 @@
+"""Exported documents on their way out: into refs of a repository, or into files."""
