@@ -44,7 +44,7 @@ class Push:
         commands: what shall change. For the kind `IMPORT`, `old` is not compared: the import wins.
         pack: a stream with one pack and nothing after it; None when no object is new.
         atomic: all commands or none; otherwise each for itself.
-        options: the client's push options. They are kept, never interpreted by the store.
+        options: the client's push options, as they are kept; `transport.options` reads the session in them.
         kind: what the event will be.
         claim: what a session says of the work; by default that of the token's session.
         head: the new target of HEAD, None to leave it.

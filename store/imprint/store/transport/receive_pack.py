@@ -7,20 +7,30 @@ Invariants:
     1. What a client names is data: it is neither an option nor part of a line that somebody else parses.
     2. Every command gets exactly one line in the report, in order.
     3. Hidden refs are not shown.
+    4. A session that the push options name is the actor's own, or the push is refused before its pack is
+       looked at.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from imprint.store.errors import LimitExceeded, ProtocolError, PushRefused, StoreError
+from imprint.store.errors import (
+    BadInput,
+    LimitExceeded,
+    ProtocolError,
+    PushRefused,
+    SessionConflict,
+    StoreError,
+)
 from imprint.store.receive.push import Push, Receipt, RefCommand, UpdateResult
 from imprint.store.receive.quarantine import drain
 from imprint.store.refs.hidden import HiddenRefs
 from imprint.store.transport.capabilities import AGENT, verify_object_format
 from imprint.store.transport.keepalive import SECONDS, SlowWork
+from imprint.store.transport.options import explain_unbound, read_session
 from imprint.store.transport.pktline import (
     KEEP_ALIVE,
     Band,
@@ -32,9 +42,10 @@ from imprint.store.transport.pktline import (
 from imprint.store.types import HashAlgorithm, ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from imprint.store.actors import Principal
+    from imprint.store.events import SessionClaim
     from imprint.store.hosting.repositories import Repository
     from imprint.store.limits import Limits
     from imprint.store.receive.receiver import Receiver
@@ -207,20 +218,49 @@ class _Answer:
         """Receive; refusals of the whole push become a receipt, because only the report can tell them."""
         if body and not self._request.has_pack:
             drain(body)  # as git receive-pack does, what follows nothing but deletions is not looked at
+        try:
+            claim = self._open_session()
+        except (BadInput, SessionConflict, LimitExceeded) as refusal:
+            if body and self._request.has_pack:
+                drain(body)
+            return self._refuse_all(refusal.message, is_pack_at_fault=False, hint=refusal.hint)
         push = Push(
             self._principal,
             self._request.commands,
             body if self._request.has_pack else None,
             atomic=b"atomic" in self._request.capabilities,
             options=self._request.options,
+            claim=claim,
             shallow=self._request.shallow,
         )
+        before = [value.id for value in self._repository.view.refs.snapshot().refs.values()] if claim else []
         try:
-            return self._receiver.receive(push, self._repository)
+            receipt = self._receiver.receive(push, self._repository)
+            return self._tell_unbound(receipt, before, claim) if claim else receipt
         except PushRefused as refusal:
             return self._refuse_all(refusal.message, is_pack_at_fault=False)
         except StoreError as failure:
             return self._refuse_all(failure.message, is_pack_at_fault=True, hint=failure.hint)
+
+    def _open_session(self) -> SessionClaim | None:
+        """The claim of the session that the push options name; None leaves it to the token."""
+        seed = read_session(self._request.options, self._principal)
+        if seed is None or not self._request.has_pack:
+            return None
+        return self._receiver.hosting.open_session(self._repository, self._principal.actor.name, seed)
+
+    def _tell_unbound(self, receipt: Receipt, before: Sequence[ObjectId], claim: SessionClaim) -> Receipt:
+        """The receipt with a line about commits that the session, though named, does not bind."""
+        if receipt.event is None:
+            return receipt
+        view, actor = self._repository.view, self._principal.actor
+        try:
+            line = explain_unbound(view, receipt.event, before, actor, claim)
+        except StoreError as failure:  # the push is durable: whoever cannot explain it says that
+            line = (
+                f"whether its commits are bound to session {claim.session} is not known yet: {failure.code}"
+            )
+        return replace(receipt, warnings=(*receipt.warnings, line)) if line else receipt
 
     def _refuse_all(self, reason: str, *, is_pack_at_fault: bool, hint: str = "") -> Receipt:
         error = _UNPACKER_ERROR if is_pack_at_fault else reason
