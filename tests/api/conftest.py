@@ -149,7 +149,7 @@ def start(
     folder: Path, settings: ApiSettings, clock: ManualClock
 ) -> tuple[Hosting, Origins, Library, object, Server, threading.Thread, list[str]]:
     hosting = Hosting.open(DataFolder.create_or_open(folder / "data"), clock=clock)
-    origins = Origins.open(hosting.folder.derived_path.parent)
+    origins = Origins.of_hosting(hosting)
     library = Library.open(hosting.folder.index_path)
     ssh_socket = listen("127.0.0.1", 0)
     settings = dataclasses.replace(settings, ssh_port=ssh_socket.getsockname()[1])

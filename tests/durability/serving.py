@@ -36,7 +36,7 @@ def serve(data: Path) -> int:
         hosting = Hosting.open(DataFolder.create_or_open(data), limits=LIMITS)
         opened.callback(hosting.close)
         hosting.ensure_admin_token()
-        origins = Origins.open(hosting.folder.derived_path.parent)
+        origins = Origins.of_hosting(hosting)
         opened.callback(origins.close)
         library = Library.open(hosting.folder.index_path, apart=True)
         opened.callback(library.close)

@@ -154,7 +154,7 @@ def serve_on(  # noqa: PLR0913 - as `serve`
         hosting = Hosting.open(DataFolder.create_or_open(data, key_file))
         opened.callback(hosting.close)
         hosting.ensure_admin_token()
-        origins = opened.enter_context(Origins.open(hosting.folder.derived_path.parent))
+        origins = opened.enter_context(Origins.of_hosting(hosting))
         library = Library.open(hosting.folder.index_path, apart=True)
         opened.callback(library.close)
         app = create_app(hosting, origins, library, settings)

@@ -85,7 +85,7 @@ def _describe_server() -> Document:
     with tempfile.TemporaryDirectory(prefix="imprint-reference-") as folder, ExitStack() as opened:
         hosting = Hosting.open(DataFolder.create_or_open(Path(folder) / "data"))
         opened.callback(hosting.close)
-        origins = opened.enter_context(Origins.open(hosting.folder.derived_path.parent))
+        origins = opened.enter_context(Origins.of_hosting(hosting))
         library = Library.open(hosting.folder.index_path)
         opened.callback(library.close)
         return create_app(hosting, origins, library).openapi()

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from heapq import nsmallest
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from imprint.store.links.anchors import as_removed, line_weight
 from imprint.store.links.model import Change, ChangeKind, Link, Method
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from imprint.store.links.graph import Graph
     from imprint.store.links.store import LinkStore
+    from imprint.store.types import ObjectId
 
 POSTINGS_MAX: Final = 192
 """Lines by which one change can be found."""
@@ -109,9 +110,7 @@ class Finder:
         candidates = self._load(self._find_candidates(change))
         earlier = [other for other in candidates if other.age < change.age]
         later = [
-            other.number
-            for other in candidates
-            if other.age > change.age and other.kind is ChangeKind.COMMIT
+            other.number for other in candidates if other.age > change.age and other.kind is ChangeKind.COMMIT
         ]
         if change.kind is not ChangeKind.COMMIT:
             return [], later
@@ -128,7 +127,9 @@ class Finder:
             for other in self._store.load_commits_like(self._repository, mention)
         )
         lines = {line: line_weight(line) for line, _ in signed_lines(change)}
-        telling = nsmallest(_LOOKED_UP_MAX, (line for line, weight in lines.items() if weight >= _TELLING_WEIGHT))
+        telling = nsmallest(
+            _LOOKED_UP_MAX, (line for line, weight in lines.items() if weight >= _TELLING_WEIGHT)
+        )
         counts = self._store.count_lines(self._repository, telling)
         rare = [line for line in telling if counts.get(line, 0) < COMMON_MIN]
         tally: Counter[int] = Counter()
@@ -197,7 +198,7 @@ class Finder:
         weight = explained * own
         is_named = (change.stamp != 0 and change.stamp == other.stamp) or _mentions(change, other)
         if change.patch and change.patch == other.patch:
-            if own < _EXACT_WEIGHT_MIN and not is_named:
+            if own < _EXACT_WEIGHT_MIN and not is_named and not _is_at_same_place(change, other):
                 return None
             return Method.TREE if change.trees == other.trees else Method.PATCH
         if is_named and max(explained, arrived) >= _NAMED_MIN:
@@ -206,7 +207,7 @@ class Finder:
         is_one = max(explained, arrived) >= _ONE_MIN and weight >= _ONE_WEIGHT_MIN
         return Method.CONTENT if is_both or is_one else None
 
-    def _may_be_version(self, change: Change, other: Change, reverted: set[str]) -> bool:
+    def _may_be_version(self, change: Change, other: Change, reverted: set[ObjectId]) -> bool:
         """Whether the commits' places allow it: what a commit builds on is no version of it.
 
         Unless it was taken away in between: then the same patch can be applied again.
@@ -262,16 +263,19 @@ _KEPT_MAX: Final = 400
 """Changes and profiles kept in memory."""
 
 
-def _trim(kept: OrderedDict[int, object]) -> None:  # type: ignore[type-arg]
+def _trim(kept: OrderedDict[int, Any]) -> None:
     while len(kept) > _KEPT_MAX:
         kept.popitem(last=False)
 
 
 def _intersect(one: Mapping[int, int], other: Mapping[int, int]) -> dict[int, int]:
     fewer, more = (one, other) if len(one) <= len(other) else (other, one)
-    return {
-        line: both for line, count in fewer.items() if (both := min(count, more.get(line, 0))) > 0
-    }
+    return {line: both for line, count in fewer.items() if (both := min(count, more.get(line, 0))) > 0}
+
+
+def _is_at_same_place(one: Change, other: Change) -> bool:
+    """Whether equal patches touch the same lines, or the same binary files: then even a small one tells."""
+    return [file.hunks for file in one.files] == [file.hunks for file in other.files]
 
 
 def _mentions(change: Change, other: Change) -> bool:
@@ -282,7 +286,7 @@ def _mentions(change: Change, other: Change) -> bool:
 
 def _merge_by_origin(links: list[Link]) -> list[Link]:
     """One link to each origin: a head may be found as a commit and as the end of its range."""
-    merged: dict[str, Link] = {}
+    merged: dict[ObjectId, Link] = {}
     for link in links:
         known = merged.get(link.origin)
         if known is None or (not known.members and link.members):

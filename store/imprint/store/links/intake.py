@@ -101,8 +101,13 @@ class Intake:
         self._graph = Graph()
         self._last = 0
 
-    def refresh(self) -> None:
-        """Learn of the commits that were taken in meanwhile."""
+    def refresh(self, target: ObjectId | None) -> None:
+        """Learn of what was taken in meanwhile, and where the default branch was."""
+        self._learn()
+        if target is not None:
+            self._graph.move_target(target)
+
+    def _learn(self) -> None:
         for number, commit, parents in self._store.iter_parents(self._repository, self._last):
             self._graph.add(commit, parents)
             self._last = number
@@ -126,7 +131,7 @@ class Intake:
         while part := list(islice(remaining, _AT_ONCE)):
             self._stop_if_asked()
             self._keep([self._plan_commit(commit) for commit in part], arrival)
-            self.refresh()
+            self._learn()
             done += len(part)
             if done % _PROGRESS_EVERY < _AT_ONCE and len(arrival.commits) > _AT_ONCE:
                 _log.info("links: %s: %d of %d commits read", self._view.id, done, len(arrival.commits))

@@ -164,6 +164,15 @@ class LinkStore:
         )
         return (row[0], decode(row[1]) if row[1] else None) if row else None
 
+    def load_range(self, repository: int, head: ObjectId) -> Change | None:
+        """What a head's commits did together; None where there is no range."""
+        row = self._one(
+            f"SELECT {CHANGE_COLUMNS} FROM change WHERE repository = ? AND kind = 1 AND object = ?",  # noqa: S608
+            repository,
+            encode(head),
+        )
+        return read_change(row) if row else None
+
     def heads(self, repository: int, count: int) -> list[ObjectId]:
         """The heads pushed last, newest first, at most `count`."""
         rows = self._all(

@@ -12,6 +12,13 @@ from typing import TYPE_CHECKING
 from imprint.store.evidence.stack import ClaimStack
 from imprint.store.history.kept import Lines
 from imprint.store.history.kept_follow import LinesFollower
+from imprint.store.intake.follower import RecordsFollower
+from imprint.store.intake.state import IntakeState
+from imprint.store.links.claims import LinkedClaims
+from imprint.store.links.follower import LinkFollower
+from imprint.store.links.refusals import NoRefusals, Refusals
+from imprint.store.links.sql import SqlRefusals
+from imprint.store.links.store import LinkStore
 from imprint.store.observe.follower import ObservationsFollower
 from imprint.store.observe.store import Observations
 from imprint.store.provenance.expand import ProvenanceFollower
@@ -38,6 +45,9 @@ class Origins:
         claims: what every source claims, the ledger's included.
         lines: where lines of files came from.
         observations: lines matched with transcripts, a part of the claims; None where nothing is matched.
+        intake: what was read of others' records, and what these claim; None where nothing is read.
+        links: which commits are versions of one another; None where nothing is carried over.
+        refusals: the links that a person refused.
     """
 
     ledger: Ledger
@@ -45,22 +55,47 @@ class Origins:
     _opened: ExitStack = field(default_factory=ExitStack)
     lines: Lines = field(default_factory=Lines)
     observations: Observations | None = None
+    intake: IntakeState | None = None
+    links: LinkStore | None = None
+    refusals: Refusals = field(default_factory=NoRefusals)
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def of_hosting(cls, hosting: Hosting) -> Self:
+        """What is derived from the repositories of a data folder.
+
+        Raises:
+            StorageFailed: it cannot be written.
+        """
+        database = hosting.folder.open_database()
+        origins = cls.open(hosting.folder.derived_path.parent, SqlRefusals(database))
+        origins._opened.callback(database.close)  # noqa: SLF001 - its own class
+        return origins
+
+    @classmethod
+    def open(cls, folder: Path, refusals: Refusals | None = None) -> Self:
         """Open what is derived, in a folder that is made if missing.
+
+        Args:
+            folder: where it lies.
+            refusals: which links are not to be believed; none where left out.
 
         Raises:
             StorageFailed: it cannot be written.
         """
         opened = ExitStack()
+        refusals = refusals or NoRefusals()
         ledger = Ledger.open(folder / "provenance.db")
         opened.callback(ledger.close)
+        intake = IntakeState.open(folder / "intake.db")
+        opened.callback(intake.close)
         lines = Lines.open(folder)
         opened.callback(lines.close)
         observations = Observations.open(folder / "observations.db")
         opened.callback(observations.close)
-        return cls(ledger, ClaimStack([ledger, observations]), opened, lines, observations)
+        links = LinkStore.open(folder / "links.db")
+        opened.callback(links.close)
+        claims = LinkedClaims(ClaimStack([ledger, intake, observations]), links, refusals)
+        return cls(ledger, claims, opened, lines, observations, intake, links, refusals)
 
     @classmethod
     def of_ledger(cls, ledger: Ledger) -> Self:
@@ -73,8 +108,12 @@ class Origins:
             ProvenanceFollower(self.ledger, hosting, stopping),
             LinesFollower(self.lines, stopping),
         ]
+        if self.intake is not None:
+            followers.insert(1, RecordsFollower(self.intake, hosting, stopping))
         if self.observations is not None:
             followers.append(_follow_sessions(self.observations, self.ledger, hosting, stopping))
+        if self.links is not None:
+            followers.append(LinkFollower(self.links, hosting, stopping))
         return followers
 
     def close(self) -> None:
