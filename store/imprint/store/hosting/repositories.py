@@ -170,7 +170,10 @@ class Hosting:
         transcripts = FileTranscripts(folder.transcripts_path, folder.master_key)
         register, archive = SqlRegister(database), SqlArchive(database)
         ids = ids or RandomIds(clock)
-        return cls(folder, catalogue, transcripts, clock, ids, limits, register=register, archive=archive, mirrors=SqlMirrors(database))
+        return cls(
+            folder, catalogue, transcripts, clock, ids, limits,
+            register=register, archive=archive, mirrors=SqlMirrors(database),
+        )  # fmt: skip
 
     @cached_property
     def keeper(self) -> Keeper:
