@@ -90,9 +90,10 @@ def why_lines_or_symbol(
         return why_symbol(library, view, known, asked.symbol, ref, access.read_prompt)
     commit = resolve_commit(view, ref)
     if asked.line is not None:
-        return explanation_json(why(view, known, commit, asked.path, asked.line, access.read_prompt))
+        found = why(view, known, commit, asked.path, asked.line, access.read_prompt)
+        return explanation_json(access.say_hidden(found))
     parts = why_lines(view, known, commit, asked.path, asked.lines, access.read_prompt)
-    return explanations_json(commit, asked.path, asked.lines, parts)
+    return explanations_json(commit, asked.path, asked.lines, list(map(access.say_hidden, parts)))
 
 
 @router.get("/audit", responses={200: {"model": AuditDocument}})
