@@ -36,10 +36,13 @@ from imprint.api.rest import (
     search,
     tokens,
 )
+from imprint.api.mirrors import routes as mirrors
+from imprint.api.mirrors.keeping import keep_mirrors
 from imprint.api.rest.access import CREDENTIALS, REFUSALS, UNCACHED
 from imprint.api.running.fair import FairQueue
 from imprint.api.running.proxy import TrustedProxies, parse_proxies
 from imprint.api.services import Services
+from imprint.api.sessions import routes as sessions
 from imprint.api.settings import ApiSettings
 from imprint.api.web import manual, views
 from imprint.api.web.front import CommitCounts
@@ -51,6 +54,7 @@ from imprint.store.hosting.followers import Follower, FollowerRunner
 from imprint.store.maintenance.rounds import MaintenanceFollower
 from imprint.store.receive.policy import ScopeJudge
 from imprint.store.receive.receiver import Receiver
+from imprint.store.upstream.judge import MirrorJudge
 from imprint.store.refs.export import RefExport
 
 if TYPE_CHECKING:
@@ -116,7 +120,7 @@ def _open_services(hosting: Hosting, origins: Origins, library: Library, setting
         hosting=hosting,
         origins=origins,
         library=library,
-        receiver=Receiver(hosting, ScopeJudge(), runner.wake),
+        receiver=Receiver(hosting, MirrorJudge(hosting, ScopeJudge()), runner.wake),
         runner=runner,
         settings=settings,
         git_queue=FairQueue(
@@ -139,6 +143,7 @@ async def _follow_while_serving(app: FastAPI) -> AsyncIterator[None]:
     try:
         async with create_task_group() as by_itself:
             by_itself.start_soon(keep_house, services)
+            by_itself.start_soon(keep_mirrors, services)
             yield
             by_itself.cancel_scope.cancel()
     finally:
@@ -150,7 +155,7 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(health.router)
     app.include_router(metrics.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
     app.include_router(manual.router)
-    for rest in (repos, branches, commits, tokens, search, provenance, exports, files, gitai):
+    for rest in (repos, branches, commits, tokens, search, provenance, exports, files, gitai, sessions, mirrors):
         app.include_router(rest.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
     for served in (git_http, batch, transfer, locks):
         app.include_router(served.router, dependencies=CREDENTIALS)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 PUBLIC: Final = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
 _STATIC: Final = "/static/"
 _COMMITS: Final = re.compile(r"\A/api/repos/[^/]+/[^/]+/commits\Z")
+_SESSIONS: Final = re.compile(r"^/api/repos/[^/]+/[^/]+/sessions$")
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOKEN: Final = re.compile(rf"{TOKEN_PREFIX}[0-9A-Za-z]{{20}}")
 _TOKEN_PARAMETERS: Final = frozenset({"access_token", "private_token", "token"})
@@ -88,6 +89,8 @@ def body_bytes_max(request: Request) -> int:
         return limits.lfs_object_bytes_max
     if is_git_ai(request.url.path):
         return settings.notes_bytes_max
+    if request.method == "POST" and _SESSIONS.search(request.url.path):
+        return settings.session_bytes_max
     if _COMMITS.search(request.url.path):
         return 2 * limits.commit_bytes_max + settings.json_bytes_max  # base64, and JSON's escapes
     return settings.json_bytes_max

@@ -112,6 +112,7 @@ STATUSES: Final[Mapping[type[store.StoreError], int]] = {
     store.RepositoryExists: 409,
     store.ActorConflict: 409,
     store.SessionConflict: 409,
+    store.SessionMoved: 409,
     store.MergeConflict: 409,
     store.StaleUpdate: 409,
     store.Denied: 403,
@@ -176,6 +177,8 @@ def _facts_of(error: store.StoreError) -> dict[str, object]:
             return {"conflict_paths": [quote_path(path) for path in error.paths]}
         case store.PushRefused():
             return {"rule": error.rule}
+        case store.SessionMoved():
+            return {"line_count": error.line_count}
         case store.LimitExceeded():
             return {"limit": error.limit}
         case _:

@@ -9,14 +9,13 @@ Invariants:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, cast
 
 from imprint.store.actors import Principal, Verb
-from imprint.store.errors import Denied, Missing, RepositoryMissing
+from imprint.store.errors import Denied, RepositoryMissing
 from imprint.store.refs.hidden import HiddenRefs
 from imprint.store.refs.shown import show_event
-from imprint.store.transcripts.ports import transcript_key
 from imprint.store.types import RepositoryName
 from imprint.store.view import show_view
 
@@ -30,9 +29,13 @@ if TYPE_CHECKING:
     from imprint.store.events import Event
     from imprint.store.hosting.followers import FollowerRunner
     from imprint.store.hosting.repositories import Hosting, Repository
+    from imprint.store.origins.explain import Explanation
     from imprint.store.origins.sources import Origins
     from imprint.store.receive.receiver import Receiver
     from imprint.store.view import RepositoryView
+
+NOT_SHOWN: Final = "not shown to this token, which lacks the verb 'transcripts', as it is another actor's"
+"""What is said in place of a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +96,40 @@ class Access:
         events = catalogue.list_events(self.repository.record.id, after=after, limit=limit)
         return [show_event(event, self.hidden) for event in events] if self.hidden.patterns else events
 
+    def may_read_words(self, session_id: str) -> bool:
+        """Whether the principal may read the prompts and the transcript of a session: the one check for all.
+
+        Its own it may always; those of others with the verb `transcripts`.
+        """
+        if self.principal.may(Verb.TRANSCRIPTS, self.repository.record.name):
+            return True
+        hosting, repository_id = self.services.hosting, self.repository.record.id
+        archived = hosting.archive.find_session(repository_id, session_id)
+        if archived is not None:
+            return archived.actor == self.principal.actor.name
+        opened = hosting.catalogue.find_session(repository_id, session_id)
+        return opened is not None and opened.actor == self.principal.actor.name
+
     def read_prompt(self, session: str, address: str) -> str | None:
-        """The text of a prompt of this repository; None when it was erased or is not there."""
-        key = transcript_key(self.repository.record.id, session)
-        try:
-            return self.services.hosting.transcripts.read(key, address).decode("utf-8", "replace")
-        except Missing:
+        """The text of a prompt of this repository; None when it is not shown, was erased or is not there."""
+        if not self.may_read_words(session):
             return None
+        return self.services.hosting.keeper.read_prompt(self.repository.record.id, session, address)
+
+    def tell_prompt(self, session: str, address: str) -> str | None:
+        """The same for people: the words `NOT_SHOWN` in place of a prompt that is not shown."""
+        return self.read_prompt(session, address) if self.may_read_words(session) else NOT_SHOWN
+
+    def say_hidden(self, found: Explanation) -> Explanation:
+        """An explanation that says where a prompt is there and not shown to the principal."""
+        hidden = any(
+            claim.session and claim.prompt is None and not self.may_read_words(claim.session)
+            for claim in found.claims
+        )
+        told = [text for text in found.missing if not text.startswith("the prompt: it was recorded")]
+        if not hidden or len(told) == len(found.missing):
+            return found
+        return replace(found, missing=(*told, f"the prompt: it is {NOT_SHOWN}"))
 
 
 def get_services(connection: HTTPConnection) -> Services:

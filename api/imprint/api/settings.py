@@ -28,7 +28,8 @@ class ApiSettings:
         http_connections_max: HTTP connections at the same time, in one process; further ones are closed.
         json_bytes_max: body of a REST request; a commit may be larger, see `Limits.commit_bytes_max`.
         notes_bytes_max: body of an upload of Git AI notes.
-        notes_uploads_max: such uploads that are in memory at the same time; further ones wait.
+        session_bytes_max: body of a delivery of a session; a longer transcript is sent in parts.
+        notes_uploads_max: such uploads and deliveries that are in memory at the same time; further ones wait.
         negotiation_bytes_max: body of a fetch request, inflated.
         page_limit_max: items in one page of a list.
         file_bytes_max: a larger file is not given in one answer of REST.
@@ -36,6 +37,8 @@ class ApiSettings:
         shown_lines_max: nor is one with more lines.
         poll_seconds: how often followers look for events that nobody announced.
         housekeeping_seconds: how often what is due is destroyed, and what crashes left is removed.
+        mirror_poll_seconds: how often mirrors that are due are looked for.
+        mirror_private: whether mirrors made over REST may come from private addresses, and over http.
         drain_seconds: how long requests may go on after the server was told to stop.
         stop_seconds: how long the server may take to end in all; what runs then is cut off.
         ssh_url: how clients reach the SSH side, such as `ssh://git@git.example.com`; empty: at the host of
@@ -63,6 +66,7 @@ class ApiSettings:
     http_connections_max: int = 2000
     json_bytes_max: int = 4 * 1024**2
     notes_bytes_max: int = 128 * 1024**2
+    session_bytes_max: int = 64 * 1024**2
     notes_uploads_max: int = 4
     negotiation_bytes_max: int = 64 * 1024**2
     page_limit_max: int = 1000
@@ -71,6 +75,8 @@ class ApiSettings:
     shown_lines_max: int = 20_000
     poll_seconds: float = 0.25
     housekeeping_seconds: float = 3600.0
+    mirror_poll_seconds: float = 15.0
+    mirror_private: bool = False
     drain_seconds: int = 7
     stop_seconds: float = 10.0
     ssh_url: str = ""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from imprint.store.actors import Actor, ActorKind, Session, Token, Turn, Verb
+from imprint.store.actors import Actor, ActorKind, Token, Verb
 from imprint.store.catalog.ports import RepositoryRecord
 from imprint.store.events import Event, EventKind, SessionClaim
 from imprint.store.types import HashAlgorithm
@@ -228,45 +228,6 @@ class ActorsAnswer(_Told):
     """All actors, by name."""
 
     actors: list[ActorAnswer]
-
-
-class TurnAnswer(_Told):
-    """A prompt of a session, without its text."""
-
-    number: int
-    at_ms: int
-    model: str | None
-
-
-class SessionAnswer(_Told):
-    """A session of the repository."""
-
-    id: str
-    actor: str
-    agent: str | None
-    model: str | None
-    base_sha: str | None
-    opened_at_ms: int
-    turns: list[TurnAnswer]
-
-    @classmethod
-    def of(cls, session: Session, turns: list[Turn]) -> Self:
-        """The answer about a session."""
-        return cls(
-            id=session.id,
-            actor=session.actor,
-            agent=session.agent,
-            model=session.model,
-            base_sha=session.base,
-            opened_at_ms=session.opened_at_ms,
-            turns=[TurnAnswer(number=turn.number, at_ms=turn.at_ms, model=turn.model) for turn in turns],
-        )
-
-
-class SessionsAnswer(_Told):
-    """The sessions of a repository, oldest first."""
-
-    sessions: list[SessionAnswer]
 
 
 # -- events ---------------------------------------------------------------------------------------------

@@ -114,6 +114,7 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
     store.RepositoryExists: EXIT_REFUSED,
     store.ActorConflict: EXIT_REFUSED,
     store.SessionConflict: EXIT_REFUSED,
+    store.SessionMoved: EXIT_REFUSED,
     store.MergeConflict: EXIT_REFUSED,
     store.StaleUpdate: EXIT_REFUSED,
     store.Denied: EXIT_REFUSED,

@@ -36,10 +36,12 @@ class ActorKind(enum.Enum):
 
 
 class Verb(enum.Enum):
-    """What a token may be used for. `ADMIN` includes everything; `WRITE` includes `READ`."""
+    """What a token may be used for. `ADMIN` includes everything; `WRITE` and `TRANSCRIPTS` include `READ`."""
 
     READ = "read"
     WRITE = "write"
+    TRANSCRIPTS = "transcripts"
+    """Read the prompts and transcripts of others, besides code; one's own are always readable."""
     ADMIN = "admin"
 
 
@@ -103,7 +105,7 @@ class Token:
     def may(self, verb: Verb, repository: RepositoryName | None) -> bool:
         """Whether the scope allows the verb; with no repository, on the store as a whole."""
         if Verb.ADMIN not in self.verbs and verb not in self.verbs:
-            implied = verb is Verb.READ and Verb.WRITE in self.verbs
+            implied = verb is Verb.READ and bool({Verb.WRITE, Verb.TRANSCRIPTS} & self.verbs)
             if not implied:
                 return False
         if ALL_REPOSITORIES in self.repositories:

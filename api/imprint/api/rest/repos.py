@@ -1,4 +1,4 @@
-"""Repositories: make, list, look at, change, delete, take back; their refs, events and sessions."""
+"""Repositories: make, list, look at, change, delete, take back; their refs and events."""
 
 from typing import Annotated, Final
 
@@ -22,8 +22,6 @@ from imprint.api.wire import (
     RepositoryAnswer,
     RepositoryChange,
     RepositoryPage,
-    SessionAnswer,
-    SessionsAnswer,
     SettingsAnswer,
     SettingsChange,
 )
@@ -181,16 +179,4 @@ def list_events(
         events=[EventAnswer.of(event) for event in page],
         next_cursor=page[-1].sequence if page else after,
         has_more=len(events) > limit,
-    )
-
-
-@router.get("/{owner}/{repo}/sessions")
-def list_sessions(access: Reader) -> SessionsAnswer:
-    """The sessions that worked in the repository, oldest first, without the texts of their prompts."""
-    catalogue, repository_id = access.services.hosting.catalogue, access.repository.record.id
-    return SessionsAnswer(
-        sessions=[
-            SessionAnswer.of(session, catalogue.list_turns(repository_id, session.id))
-            for session in catalogue.list_sessions(repository_id)
-        ]
     )

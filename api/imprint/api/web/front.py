@@ -69,7 +69,7 @@ def read_latest(access: Access, commit_id: ObjectId) -> Latest:
     claims = access.services.origins.claims.claims_of(access.repository.record.id, [commit_id]).get(
         commit_id, []
     )
-    origin = Teller(view.objects, access.read_prompt).tell(
+    origin = Teller(view.objects, access.tell_prompt).tell(
         commit_id, claims[0] if claims else unknown(commit_id)
     )
     return Latest(origin, commit.subject, commit.author.name, render_day(commit.committer.at_s))

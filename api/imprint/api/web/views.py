@@ -161,7 +161,8 @@ def why_page(
     access = _open(request, owner, repo)
     view = access.view
     shown = read_place(view, place)
-    explanation = why(view, access.services.origins, shown.commit, shown.path, line, access.read_prompt)
+    found = why(view, access.services.origins, shown.commit, shown.path, line, access.read_prompt)
+    explanation = access.say_hidden(found)
     made = view.objects.read_commit(explanation.origin.commit)
     return render_page(
         request,
@@ -287,7 +288,7 @@ def _origins(request: Request, access: Access, place: Place) -> list[Run]:
     view = access.view
     shelf: BlameShelf = request.app.state.blame_shelf
     lines = shelf.blame(view, access.services.origins, place.commit, place.path)
-    return Teller(view.objects, access.read_prompt).group(lines)
+    return Teller(view.objects, access.tell_prompt).group(lines)
 
 
 def _image_type(path: bytes) -> str | None:

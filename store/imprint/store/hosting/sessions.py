@@ -7,9 +7,11 @@ Invariants:
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import SessionConflict
+from imprint.store.events import EventKind
 from imprint.store.redaction.custom import CustomRules, read_custom_rules
 from imprint.store.redaction.engine import make_redactor
 from imprint.store.sessions.keeping import Keeper
@@ -18,8 +20,10 @@ from imprint.store.transcripts.ports import transcript_key
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imprint.store.actors import Principal
     from imprint.store.catalog.ports import Catalogue
     from imprint.store.clock import Clock
+    from imprint.store.hosting.repositories import Hosting
     from imprint.store.limits import Limits
     from imprint.store.redaction.ports import Redactor
     from imprint.store.sessions.ports import Archive
@@ -86,3 +90,18 @@ def list_roots(catalogue: Catalogue, archive: Archive, repository_id: str) -> li
         roots.update((session.root_id, None) for session in found)
         serial = found[-1].serial
     return list(roots)
+
+
+def erase_session(hosting: Hosting, repository_id: str, session_id: str, by: Principal | None) -> list[str]:
+    """Destroy the texts of a session and of its tree, and have followers forget them; whose they were.
+
+    Keys go first, the event comes last: after a crash between, erasing again finishes it.
+
+    Raises:
+        RepositoryMissing: no live repository of this id.
+        BadInput: the id cannot be one.
+    """
+    erased = [session.id for session in hosting.keeper.erase(repository_id, session_id)] or [session_id]
+    details = {"session": session_id, "sessions": json.dumps(erased)}
+    hosting.announce(repository_id, EventKind.ERASED, by, details)
+    return erased

@@ -1,0 +1,210 @@
+"""Sessions over REST.
+
+Invariants:
+    1. Prompts and transcripts leave by `Access.may_read_words` alone.
+    2. A session is delivered in the name of the token's actor; what a client says of the actor is not asked.
+    3. Few deliveries are in memory at once; a transcript larger than one of them comes in parts.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
+
+import anyio
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request
+from pydantic import ValidationError
+from starlette.responses import JSONResponse, StreamingResponse
+
+from imprint.api.errors import BadRequest
+from imprint.api.rest.access import Limit, Owner, Reader, Repo, Writer
+from imprint.api.services import NOT_SHOWN, Access, get_services, open_access
+from imprint.api.sessions.shapes import (
+    NewSession,
+    SessionDetails,
+    SessionErased,
+    SessionKept,
+    SessionPage,
+    TurnsAnswer,
+)
+from imprint.store.actors import Verb
+from imprint.store.errors import Denied, ProtocolError, TranscriptMissing
+from imprint.store.events import EventKind
+from imprint.store.hosting.sessions import erase_session
+from imprint.store.sessions.keeping import GivenSession
+from imprint.store.sessions.listing import KnownSession, SessionList
+from imprint.store.sessions.model import Anchor, Record, Source
+
+router: Final = APIRouter(prefix="/api/repos/{owner}/{repo}/sessions", tags=["sessions"])
+_CURSOR_MAX: Final = 10**9
+
+
+def list_of(access: Access) -> SessionList:
+    """The sessions of a repository."""
+    hosting = access.services.hosting
+    return SessionList(access.repository.record.id, hosting.archive, hosting.catalogue)
+
+
+def describe(access: Access, session: KnownSession) -> dict[str, Any]:
+    """What the principal may know of a session."""
+    found = list_of(access).describe_whole(session)
+    if not access.may_read_words(session.id):
+        found |= {"cwd": None, "branch": None}
+    if access.hidden.patterns:
+        found["commits"] = []
+    return found
+
+
+@router.get("", response_model=SessionPage)
+def list_sessions(
+    access: Reader,
+    limit: Limit = 100,
+    cursor: Annotated[int, Query(ge=0, le=_CURSOR_MAX, description="`next_cursor` of the page before")] = 0,
+) -> dict[str, Any]:
+    """The sessions of the repository, oldest first: opened with tokens, archived, or both. No prompts."""
+    sessions = list_of(access)
+    known = sessions.list_all()
+    page = known[cursor : cursor + limit]
+    end = cursor + len(page)
+    return {
+        "sessions": [sessions.describe(session) for session in page],
+        "next_cursor": str(end) if end < len(known) else None,
+        "has_more": end < len(known),
+    }
+
+
+@router.post(
+    "",
+    status_code=200,
+    response_model=SessionKept,
+    openapi_extra={
+        "requestBody": {
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewSession"}}},
+            "required": True,
+        }
+    },
+)
+async def keep_session(request: Request, owner: Owner, repo: Repo) -> JSONResponse:
+    """Deliver a session's transcript, or the lines that it has grown by.
+
+    With `first_line` above 0 the lines are appended; 409 with `line_count` where they do not go on from what
+    is there. The session is the token's actor's; that of another actor is never changed.
+    """
+    services = get_services(request)
+    access = await to_thread.run_sync(open_access, request, owner, repo, Verb.WRITE)
+    async with services.notes_limiter:
+        try:
+            with anyio.fail_after(services.settings.stall_seconds_max):
+                body = await request.body()
+        except TimeoutError:
+            raise ProtocolError("the session did not come in time", hint="send fewer lines at once") from None
+        return JSONResponse(await to_thread.run_sync(_keep, access, body))
+
+
+def _keep(access: Access, body: bytes) -> dict[str, Any]:
+    try:
+        wish = NewSession.model_validate_json(body)
+    except ValidationError as bad:
+        fault = bad.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise BadRequest(f"{where or 'the body'}: {fault['msg']}") from bad
+    del body
+    hosting, repository_id = access.services.hosting, access.repository.record.id
+    actor = access.principal.actor.name
+    source = Source(wish.source.system, wish.source.version, wish.source.ref, wish.source.raw_hash)
+    given = GivenSession(
+        wish.agent,
+        wish.transcript.encode("utf-8", "replace"),
+        source,
+        wish.id,
+        wish.parent_id,
+        wish.first_line,
+        wish.extra,
+    )
+    before = hosting.archive.last_serial(repository_id)
+    kept = hosting.keeper.keep(repository_id, given, actor)
+    records = []
+    if wish.anchors:
+        record = Record(
+            id=hosting.ids.new_id("rec"),
+            source=source,
+            actor=actor,
+            received_at_ms=hosting.clock.now_ms(),
+            anchors=tuple(Anchor(each.kind, each.value) for each in wish.anchors),
+            session_id=kept.id,
+            part=wish.part,
+            agent=kept.agent,
+            model=kept.models[-1] if kept.models else None,
+        )
+        records = hosting.archive.add_records(repository_id, [record])
+    is_changed = kept.serial > before
+    if is_changed or records:
+        details = {"session": kept.id, "lines": str(kept.line_count), "records": str(len(records))}
+        hosting.announce(repository_id, EventKind.RECORDED, access.principal, details)
+        access.services.runner.wake(access.repository.record.id)
+    return {
+        "id": kept.id,
+        "line_count": kept.line_count,
+        "serial": kept.serial,
+        "is_changed": is_changed,
+        "records": len(records),
+    }
+
+
+@router.get("/{session_id:path}/turns", response_model=TurnsAnswer)
+def list_turns(access: Reader, session_id: str) -> dict[str, Any]:
+    """The turns of a session: prompts where the token may read them, tool calls with paths, usage."""
+    sessions = list_of(access)
+    session = sessions.get(session_id)
+    withheld = None if access.may_read_words(session_id) else f"prompts are {NOT_SHOWN}"
+    return {
+        "session": session.id,
+        "turns": sessions.turns(session, access.read_prompt),
+        "withheld": withheld,
+    }
+
+
+@router.get("/{session_id:path}/transcript", response_model=None)
+def read_transcript(access: Reader, session_id: str) -> StreamingResponse:
+    """The transcript as it was kept, without its secrets; for whoever may read it."""
+    session = list_of(access).get(session_id)
+    if not access.may_read_words(session_id):
+        raise Denied(f"the transcript is {NOT_SHOWN}", hint="use a token with the verb 'transcripts'")
+    if session.archived is None:
+        raise TranscriptMissing(f"no transcript of session {session_id!r} was kept")
+    texts = access.services.hosting.keeper.iter_transcript(access.repository.record.id, session.archived)
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return StreamingResponse(_begun(texts), media_type="text/plain; charset=utf-8", headers=headers)
+
+
+def _begun(texts: Iterator[bytes]) -> Iterator[bytes]:
+    """The same pieces, of which the first was read: what is erased is refused before an answer begins."""
+    first = next(texts, b"")
+
+    def run() -> Iterator[bytes]:
+        yield first
+        yield from texts
+
+    return run()
+
+
+@router.delete("/{session_id:path}/texts", response_model=SessionErased)
+def erase_texts(access: Writer, session_id: str) -> dict[str, Any]:
+    """Destroy the prompts and the transcript of a session and of its tree, for ever; claims stay.
+
+    For the session's own actor, and for administrators of the repository.
+    """
+    session = list_of(access).get(session_id)
+    is_own = session.actor == access.principal.actor.name
+    if not is_own and not access.principal.may(Verb.ADMIN, access.repository.record.name):
+        raise Denied(
+            f"session {session_id!r} is {session.actor}'s", hint="its actor or an administrator may erase it"
+        )
+    erased = erase_session(access.services.hosting, access.repository.record.id, session_id, access.principal)
+    access.services.runner.wake(access.repository.record.id)
+    return {"erased": erased}
+
+
+@router.get("/{session_id:path}", response_model=SessionDetails)
+def show_session(access: Reader, session_id: str) -> dict[str, Any]:
+    """A session: whose, its tree, what it cost, which files its tools named; without prompts."""
+    return describe(access, list_of(access).get(session_id))
