@@ -80,6 +80,7 @@ class _ClonePlaces:
         self._clone = clone
         self._output = output
         self._stack = stack
+        self._keeper: Keeper | None = None
 
     def origins(self, commit: ObjectId) -> Origins:
         """The clone's claims, with those of new commits, and of one that no ref leads to."""
@@ -93,9 +94,28 @@ class _ClonePlaces:
         origins = self._stack.enter_context(Origins.open(self._clone.cache, refusals))
         with self._output.progress("reading commits") as report:
             expand_clone(self._clone.view, origins.ledger, report, tips=[commit])
+        self._observe(origins, commit)
         if origins.links is not None:
             link_clone(self._clone.view, origins.links, SystemClock().now_ms(), tips=[commit])
         return origins
+
+    def _observe(self, origins: Origins, commit: ObjectId) -> None:
+        """Match commits with the sessions kept in the clone, where there are any."""
+        from imprint.store.observe.follower import observe_clone
+
+        keeper = self._kept()
+        if keeper is None or origins.observations is None:
+            return
+        read, archive = keeper.read_transcript, keeper.archive
+        observe_clone(self._clone.view, origins.observations, archive, read, origins.ledger, [commit])
+
+    def _kept(self) -> Keeper | None:
+        """The clone's own archive; None where no session was ever kept: asking makes nothing."""
+        from imprint.store.sessions.cloned import has_clone_keeper, open_clone_keeper
+
+        if self._keeper is None and has_clone_keeper(self._clone):
+            self._keeper = self._stack.enter_context(open_clone_keeper(self._clone))
+        return self._keeper
 
     def library(self) -> Library:
         """The clone's index, as it is."""
@@ -127,9 +147,10 @@ class _ClonePlaces:
         if content.replace(b"\r\n", b"\n") != committed.replace(b"\r\n", b"\n"):
             self._output.note(f"{os.fsdecode(path)} has changes since HEAD; these are the lines of HEAD")
 
-    def prompt(self, _session: str, _address: str) -> str | None:
-        """Prompts are kept by servers; a clone has none."""
-        return None
+    def prompt(self, session: str, address: str) -> str | None:
+        """The text of a prompt kept in the clone: whoever reads its files may read it."""
+        keeper = self._kept()
+        return keeper.read_prompt(self._clone.view.id, session, address) if keeper else None
 
     def keeper(self) -> Keeper:
         """The clone's own archive."""

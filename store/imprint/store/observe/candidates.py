@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from imprint.store.objects.ports import Commit
     from imprint.store.observe.payloads import SessionEdits
-    from imprint.store.sessions.model import ArchivedSession, Record
+    from imprint.store.sessions.model import ArchivedSession
     from imprint.store.sessions.ports import Archive
 
     TranscriptReader = Callable[[str, ArchivedSession], bytes]
@@ -68,13 +68,11 @@ class Tied:
     """What is tied to a commit.
 
     Attributes:
-        records: records that have one of its anchors.
         sessions: sessions of the candidates, by id.
         candidates: what may have written its lines.
         lost: sessions that are tied to it and cannot be read.
     """
 
-    records: tuple[Record, ...]
     sessions: dict[str, ArchivedSession] = field(default_factory=dict)
     candidates: list[Candidate] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
@@ -140,15 +138,14 @@ class Finder:
             claimed: ids of sessions that claims about it name.
         """
         anchors = read_anchors(commit)
-        records = self._archive.find_records(self._id, anchors)
         parts: dict[str, tuple[int, int] | None] = dict.fromkeys(claimed)
         for anchor in anchors:
             if anchor.kind is AnchorKind.SESSION:
                 parts.setdefault(anchor.value, None)
-        for record in records:
+        for record in self._archive.find_records(self._id, anchors):
             if record.session_id is not None:
                 parts[record.session_id] = _join_parts(parts.get(record.session_id), record.part)
-        tied = Tied(tuple(records))
+        tied = Tied()
         for session_id, part in parts.items():
             session = self._archive.find_session(self._id, session_id)
             if session is not None:

@@ -15,7 +15,7 @@ from imprint.store.history.reading import iter_commits, list_commits, walk_commi
 from imprint.store.hosting.followers import never
 from imprint.store.observe.candidates import LATE_MS, NEARBY_MS, Finder, read_anchors
 from imprint.store.observe.changes import iter_added_files
-from imprint.store.observe.claims import observed_claims, recorded_claims
+from imprint.store.observe.claims import observed_claims
 from imprint.store.observe.match import match_lines
 from imprint.store.observe.store import SeenCommit
 
@@ -146,7 +146,7 @@ class Observer:
         for commit in iter_commits(view, part):
             sessions = [claim.session for claim in claimed.get(commit.id, ()) if claim.session]
             of_commit = tied[commit.id] = finder.find(commit, sessions)
-            found[commit.id] = recorded_claims(commit.id, of_commit.records, of_commit.sessions)
+            found[commit.id] = []
             if of_commit.candidates or finder.list_near(commit):
                 worth.append(commit)
         turns: Turns = {}
@@ -156,7 +156,7 @@ class Observer:
             names = frozenset(file.path.rpartition("/")[2] for _, file in files)
             finder.add_near(of_commit, commit, names)
             if of_commit.candidates:
-                found[commit.id] += self._observe(view.id, commit, files, of_commit, turns)
+                found[commit.id] = self._observe(view.id, commit, files, of_commit, turns)
         lost = {session for of_commit in tied.values() for session in of_commit.lost}
         self._observations.replace(view.id, found, lost)
         return sum(bool(of_commit.candidates) for of_commit in tied.values())
