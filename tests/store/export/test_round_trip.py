@@ -10,8 +10,10 @@ from imprint.store.export.effective import ExportedCommit, select_effective
 from imprint.store.export.gitai import make_note
 from imprint.store.export.intoto import make_statement, read_statement
 from imprint.store.export.trace import make_trace
+from imprint.store.formats.agent_trace import parse_trace, read_lines
 from imprint.store.formats.gitai import note_claims, parse_note, render_note
 from imprint.store.objects.ports import Commit, Identity
+from imprint.store.paths import unquote_path
 from imprint.store.types import ObjectId
 
 ADA = Identity("Ada", "ada@example.com", 1_700_000_000, "+0000")
@@ -145,3 +147,18 @@ def test_notes_of_git_ai_are_not_written_again():
         COMMIT.id, Evidence.DECLARED, agent="codex", method="git-ai note", lines=(LineRange(b"c", 1, 1),)
     )
     assert make_note(exported([claim]))[0] is None
+
+
+@given(claim_lists)
+def test_agent_trace_reads_back_as_the_same_agent_model_and_session(claims):
+    record = json.loads(json.dumps(make_trace(exported(claims), "1.0", PEOPLE)))
+    trace = parse_trace(record)
+    assert (trace.problems, trace.revision) == ((), COMMIT.id)
+    lines, problems = read_lines(trace, "record")
+    assert problems == []
+    found = {
+        (unquote_path(part.path), line): (part.agent, part.model, part.session)
+        for part in lines
+        for line in range(part.start, part.end + 1)
+    }
+    assert found == {line: best[:3] for line, best in by_line(claims).items() if best}

@@ -20,9 +20,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from imprint.store.errors import Missing
@@ -33,10 +35,9 @@ from imprint.store.sessions.model import AnchorKind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from imprint.store.sessions.keeping import Keeper
-
     from imprint.store.agents.model import Usage
     from imprint.store.evidence.ports import ClaimSource
+    from imprint.store.sessions.keeping import Keeper
     from imprint.store.sessions.model import ArchivedSession, ArchivedTurn, Record
     from imprint.store.sessions.ports import Archive
     from imprint.store.view import RepositoryView
@@ -175,13 +176,11 @@ def _make_checkpoint(
         within = [turn for turn in turns if _is_within(turn, part.record)]
         usage = _sum_usage(each for turn in within for each in turn.usage)
         metadata = _describe_session(checkpoint_id, part, within, usage)
-        entries.append(
-            _write_session(files, place, metadata, _read(keeper, repository_id, part.session, within))
-        )
+        entries.append(_write_session(files, place, metadata, _read(keeper, repository_id, part, within)))
         totals.append(usage)
         prompts += len(within)
     root = {
-        **_kept_fields(parts[0].record, "root"),
+        **_kept_fields(parts[0].record, "checkpoint"),
         "checkpoint_id": checkpoint_id,
         "strategy": "imprint",
         "checkpoints_count": prompts,
@@ -232,7 +231,7 @@ def _describe_session(
         "created_at": _time(session.started_at_ms),
         "checkpoints_count": len(turns),
         "files_touched": sorted({path for turn in turns for call in turn.calls for path in call.paths}),
-        "checkpoint_transcript_start": record.part[0] if record and record.part else None,
+        "checkpoint_transcript_start": record.part[0] if record and record.part else 0,
         "parent_session_id": session.parent_id,
         "token_usage": usage,
         "token_usage_version": _USAGE_VERSION,
@@ -243,19 +242,22 @@ def _describe_session(
 
 
 def _kept_fields(record: Record | None, name: str) -> Json:
-    """What the source said that has no place in the model; see `imprint.store.formats.entire`."""
+    """What the source said that has no place in the model; see `imprint.store.intake.statements`."""
     kept = record.extra.get(name) if record else None
     return dict(kept) if isinstance(kept, dict) else {}
 
 
 def _read(
-    keeper: Keeper, repository_id: str, session: ArchivedSession, turns: Sequence[ArchivedTurn]
+    keeper: Keeper, repository_id: str, part: _Part, turns: Sequence[ArchivedTurn]
 ) -> tuple[bytes | None, list[str]]:
-    """The transcript, None without one, and the prompts that can be read."""
+    """The transcript as it was at the end of the part, None without one, and the prompts that can be read."""
+    session = part.session
     try:
         transcript = keeper.read_transcript(repository_id, session) if session.transcript else None
     except Missing:
         transcript = None
+    if transcript is not None and part.record is not None and part.record.part is not None:
+        transcript = b"".join(islice(io.BytesIO(transcript), part.record.part[1]))
     texts = (keeper.read_prompt(repository_id, session, turn.prompt) for turn in turns if turn.prompt)
     return transcript, [text for text in texts if text]
 

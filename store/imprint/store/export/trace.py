@@ -17,6 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 from imprint.store.evidence.claims import Claim, LineRange
 from imprint.store.export.effective import names_person
 from imprint.store.export.intoto import render_claim
+from imprint.store.formats.agent_trace import (
+    VENDOR,
+    Conversation,
+    Trace,
+    TracedFile,
+    TraceRange,
+    render_trace,
+)
 from imprint.store.paths import quote_path
 
 if TYPE_CHECKING:
@@ -27,7 +35,6 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 VERSION: Final = "0.1.0"
-VENDOR: Final = "dev.imprint"
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:imprint:agent-trace")
 _MODEL_LENGTH_MAX: Final = 250
 
@@ -41,27 +48,25 @@ def make_trace(exported: ExportedCommit, version: str, people: Collection[str] =
         people: names of actors that are persons.
     """
     claims = [render_claim(claim) for claim in exported.claims]
-    files: dict[bytes, list[Json]] = {}
+    files: dict[bytes, list[Conversation]] = {}
     for claim, parts in zip(exported.claims, _spread(exported), strict=True):
-        by_path: dict[bytes, list[Json]] = {}
+        by_path: dict[bytes, list[TraceRange]] = {}
         for part in parts:
-            by_path.setdefault(part.path, []).append({"start_line": part.start, "end_line": part.end})
+            by_path.setdefault(part.path, []).append(TraceRange(part.start, part.end))
         for path, ranges in by_path.items():
-            files.setdefault(path, []).append({"contributor": _contributor(claim, people), "ranges": ranges})
+            conversation = Conversation(tuple(ranges), contributor=_contributor(claim, people))
+            files.setdefault(path, []).append(conversation)
     commit = exported.commit
-    identity = json.dumps([commit.id, claims], sort_keys=True)
-    return {
-        "version": VERSION,
-        "id": str(uuid.uuid5(_NAMESPACE, identity)),
-        "timestamp": _time(commit.committer.at_s),
-        "vcs": {"type": "git", "revision": commit.id},
-        "tool": {"name": "imprint", "version": version},
-        "files": [
-            {"path": quote_path(path), "conversations": conversations}
-            for path, conversations in sorted(files.items())
-        ],
-        "metadata": {VENDOR: {"claims": claims}},
-    }
+    trace = Trace(
+        id=str(uuid.uuid5(_NAMESPACE, json.dumps([commit.id, claims], sort_keys=True))),
+        files=tuple(TracedFile(quote_path(path), tuple(each)) for path, each in sorted(files.items())),
+        version=VERSION,
+        timestamp=_time(commit.committer.at_s),
+        revision=commit.id,
+        tool={"name": "imprint", "version": version},
+        extra={"metadata": {VENDOR: {"claims": claims}}},
+    )
+    return render_trace(trace)
 
 
 def _spread(exported: ExportedCommit) -> list[tuple[LineRange, ...]]:

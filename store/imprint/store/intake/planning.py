@@ -35,6 +35,10 @@ _SMALL_FILE: Final = re.compile(r"(?:.*/)?(?:metadata\.json|task\.json)\Z")
 _NAME_BYTES_MAX: Final = 200
 
 
+PARENT_FIELD: Final = "parent_session_id"
+"""Of a session's metadata: what our own export calls the session that started it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A session's share of a checkpoint.
@@ -145,7 +149,7 @@ def _plan(
         place = f"{checkpoint.id}/{files.folder}".rstrip("/")
         metadata = parse_file(checkpoint, files.metadata, contents, problems)
         said = entire.read_said(summary, metadata)
-        session_id, parent_id = said.session_id, None
+        session_id, parent_id = said.session_id, entire.read_text(metadata.get(PARENT_FIELD))
         if files.tool_use is not None:
             session_id = files.agent_id or files.tool_use
             parent_id = mains.get(files.parent_folder) or next(iter(mains.values()), None)
