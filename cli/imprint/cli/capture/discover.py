@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,7 +22,7 @@ from imprint.store.agents.known import HEAD_SIZE, find_format
 from imprint.store.agents.opencode import export_session, list_database_sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from imprint.cli.capture.notes import Note
 
@@ -42,6 +42,7 @@ class Transcript:
         parent_id: of a sub-agent, as its folder says.
         cwd: as something beside the transcript says; None if nothing does.
         updated: for what is in a database: when it changed last, in its own units.
+        read_whole: how to read it, where its file is not to be read as it is.
     """
 
     agent: str
@@ -50,6 +51,7 @@ class Transcript:
     parent_id: str | None = None
     cwd: str | None = None
     updated: int | None = None
+    read_whole: Callable[[], bytes] | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
@@ -59,7 +61,7 @@ class Transcript:
     @property
     def is_growing(self) -> bool:
         """Whether it only ever gets more lines."""
-        return self.updated is None and self.path.suffix == ".jsonl"
+        return self.updated is None and self.read_whole is None and self.path.suffix == ".jsonl"
 
     def stamp(self) -> tuple[int, int, int]:
         """Size, time and inode; of what is in a database, its own time.
@@ -78,6 +80,8 @@ class Transcript:
         Raises:
             OSError: it cannot be read.
         """
+        if self.read_whole is not None:
+            return self.read_whole()[offset:]
         if self.updated is not None:
             return (export_session(self.path, self.session_id) or b"")[offset:]
         with self.path.open("rb") as file:

@@ -30,6 +30,7 @@ from imprint.cli.capture.deliver import (
     keep_in_clone,
 )
 from imprint.cli.capture.discover import Ground, Transcript, list_noted, list_transcripts
+from imprint.cli.capture.external import list_external
 from imprint.cli.capture.hooks.files import Manifest
 from imprint.cli.capture.hooks.script import BEFORE_SHELL
 from imprint.cli.capture.linking import Linker
@@ -220,6 +221,9 @@ class _Pass:
         scene = self.sweep.scene
         found: dict[str, Transcript] = {}
         for one in list_noted(self.notes):
+            found[one.key] = one
+        plugins = Manifest(self.sweep.places.hooks).plugins
+        for one in list_external(plugins, scene, self.state.tops, self.report.problems):
             found[one.key] = one
         for one in list_transcripts(scene.home, scene.environment, ground):
             found[one.key] = (

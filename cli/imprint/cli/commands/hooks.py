@@ -51,11 +51,16 @@ def install(
     from imprint.store.clock import SystemClock
 
     scene = _open_scene(call, user=user)
-    chosen = installing.choose_agents(scene, _known(agents or []))
+    named = _known(agents or [])
+    chosen = installing.choose_agents(scene, named) if named or not agents else []
     plan = installing.plan_install(scene, chosen, is_user=user)
     failed = {} if dry_run else installing.apply(plan, SystemClock().now_ms())
-    external = [] if dry_run else _install_external(scene, agents or [])
-    _show_plan(call, plan, failed, chosen + external, dry_run=dry_run)
+    plugins = [agent for agent in agents or [] if agent not in named]
+    if plugins and not dry_run:
+        from imprint.cli.capture.external import install_plugin
+
+        plan.notes += [install_plugin(plugin, scene) for plugin in plugins]
+    _show_plan(call, plan, failed, chosen + plugins, dry_run=dry_run)
     if plan.refused or failed:
         raise typer.Exit(1)
 
@@ -70,15 +75,6 @@ def _known(agents: list[str]) -> list[str]:
                 hint=f"one of {', '.join(AGENTS)}, or entire-agent-NAME for a plug-in on the PATH",
             )
     return [agent for agent in agents if agent in AGENTS]
-
-
-def _install_external(scene: "Scene", agents: list[str]) -> list[str]:
-    named = [agent for agent in agents if agent.startswith("entire-agent-")]
-    for agent in named:
-        from imprint.cli.capture.external import ask_plugin
-
-        ask_plugin(agent, "install-hooks", scene.top or Path.cwd(), scene.environment)
-    return named
 
 
 def _show_plan(call: Call, plan: "Plan", failed: dict[str, str], agents: list[str], *, dry_run: bool) -> None:
@@ -121,10 +117,18 @@ def uninstall(call: Call, agents: Agents = None, *, user: User = False) -> None:
     from imprint.cli.capture.hooks import install as installing
 
     scene = _open_scene(call, user=user)
-    manifest = scene.manifest(is_user=user)
-    if not manifest.files:
+    known = scene.manifest(is_user=user)
+    if not known.files and not known.plugins:
         raise NothingFound("no hooks are installed here", hint="'imprint hooks status' shows all of them")
-    outcomes = installing.uninstall(manifest, agents or [])
+    plugins = [one for one in known.plugins if not agents or one in agents]
+    if plugins:
+        from imprint.cli.capture.external import uninstall_plugin
+
+        for plugin in plugins:
+            uninstall_plugin(plugin, scene)
+    named = [one for one in agents or [] if one not in plugins]
+    manifest = scene.manifest(is_user=user)
+    outcomes = installing.uninstall(manifest, named) if named or not agents else {}
     if call.as_json:
         call.output.document({"files": outcomes})
     else:

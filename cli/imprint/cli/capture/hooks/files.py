@@ -98,6 +98,7 @@ class Manifest:
         self._file = folder / "installed.json"
         document = _read_document(self._file)
         self.installed_at_ms: int | None = document.get("installed_at_ms")
+        self.plugins: list[str] = document.get("plugins", [])
         self.files = {one["path"]: Touched(**one) for one in document.get("files", [])}
 
     def find(self, path: Path) -> Touched | None:
@@ -114,6 +115,16 @@ class Manifest:
     def read_kept(self, name: str) -> bytes:
         """Bytes that were kept."""
         return (self.folder / "kept" / name).read_bytes()
+
+    def add_plugin(self, program: str) -> None:
+        """Note that a plug-in's sessions are wanted."""
+        self.plugins = sorted({*self.plugins, program})
+        self._save()
+
+    def remove_plugin(self, program: str) -> None:
+        """Note that they are not."""
+        self.plugins = [one for one in self.plugins if one != program]
+        self._save()
 
     def apply(self, change: Change, at_ms: int) -> None:
         """Carry a change out, remembering what was there.
@@ -184,11 +195,12 @@ class Manifest:
 
     def _save(self) -> None:
         self.folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-        if not self.files:
+        if not self.files and not self.plugins:
             self.installed_at_ms = None
         document = {
             "version": MANIFEST_VERSION,
             "installed_at_ms": self.installed_at_ms,
+            "plugins": self.plugins,
             "files": [asdict(one) for one in self.files.values()],
         }
         write_durably(self._file, json.dumps(document, indent=1).encode())
