@@ -376,3 +376,42 @@ def test_a_damaged_commit_is_passed_over(work_tree, clone_view, ledger):
     view = clone_view(work_tree.folder)
     assert expand_clone(view, ledger) == 2
     assert [claim.agent for claim in ledger.claims(view.id, ObjectId(odd))] == ["cursor"]
+
+
+# -- other places of notes ------------------------------------------------------------------------------
+
+
+def a_note(agent, path="a.py", lines="1"):
+    key = "s_0123456789abcd"
+    session = {"agent_id": {"tool": agent, "id": "c1", "model": "m"}}
+    metadata = {"schema_version": "authorship/3.0.0", "sessions": {key: session}}
+    return f"{path}\n  {key} {lines}\n---\n{json.dumps(metadata)}"
+
+
+def agents_of(room, commit):
+    return [claim.agent for claim in room.ledger.claims(room.id, ObjectId(commit))]
+
+
+def test_notes_that_were_fetched_and_legacy_ones_count_where_there_is_no_other(room):
+    ada = room.principal("ada", ActorKind.HUMAN)
+    first = room.git.commit_file("a.py", "x = 1\n")
+    second = room.git.commit_file("a.py", "y = 1\n")
+    third = room.git.commit_file("a.py", "z = 1\n")
+    room.push(ada, "main")
+    for commit in (first, second):
+        room.git("notes", "--ref=ai-remote/origin", "add", "-m", a_note("cursor"), commit)
+    room.git("notes", "--ref=ai", "add", "-m", a_note("codex"), first)
+    blob = room.git("hash-object", "-w", "--stdin", stdin=a_note("gemini-cli").encode())
+    room.git("update-ref", f"refs/ai/authorship/{third}", blob)
+    room.push(ada, f"refs/ai/authorship/{third}")
+    room.push(ada, "refs/notes/ai-remote/origin")
+    assert (agents_of(room, first), agents_of(room, third)) == (["cursor"], ["gemini-cli"])
+    room.push(ada, "refs/notes/ai")
+    assert [agents_of(room, each) for each in (first, second, third)] == [
+        ["codex"],
+        ["cursor"],
+        ["gemini-cli"],
+    ]
+    room.git("update-ref", "-d", "refs/notes/ai")
+    room.push(ada, "refs/notes/ai")
+    assert agents_of(room, first) == ["cursor"]

@@ -8,7 +8,7 @@ import pytest
 from imprint.store.errors import StorageFailed
 from imprint.store.events import Event, EventKind
 from imprint.store.evidence.claims import Claim, Evidence, LineRange
-from imprint.store.formats.gitai import NoteProblem
+from imprint.store.formats.gitai import NOTES_REF, NoteProblem
 from imprint.store.provenance.ledger import SCHEMA_VERSION, Ledger
 from imprint.store.provenance.rows import CachedOrigins, Expansion, NoteRecord, NotesChange
 from imprint.store.types import ObjectId
@@ -59,14 +59,14 @@ def test_a_changed_note_replaces_what_the_old_one_claimed_and_nothing_else(ledge
     own = declared(ONE, "cursor")
     noted = declared(ONE, "codex", LineRange(b"f", 1, 1))
     record = NoteRecord(ONE, TWO, names_agent=True, claims=(noted,), problems=(NoteProblem(2, "bad"),))
-    ledger.record("repo", Expansion(event(1), [ONE], [ONE], [own], NotesChange(THREE, [record])))
+    ledger.record("repo", Expansion(event(1), [ONE], [ONE], [own], NotesChange({NOTES_REF: THREE}, [record])))
     assert ledger.claims("repo", ONE) == [noted, own]
-    assert ledger.notes("repo") == (THREE, {ONE: TWO})
+    assert (ledger.note_sources("repo"), ledger.notes("repo")) == ({NOTES_REF: THREE}, {ONE: TWO})
     assert ledger.agent_notes("repo") == {ONE}
     assert ledger.problems("repo") == [(ONE, 2, "bad")]
-    ledger.record("repo", Expansion(event(2), notes=NotesChange(None, gone=[ONE])))
+    ledger.record("repo", Expansion(event(2), notes=NotesChange({}, gone=[ONE])))
     assert ledger.claims("repo", ONE) == [own]
-    assert ledger.notes("repo") == (None, {})
+    assert (ledger.note_sources("repo"), ledger.notes("repo")) == ({}, {})
     assert ledger.problems("repo") == []
 
 

@@ -10,43 +10,38 @@ Invariants:
        reading have a say as well.
     2. A commit is new once: to the first event from whose tips it is reachable.
     3. A session whose base is not in the repository binds nothing: nothing can be shown to descend from it.
-    4. Notes are those of the ref that the event set; a note whose commit comes later waits for it.
+    4. Notes are those of the refs as events set them; a note whose commit comes later waits for it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import re
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.actors import ActorKind
 from imprint.store.events import MERGED_BY_US, EventKind
 from imprint.store.evidence.claims import Claim, Evidence, merge_claims
-from imprint.store.formats.gitai import NOTES_REF, note_claims, parse_note, read_authors
 from imprint.store.formats.identities import identity_claims
 from imprint.store.formats.trailers import message_claims
 from imprint.store.history.reading import (
-    iter_added_lines,
     iter_commits,
-    iter_objects,
     list_commits,
     list_descendants,
     walk_commits,
 )
 from imprint.store.hosting.followers import Stopped, never
 from imprint.store.objects.ports import ObjectKind
-from imprint.store.provenance.rows import Expansion, NoteRecord, NotesChange
+from imprint.store.provenance.notes import is_notes_ref, read_notes_change
+from imprint.store.provenance.rows import Expansion
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from imprint.store.actors import Actor
     from imprint.store.events import Event
-    from imprint.store.formats.gitai import Note
     from imprint.store.hosting.repositories import Hosting, Repository
     from imprint.store.objects.ports import Commit
     from imprint.store.provenance.ledger import Ledger
@@ -111,10 +106,11 @@ class ProvenanceFollower:
             self._stop_if_asked()
             claims.append(claim)
         notes = None
-        set_notes = [change for change in event.changes if change.name == NOTES_REF]
+        set_notes = {change.name: change.new for change in event.changes if is_notes_ref(change.name)}
         if set_notes or (new and self._ledger.pending_notes(repository_id).keys() & set(new)):
-            tip = set_notes[0].new if set_notes else self._ledger.notes(repository_id)[0]
-            notes = _read_notes_change(view, self._ledger, repository_id, tip, new)
+            sources = {**self._ledger.note_sources(repository_id), **set_notes}
+            present = {name: value for name, value in sources.items() if value is not None}
+            notes = read_notes_change(view, self._ledger, repository_id, present, new)
         _log.info("provenance: %s event %d: %d new commits", repository_id, event.sequence, len(new))
         return Expansion(event, new, tips, claims, notes)
 
@@ -218,8 +214,8 @@ def expand_clone(
     known = ledger.find_known(view.id, found)
     new = [commit for commit in found if commit not in known]
     claims = list(_iter_declared(view, new, progress))
-    notes_value = snapshot.refs.get(NOTES_REF)
-    notes = _read_notes_change(view, ledger, view.id, notes_value.id if notes_value else None, new)
+    sources = {name: value.id for name, value in snapshot.refs.items() if is_notes_ref(name)}
+    notes = read_notes_change(view, ledger, view.id, sources, new)
     if new or notes:
         ledger.record(view.id, Expansion(commits=new, claims=claims, notes=notes))
     return len(new)
@@ -241,70 +237,3 @@ def _iter_declared(
         yield from declared_claims(commit)
         if progress and (done % _PROGRESS_EVERY == 0 or done == len(commits)):
             progress(done, len(commits))
-
-
-# -- notes -----------------------------------------------------------------------------------------------
-
-_HEXADECIMAL: Final = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
-
-
-def list_notes(view: RepositoryView, tip: ObjectId) -> dict[ObjectId, ObjectId]:
-    """Annotated objects and the blobs of their notes, however the tree of notes fans out."""
-    out = view.plumbing.run("ls-tree", "-r", "-z", "--full-tree", tip)
-    notes = {}
-    for entry in out.split(b"\0"):
-        facts, _, path = entry.partition(b"\t")
-        annotated = path.replace(b"/", b"").decode("ascii", "replace")
-        if facts.split(b" ")[1:2] == [b"blob"] and _HEXADECIMAL.match(annotated):
-            notes[ObjectId(annotated)] = ObjectId(facts.split(b" ")[2].decode("ascii"))
-    return notes
-
-
-def _read_notes_change(
-    view: RepositoryView,
-    ledger: Ledger,
-    repository_id: str,
-    tip: ObjectId | None,
-    new: Sequence[ObjectId],
-) -> NotesChange | None:
-    """How the notes at `tip` differ from those in the ledger; None when they do not."""
-    old_tip, old = ledger.notes(repository_id)
-    notes = old
-    if tip != old_tip:
-        notes = list_notes(view, tip) if tip and view.objects.find_kind(tip) else {}
-    arrived = ledger.pending_notes(repository_id).keys() & set(new)
-    changed = {commit: blob for commit, blob in notes.items() if old.get(commit) != blob or commit in arrived}
-    if tip == old_tip and not changed:
-        return None
-    known = ledger.find_known(repository_id, changed) | set(new)
-    records = [
-        NoteRecord(commit, blob, is_pending=True) for commit, blob in changed.items() if commit not in known
-    ]
-    records += _iter_records(view, {commit: blob for commit, blob in changed.items() if commit in known})
-    return NotesChange(tip, records, [commit for commit in old if commit not in notes])
-
-
-def _iter_records(view: RepositoryView, blobs: Mapping[ObjectId, ObjectId]) -> Iterator[NoteRecord]:
-    remaining = iter(blobs)
-    while part := list(islice(remaining, _NOTES_AT_ONCE)):
-        contents = {
-            blob: content for blob, _, content in iter_objects(view.plumbing, {blobs[it] for it in part})
-        }
-        notes = {commit: parse_note(contents.get(blobs[commit], b"")) for commit in part}
-        with_lines = [commit for commit, note in notes.items() if note.attestations]
-        added = {commit.id: lines for commit, lines in iter_added_lines(view, iter_commits(view, with_lines))}
-        for commit, note in notes.items():
-            yield _make_record(commit, blobs[commit], note, added.get(commit, {}))
-
-
-def _make_record(
-    commit: ObjectId, blob: ObjectId, note: Note, added: Mapping[bytes, Sequence[tuple[int, int]]]
-) -> NoteRecord:
-    claims, unused = note_claims(commit, note, added)
-    return NoteRecord(
-        commit,
-        blob,
-        names_agent=any(author.agent for author in read_authors(note).values()),
-        claims=tuple(claims),
-        problems=(*note.problems, *unused),
-    )

@@ -9,7 +9,7 @@ Invariants:
     3. The known commits of a hosted repository are closed under "parent of".
     4. A file of another schema version, or one that is no database, is emptied on opening.
 
-Schema versions: 1, the first.
+Schema versions: 1, the first; 2, notes of several refs, claims with turns.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from imprint.store.provenance.rows import (
     write_notes,
     write_origins,
 )
-from imprint.store.types import ObjectId
+from imprint.store.types import ObjectId, RefName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from imprint.store.evidence.claims import Claim
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _BUSY_SECONDS_MAX: Final = 60.0
 _PARAMETERS_MAX: Final = 500
 """Below SQLite's oldest default bound of 999 variables in a statement."""
@@ -229,12 +229,15 @@ class Ledger:
         )
         return [decode_id(raw) for (raw,) in rows]
 
-    def notes(self, repository_id: str) -> tuple[ObjectId | None, dict[ObjectId, ObjectId]]:
-        """The notes' commit that was read last, and each annotated commit with its note's blob."""
-        tip = self._one("SELECT notes_tip FROM repository WHERE id = ?", repository_id)
+    def note_sources(self, repository_id: str) -> dict[RefName, ObjectId]:
+        """The refs that hold notes, with the values that were read last."""
+        rows = self._all("SELECT name, value FROM note_source WHERE repository = ?", repository_id)
+        return {RefName(name): decode_id(value) for name, value in rows}
+
+    def notes(self, repository_id: str) -> dict[ObjectId, ObjectId]:
+        """Each annotated commit with its note's blob, as read last."""
         rows = self._all("SELECT object, blob FROM note WHERE repository = ?", repository_id)
-        notes = {decode_id(raw): decode_id(blob) for raw, blob in rows}
-        return ObjectId(tip[0]) if tip and tip[0] else None, notes
+        return {decode_id(raw): decode_id(blob) for raw, blob in rows}
 
     def pending_notes(self, repository_id: str) -> dict[ObjectId, ObjectId]:
         """Commits that are not known yet but have a note, with its blob."""

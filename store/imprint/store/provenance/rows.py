@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from imprint.store.events import Event
     from imprint.store.formats.gitai import NoteProblem
+    from imprint.store.types import RefName
 
 SCHEMA: Final = """
 CREATE TABLE repository (
-    id TEXT PRIMARY KEY, position INTEGER NOT NULL DEFAULT 0, notes_tip TEXT, audited BLOB,
+    id TEXT PRIMARY KEY, position INTEGER NOT NULL DEFAULT 0, audited BLOB,
     boundary TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
 CREATE TABLE event (
     repository TEXT NOT NULL, sequence INTEGER NOT NULL, id TEXT NOT NULL, actor TEXT NOT NULL, token TEXT,
@@ -37,10 +38,14 @@ CREATE INDEX head_age ON head (repository, sequence);
 CREATE TABLE claim (
     repository TEXT NOT NULL, object BLOB NOT NULL, source INTEGER NOT NULL, ordinal INTEGER NOT NULL,
     evidence INTEGER NOT NULL, actor TEXT, agent TEXT, model TEXT, session TEXT, prompt TEXT,
-    method TEXT NOT NULL, lines TEXT, PRIMARY KEY (repository, object, source, ordinal)) WITHOUT ROWID;
+    method TEXT NOT NULL, lines TEXT, turn INTEGER, score REAL, via TEXT,
+    PRIMARY KEY (repository, object, source, ordinal)) WITHOUT ROWID;
 CREATE TABLE note (
     repository TEXT NOT NULL, object BLOB NOT NULL, blob BLOB NOT NULL, state INTEGER NOT NULL,
     PRIMARY KEY (repository, object)) WITHOUT ROWID;
+CREATE TABLE note_source (
+    repository TEXT NOT NULL, name BLOB NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (repository, name)) WITHOUT ROWID;
 CREATE TABLE problem (
     repository TEXT NOT NULL, object BLOB NOT NULL, ordinal INTEGER NOT NULL, line INTEGER NOT NULL,
     text TEXT NOT NULL, PRIMARY KEY (repository, object, ordinal)) WITHOUT ROWID;
@@ -48,13 +53,17 @@ CREATE TABLE origin (
     repository TEXT NOT NULL, path BLOB NOT NULL, blob BLOB NOT NULL, spans BLOB NOT NULL,
     PRIMARY KEY (repository, path)) WITHOUT ROWID;
 """
-TABLES: Final = ("repository", "event", "known", "head", "claim", "note", "problem", "origin")
+TABLES: Final = (
+    "repository", "event", "known", "head", "claim", "note", "note_source", "problem", "origin",
+)  # fmt: skip
 _FROM_COMMIT: Final = 1
 """`claim.source`: the event, the commit's own message and identities. Never changes."""
 _FROM_NOTE: Final = 2
 """`claim.source`: the note on the commit. Replaced when the note changes."""
 _EVIDENCE: Final = tuple(Evidence)
-CLAIM_COLUMNS: Final = "object, evidence, actor, agent, model, session, prompt, method, lines"
+CLAIM_COLUMNS: Final = (
+    "object, evidence, actor, agent, model, session, prompt, method, lines, turn, score, via"
+)
 PENDING, _READ, NAMES_AGENT = 0, 1, 2
 """`note.state`: its commit is not known yet; read; read, and it names an agent."""
 
@@ -85,12 +94,12 @@ class NotesChange:
     """How the notes differ from what the ledger has.
 
     Attributes:
-        tip: the notes' commit that was read; None when there is none.
+        sources: the refs that hold notes, and their values that were read.
         records: notes that are new or changed, or whose commit has become known.
         gone: commits whose note was removed.
     """
 
-    tip: ObjectId | None
+    sources: Mapping[RefName, ObjectId]
     records: Sequence[NoteRecord] = ()
     gone: Sequence[ObjectId] = ()
 
@@ -181,7 +190,11 @@ def write_notes(cursor: sqlite3.Cursor, repository_id: str, notes: NotesChange) 
                 for ordinal, problem in enumerate(note.problems)
             ),
         )
-    cursor.execute("UPDATE repository SET notes_tip = ? WHERE id = ?", (notes.tip, repository_id))
+    cursor.execute("DELETE FROM note_source WHERE repository = ?", (repository_id,))
+    cursor.executemany(
+        "INSERT INTO note_source VALUES (?, ?, ?)",
+        [(repository_id, bytes(name), encode_id(value)) for name, value in notes.sources.items()],
+    )
 
 
 def write_origins(cursor: sqlite3.Cursor, repository_id: str, origins: CachedOrigins) -> None:
@@ -198,13 +211,16 @@ def _write_claims(cursor: sqlite3.Cursor, repository_id: str, source: int, claim
     for claim in claims:
         ordinal = ordinals[claim.commit] = ordinals.get(claim.commit, -1) + 1
         rows.append((repository_id, encode_id(claim.commit), source, ordinal, *_render_claim(claim)))
-    cursor.executemany("INSERT OR REPLACE INTO claim VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    cursor.executemany(
+        "INSERT OR REPLACE INTO claim VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+    )
 
 
-def _render_claim(claim: Claim) -> tuple[int | str | None, ...]:
+def _render_claim(claim: Claim) -> tuple[int | float | str | None, ...]:
     said = (claim.actor, claim.agent, claim.model, claim.session, claim.prompt, claim.method)
     lines = [[part.path.decode("utf-8", "surrogateescape"), part.start, part.end] for part in claim.lines]
-    return (claim.evidence.rank, *map(_encodable, said), json.dumps(lines) if lines else None)
+    told = json.dumps(lines) if lines else None
+    return (claim.evidence.rank, *map(_encodable, said), told, claim.turn, claim.score, claim.via)
 
 
 def _encodable(text: str | None) -> str | None:
@@ -221,9 +237,22 @@ def group_claims(rows: Iterable[tuple[Any, ...]]) -> dict[ObjectId, list[Claim]]
 
 
 def _read_claim(row: tuple[Any, ...]) -> Claim:
-    raw, evidence, actor, agent, model, session, prompt, method, lines = row
+    raw, evidence, actor, agent, model, session, prompt, method, lines, turn, score, via = row
     ranges = tuple(
         LineRange(path.encode("utf-8", "surrogateescape"), start, end)
         for path, start, end in json.loads(lines or "[]")
     )
-    return Claim(decode_id(raw), _EVIDENCE[evidence], actor, agent, model, session, prompt, method, ranges)
+    return Claim(
+        decode_id(raw),
+        _EVIDENCE[evidence],
+        actor,
+        agent,
+        model,
+        session,
+        prompt,
+        method,
+        ranges,
+        turn,
+        score,
+        ObjectId(via) if via else None,
+    )
