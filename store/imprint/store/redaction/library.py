@@ -28,10 +28,12 @@ PACKAGE: Final = "secretscreen"
 """The package that carries the rule set."""
 
 LEFT_OUT: Final[Mapping[str, str]] = {
+    "azure-ad-client-secret": "a rule of our own, which finds it after an escaped line's end too",
     "curl-auth-header": "rules of our own find credentials in headers wherever they stand",
     "curl-auth-user": "rules of our own find credentials on command lines",
     "facebook-access-token": "fifteen digits and a bar are too little beside a common word",
     "generic-api-key": "the named pairs of our own, which know JSON and source code",
+    "hashicorp-tf-password": "the named pairs of our own, which leave the quotes",
     "jwt": "a stricter rule of our own",
     "kubernetes-secret-yaml": "crosses lines; the values are found as named pairs",
     "pkcs12-file": "judges the name of a file",

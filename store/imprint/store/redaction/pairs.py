@@ -61,7 +61,7 @@ _NAME = re.compile(
     r"(?P<sep>:=|=>|={1,2}|:|\\u003d|[ \t](?=[^ \t]))[ \t]{0,4}"
     r"(?:(?P<quote>(?P<depth>\\*)[\"'`])(?=\S)"
     r"(?P<quoted>(?:[^\"'`\\\n]|(?P=depth)\\+[\"'`]|\\+[/ux$@!%&*]){1,1024})(?=\\*[\"'`])"
-    r"|(?P<bare>[^\s\"'`\\,;&<>()\[\]{}|#]{4,1024}))"
+    r"|(?P<bare>[^\s\"'`\\,;&<>()\[\]{}|#][^\s\"'`\\,;&<>()\[\]{}|]{3,1023}))"
 )
 PASSWORD_MIN: Final = 4
 """Characters of a password in quotes; shorter ones are no secrets."""
@@ -73,6 +73,7 @@ BARE_MIN: Final = 16
 """Characters of any other secret without quotes, and of a cookie that looks like chance."""
 LETTERS_MIN: Final = 20
 """Characters of a secret that is made of letters alone."""
+_UNICODE_ESCAPE: Final = 5
 SPACES_MAX: Final = 3
 """Spaces in a password."""
 SEPARATORS_MAX: Final = 3
@@ -87,6 +88,7 @@ NEAR_ENTROPY: Final = 4.0
 
 _PREFIX = re.compile(r"[\w.\-]*\Z")
 _WORD = re.compile(r"[A-Za-z_$][\w$]*(?:[.\-:/][A-Za-z_$][\w$]*)*[!?*]?\Z")
+_VERSION = re.compile(r"[~^>=<v]{0,3}\d{1,5}(?:\.\d{1,5})+(?:[.\-+][\w.]{1,20})?\Z")
 _LETTERS = re.compile(r"[A-Za-z_.\- ]+\Z")
 _PLACEHOLDER = re.compile(
     r"(?i)\A(?:[\$%<{\[@*#(]|\.\.\.|x{3,}|process\.env|os\.|env\.|config\.|self\.|this\.|https?:|file:|/|\./|~/)"
@@ -118,7 +120,7 @@ def find_pair(line: str, at: int, begin: int, end: int) -> Span | None:
     if found is None:
         return None
     before = _PREFIX.search(line, max(begin, at - 64), at)
-    prefix = before[0] if before else ""
+    prefix = _without_escape(line, before) if before else ""
     group = "quoted" if found["quote"] else "bare"
     start, value = found.start(group), found[group]
     if _HARMLESS.search(prefix) or not _separated(found, prefix):
@@ -133,8 +135,18 @@ def find_pair(line: str, at: int, begin: int, end: int) -> Span | None:
     if found["close"] and value.isdecimal():
         mark = f"{found['close']}[redacted:{kind}]{found['close']}"
         return Span(start, start + len(value), kind, mark) if strong and len(value) >= PASSWORD_MIN else None
+    in_string = strong and line[at - len(prefix) - 1 : at - len(prefix)] == ";"  # `...;Password=...;`
+    if in_string and any(c.isdigit() for c in value) and is_secret(value, strong=True, plain=False):
+        return Span(start, start + len(value), kind)
     loud = name.upper() == name or prefix.startswith("--")
     return Span(start, start + len(value), kind) if _is_bare_secret(value, strong=strong, loud=loud) else None
+
+
+def _without_escape(line: str, before: re.Match[str]) -> str:
+    """The beginning of a name, without what belongs to an escape of JSON before it."""
+    if line[before.start() - 1 : before.start()] != "\\":
+        return before[0]
+    return before[0][_UNICODE_ESCAPE if before[0][:1] == "u" else 1 :]
 
 
 def _separated(found: re.Match[str], prefix: str) -> bool:
@@ -161,7 +173,7 @@ def is_secret(value: str, *, strong: bool, plain: bool) -> bool:
         strong: whether the name is a password's, beside which even short values count.
         plain: whether words alone count.
     """
-    if _PLACEHOLDER.search(value) or value.lower() in COMMON:
+    if _PLACEHOLDER.search(value) or _VERSION.match(value) or value.lower() in COMMON:
         return False
     if _LETTERS.match(value):
         return (plain and " " not in value) or _is_random_letters(value)
@@ -191,7 +203,7 @@ def _is_bare_secret(value: str, *, strong: bool, loud: bool) -> bool:
     if _WORD.match(value) and not (digits and len(value) >= BARE_MIN and entropy(value) >= WORD_ENTROPY):
         return False
     if strong and digits and not value.isdecimal():
-        return len(value) >= LOUD_MIN and "." not in value
+        return len(value) >= LOUD_MIN
     long = len(value) >= BARE_MIN and entropy(value) >= BARE_ENTROPY
     return long and digits and not value.isdecimal()
 
@@ -247,7 +259,7 @@ def find_near(line: str, at: int, end: int) -> Span | None:
 
 def describe() -> tuple[str, ...]:
     """Everything that decides what is found, for the policy hash."""
-    patterns = (_NAME, _PREFIX, _WORD, _LETTERS, _PLACEHOLDER, _HARMLESS, _UUID, _HEADER)
+    patterns = (_NAME, _PREFIX, _WORD, _VERSION, _LETTERS, _PLACEHOLDER, _HARMLESS, _UUID, _HEADER)
     more = (COOKIE, _CRUMB, _SESSION, NEAR, _HEX, _IDENTIFIER)
     bounds = (PASSWORD_MIN, LOUD_MIN, SECRET_MIN, BARE_MIN, LETTERS_MIN, SPACES_MAX, SEPARATORS_MAX)
     bits = (QUOTED_ENTROPY, BARE_ENTROPY, WORD_ENTROPY, COOKIE_ENTROPY, LETTERS_ENTROPY, NEAR_ENTROPY)

@@ -27,7 +27,7 @@ AFTER: Final = 2048
 
 END: Final = r"(?![A-Za-z0-9_\-])"
 """Where a token ends that is made of letters, digits, underscores and hyphens."""
-START: Final = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrtbf])|(?<=\\u00[0-9a-fA-F]{2}))"
+START: Final = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4}))"
 """Where a token begins: after what is no letter or digit, or after an escape of JSON such as a line's end."""
 
 
@@ -166,6 +166,13 @@ OWN: Final[tuple[Rule, ...]] = (
     _rule("docker-token", "dckr_pat_ dckr_oat_", r"dckr_[po]at_[\w\-]{20,}"),
     _rule("telegram-token", ":aa", r"(?<!\d)\d{8,10}:AA[\w\-]{32,34}(?![\w\-])", begins=False),
     _rule("jwt", "eyj", r"eyJ[\w\-]{8,}\.(?:eyJ[\w\-]{8,}|[\w\-]{40,})\.[\w\-]{8,}(?:\.[\w\-]+){0,2}"),
+    _rule(
+        "azure-client-secret",
+        "q~",
+        rf"{START}[A-Za-z0-9_~.]{{3}}\dQ~[A-Za-z0-9_~.\-]{{31,34}}{END}",
+        begins=False,
+        entropy_min=3.0,
+    ),
     _rule("age-key", "age-secret-key-", r"AGE-SECRET-KEY-1[A-Z0-9]{50,}"),
     _rule(
         "credential-uri",
@@ -185,7 +192,7 @@ OWN: Final[tuple[Rule, ...]] = (
     _rule(
         "curl-user",
         "curl",
-        r"curl[ \t][^\n]{0,400}?[ \t](?:-u|--user|--proxy-user)[ =]?(?:\\*[\"'])?[^\s:\"'\\]{0,64}:"
+        r"curl(?=[ \t])[^\n]{0,400}?[ \t](?:-u|--user|--proxy-user)[ =]?(?:\\*[\"'])?[^\s:\"'\\]{0,64}:"
         r"(?![$<{%\[*])([^\s\"'\\\[\]]{3,128})",
         group=1,
         accepts=is_uncommon,
