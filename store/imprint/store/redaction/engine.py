@@ -166,7 +166,7 @@ class RuleRedactor(Redactor):
                 yield from self._try_rules(rules, text, at, end)
             if is_name:
                 begin = text.rfind("\n", max(0, at - BEFORE), at) + 1
-                pair = pairs.find_pair(text, at, begin, end) or pairs.find_near(text, at, end)
+                pair = pairs.find_pair(text, at, begin, end) or pairs.find_near(text, at, begin, end)
                 if pair:
                     yield pair
             elif anchor == _HEADER:

@@ -119,8 +119,7 @@ def find_pair(line: str, at: int, begin: int, end: int) -> Span | None:
     found = _NAME.match(line, at, min(end, at + 4096))
     if found is None:
         return None
-    before = _PREFIX.search(line, max(begin, at - 64), at)
-    prefix = _without_escape(line, before) if before else ""
+    prefix = _read_prefix(line, at, begin)
     group = "quoted" if found["quote"] else "bare"
     start, value = found.start(group), found[group]
     if _HARMLESS.search(prefix) or not _separated(found, prefix):
@@ -142,8 +141,11 @@ def find_pair(line: str, at: int, begin: int, end: int) -> Span | None:
     return Span(start, start + len(value), kind) if _is_bare_secret(value, strong=strong, loud=loud) else None
 
 
-def _without_escape(line: str, before: re.Match[str]) -> str:
-    """The beginning of a name, without what belongs to an escape of JSON before it."""
+def _read_prefix(line: str, at: int, begin: int) -> str:
+    """What a name has before an anchor, without what belongs to an escape of JSON before it."""
+    before = _PREFIX.search(line, max(begin, at - 64), at)
+    if before is None:
+        return ""
     if line[before.start() - 1 : before.start()] != "\\":
         return before[0]
     return before[0][_UNICODE_ESCAPE if before[0][:1] == "u" else 1 :]
@@ -237,10 +239,10 @@ _HEX = re.compile(r"(?i)[0-9a-f]+\Z")
 _IDENTIFIER = re.compile(r"(?i)[a-z]{2,16}[_\-](?:[0-9A-Za-z]{8,64})\Z|sha\d{1,3}-")
 
 
-def find_near(line: str, at: int, end: int) -> Span | None:
+def find_near(line: str, at: int, begin: int, end: int) -> Span | None:
     """A token of chance characters a few words after a secret's name: `the api key is ...`."""
     found = NEAR.match(line, at, min(end, at + 400))
-    if found is None:
+    if found is None or _HARMLESS.search(_read_prefix(line, at, begin)):
         return None
     value = found["value"]
     classes = (str.islower, str.isupper, str.isdigit)
