@@ -18,6 +18,7 @@ from imprint.store.observe.changes import iter_added_files
 from imprint.store.observe.claims import observed_claims
 from imprint.store.observe.match import match_lines
 from imprint.store.observe.store import SeenCommit
+from imprint.store.sessions.model import Anchor, AnchorKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -123,6 +124,9 @@ class Observer:
             self._checkpoint()
             for record in self._archive.records_of_session(repository_id, session.id):
                 yield from self._find_recorded(repository_id, record)
+            yield from self._observations.find_anchored(
+                repository_id, Anchor(AnchorKind.SESSION, session.id)
+            )
             yield from self._find_near(repository_id, session)
 
     def _find_recorded(self, repository_id: str, record: Record) -> Iterator[ObjectId]:
