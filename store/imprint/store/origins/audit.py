@@ -1,69 +1,80 @@
-"""The audit: every commit and every text line of a tree in exactly one evidence class.
+"""The audit: every commit and every text line of a tree in exactly one evidence class, and what does not fit.
 
 A commit's class is the best evidence of any claim about it, even one about some of its lines. A line's class
-is the evidence of the best claim that covers it where it was added. What is a text line, see `lines`.
+is the evidence of the best claim that covers it where it was added. What is a text line, see `history`.
 
 Invariants:
-    1. The classes of commits sum up to what `git rev-list --count` prints; those of lines to what
-       `git diff --numstat` counts from the empty tree where no attribute has a say.
+    1. Where nothing is left out, the classes of commits sum up to what `git rev-list --count` prints; those
+       of lines to what `git diff --numstat` counts from the empty tree where no attribute has a say.
     2. `unknown` is a class of its own and never counted as anybody's.
+    3. A range of dates or a path leaves commits and lines out; the answer says which was asked for.
 
-Months are of the author's date, in UTC; times are milliseconds since the Unix epoch.
+Months and ranges are of the author's date, in UTC; times are milliseconds since the Unix epoch.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from imprint.store.evidence.claims import Claim, Evidence
-from imprint.store.formats.gitai import METHOD as GIT_AI
-from imprint.store.history.reading import iter_commits, list_commits
+from imprint.store.errors import BadInput
+from imprint.store.evidence.claims import Evidence
+from imprint.store.history.reading import isolated, iter_commits, list_commits
+from imprint.store.origins.costs import Costs, sum_costs
+from imprint.store.origins.findings import Finding, FindingKind, Inspector, Unrecorded
+from imprint.store.origins.tally import Place, Share, Tally
 from imprint.store.origins.tree_lines import iter_file_spans
+from imprint.store.paths import quote_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from imprint.store.history.blame import Span
     from imprint.store.objects.ports import Commit
     from imprint.store.origins.sources import Origins
+    from imprint.store.origins.tally import Locate
     from imprint.store.origins.tree_lines import Progress
+    from imprint.store.sessions.ports import Archive
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
 
     Json = dict[str, object]
 
-_METHODS_OF_RECORDS: Final = frozenset({Evidence.BOUND, Evidence.OBSERVED})
-
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """What one agent, or one actor without an agent, has a part in.
+class Scope:
+    """What of a history is audited.
 
     Attributes:
-        name: the agent's id or the actor's name.
-        commits: commits of which any claim names it, by the best evidence of these claims.
-        lines: text lines whose best claim names it.
-        models: models named with it, ordered by name.
+        since_ms: only commits authored at this time or later; None for all.
+        until_ms: only commits authored before this time; None for all.
+        path: only this file, or files in this folder; empty for all.
     """
 
-    name: str
-    commits: Mapping[Evidence, int]
-    lines: int
-    models: tuple[str, ...] = ()
+    since_ms: int | None = None
+    until_ms: int | None = None
+    path: bytes = b""
 
+    def __post_init__(self) -> None:
+        if self.since_ms is not None and self.until_ms is not None and self.since_ms >= self.until_ms:
+            raise BadInput("the range of dates is empty", hint="'since' is to be before 'until'")
 
-@dataclass(frozen=True, slots=True)
-class Unrecorded:
-    """A commit that declares an agent but has no record of it: not bound, not observed, not in a note."""
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing is left out."""
+        return self.since_ms is None and self.until_ms is None and not self.path
 
-    commit: ObjectId
-    agent: str
-    model: str | None
-    subject: str
-    at_ms: int
+    def holds_time(self, commit: Commit) -> bool:
+        """Whether the commit's date is in the range."""
+        at_ms = commit.author.at_s * 1000
+        return (self.since_ms is None or at_ms >= self.since_ms) and (
+            self.until_ms is None or at_ms < self.until_ms
+        )
+
+    def holds_path(self, path: bytes) -> bool:
+        """Whether the file counts."""
+        folder = self.path.rstrip(b"/")
+        return not folder or path == folder or path.startswith(folder + b"/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +82,19 @@ class Coverage:
     """What is known of the origin of a commit's history and files.
 
     Attributes:
-        commit: what was audited.
+        commit: what was audited. `scope`: what of it.
         commits: reachable commits by class.
         lines: text lines of its files by class.
         files_text, files_binary: files by kind; links and submodules are text.
         months: by month, such as `2026-01`: commits by class; in order.
         agents: per agent, most lines first.
+        models: likewise per model.
         actors: people and services that claims name without an agent, most lines first.
-        unrecorded: newest first.
+        folders: lines of folders, the root first.
+        symbols: lines of symbols; empty where nobody could locate them.
+        unrecorded: commits that declare an agent and have no record, newest first.
+        findings: what does not fit, by kind.
+        costs: what sessions took, by date; None where no archive was at hand.
         behind: reachable commits that the ledger has not read yet; they are `unknown` so far.
         problems: notes that could not be used in full: the commit, the note's line, and what is wrong.
     """
@@ -94,11 +110,22 @@ class Coverage:
     unrecorded: tuple[Unrecorded, ...]
     behind: int
     problems: tuple[tuple[ObjectId, int, str], ...]
+    models: tuple[Share, ...] = ()
+    folders: tuple[Place, ...] = ()
+    symbols: tuple[Place, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    costs: Costs | None = None
+    scope: Scope = field(default_factory=Scope)
 
     def to_json(self) -> Json:
         """The audit as JSON."""
         return {
             "commit": self.commit,
+            "scope": {
+                "since_ms": self.scope.since_ms,
+                "until_ms": self.scope.until_ms,
+                "path": quote_path(self.scope.path) if self.scope.path else None,
+            },
             "commits": _classes_json(self.commits),
             "lines": _classes_json(self.lines),
             "files": {"text": self.files_text, "binary": self.files_binary},
@@ -106,17 +133,13 @@ class Coverage:
                 {"month": month, "commits": _classes_json(counts)} for month, counts in self.months.items()
             ],
             "agents": [_share_json("agent", share) for share in self.agents],
+            "models": [_share_json("model", share) for share in self.models],
             "actors": [_share_json("actor", share) for share in self.actors],
-            "unrecorded": [
-                {
-                    "commit": found.commit,
-                    "agent": found.agent,
-                    "model": found.model,
-                    "subject": found.subject,
-                    "at_ms": found.at_ms,
-                }
-                for found in self.unrecorded
-            ],
+            "folders": [_place_json(place) for place in self.folders],
+            "symbols": [_place_json(place) for place in self.symbols],
+            "unrecorded": [found.to_json() for found in self.unrecorded],
+            "findings": _findings_json(self.findings),
+            "costs": self.costs.to_json() if self.costs else None,
             "behind": self.behind,
             "problems": [
                 {"commit": commit, "line": line, "problem": text} for commit, line, text in self.problems
@@ -134,166 +157,105 @@ def _share_json(kind: str, share: Share) -> Json:
         "commits": sum(share.commits.values()),
         "lines": share.lines,
         "evidence": {evidence.value: count for evidence, count in share.commits.items() if count},
+        "line_evidence": {evidence.value: count for evidence, count in share.line_classes.items() if count},
     }
     return json | {"models": list(share.models)} if kind == "agent" else json
 
 
-def audit(
-    view: RepositoryView, origins: Origins, commit: ObjectId, progress: Progress | None = None
+def _place_json(place: Place) -> Json:
+    json: Json = {"path": quote_path(place.path), "lines": _classes_json(place.lines)}
+    return json if place.symbol is None else json | {"symbol": place.symbol}
+
+
+def _findings_json(findings: Sequence[Finding]) -> Json:
+    counts = Counter(finding.kind for finding in findings)
+    return {
+        "total": len(findings),
+        "kinds": [
+            {"kind": kind.value, "text": kind.text, "count": counts[kind]}
+            for kind in FindingKind
+            if counts[kind]
+        ],
+        "list": [finding.to_json() for finding in findings],
+    }
+
+
+def audit(  # noqa: PLR0913 - a question with many sides
+    view: RepositoryView,
+    origins: Origins,
+    commit: ObjectId,
+    progress: Progress | None = None,
+    *,
+    scope: Scope | None = None,
+    archive: Archive | None = None,
+    locate: Locate | None = None,
 ) -> Coverage:
     """Count every commit reachable from `commit` and every text line of its files.
 
     The first audit runs git blame on every text file, several at a time; later ones of commits nearby only on
     the files that changed in between.
+
+    Args:
+        view: the repository.
+        origins: what is claimed.
+        commit: whose history and files are audited.
+        progress: told how many files are done.
+        scope: what of it; all where left out.
+        archive: sessions and records, for costs and for links that lead nowhere; None where there is none.
+        locate: names symbols of files of this commit; None where symbols are not asked for.
     """
+    scope = scope or Scope()
     ledger = origins.ledger
     claims = origins.claims.all_claims(view.id)
-    tally = _Tally(claims)
     reachable = list_commits(view, [commit])
-    recorded = ledger.agent_notes(view.id)
-    for found in iter_commits(view, reachable):
-        tally.add_commit(found, is_noted=found.id in recorded)
-    tally.commits[Evidence.UNKNOWN] += len(reachable) - sum(
-        tally.commits.values()
-    )  # those that do not decode
+    selected = iter_commits(view, _select(view, reachable, commit, scope))
+    counted = [each for each in selected if scope.holds_time(each)]
+    dated = scope.since_ms is not None or scope.until_ms is not None
+    within = {each.id for each in iter_commits(view, reachable) if scope.holds_time(each)} if dated else None
+    tally = Tally(claims, within)
+    inspector = Inspector(view, origins, archive)
+    for each in counted:
+        tally.add_commit(each)
+        inspector.add_commit(each, claims.get(each.id, ()))
+    if scope.is_all:
+        for _ in range(len(reachable) - len(counted)):  # those that do not decode
+            tally.add_class(Evidence.UNKNOWN, "unknown")
     with ledger.tracing(view.id):
-        for spans in iter_file_spans(view, origins, commit, len(reachable), progress):
-            tally.add_file(spans)
+        for path, spans in iter_file_spans(view, origins, commit, len(reachable), progress):
+            if scope.holds_path(path):
+                tally.add_file(path, spans, locate)
+    inspector.finish()
     known = ledger.find_known(view.id, reachable)
-    within = frozenset(reachable)
-    return tally.finish(
-        commit,
+    names = {each.id for each in counted}
+    return Coverage(
+        commit=commit,
+        scope=scope,
+        commits=dict(tally.commits),
+        lines=dict(tally.lines),
+        files_text=tally.files[True],
+        files_binary=tally.files[False],
+        months=dict(sorted(tally.months.items())),
+        agents=tally.agents,
+        models=tally.models,
+        actors=tally.actors,
+        folders=tally.folders,
+        symbols=tally.symbols,
+        unrecorded=tuple(inspector.unrecorded),
+        findings=tuple(sorted(inspector.findings, key=lambda found: list(FindingKind).index(found.kind))),
+        costs=sum_costs(archive, view.id, scope.since_ms, scope.until_ms) if archive else None,
         behind=len(reachable) - len(known),
-        problems=[problem for problem in ledger.problems(view.id) if problem[0] in within],
+        problems=tuple(problem for problem in ledger.problems(view.id) if problem[0] in names),
     )
 
 
-# -- counting --------------------------------------------------------------------------------------------
-
-
-def _no_classes() -> Counter[Evidence]:
-    return Counter(dict.fromkeys(Evidence, 0))
-
-
-@dataclass(slots=True)
-class _Party:
-    """An agent or an actor while it is counted."""
-
-    commits: Counter[Evidence] = field(default_factory=_no_classes)
-    lines: int = 0
-    models: set[str] = field(default_factory=set)
-
-
-class _Tally:
-    """Sums up commits, then files."""
-
-    def __init__(self, claims: Mapping[ObjectId, Sequence[Claim]]) -> None:
-        self._claims = claims
-        self._covers: dict[ObjectId, _Cover] = {}
-        self._months: dict[str, Counter[Evidence]] = {}
-        self._agents: dict[str, _Party] = {}
-        self._actors: dict[str, _Party] = {}
-        self._unrecorded: list[Unrecorded] = []
-        self._files: Counter[bool] = Counter()
-        self.commits = _no_classes()
-        self._lines = _no_classes()
-
-    def add_commit(self, commit: Commit, *, is_noted: bool) -> None:
-        """Count a commit; `is_noted` says that a note names its agent."""
-        claims = self._claims.get(commit.id, ())
-        best = claims[0].evidence if claims else Evidence.UNKNOWN
-        self.commits[best] += 1
-        self._months.setdefault(_month(commit.author.at_s), _no_classes())[best] += 1
-        seen = set()
-        for claim in claims:
-            party = self._find_party(claim)
-            if party is None:
-                continue
-            if claim.model:
-                party.models.add(claim.model)
-            if id(party) not in seen:
-                seen.add(id(party))
-                party.commits[claim.evidence] += 1
-        if best not in _METHODS_OF_RECORDS and not is_noted:
-            self._add_unrecorded(commit, claims)
-
-    def _add_unrecorded(self, commit: Commit, claims: Iterable[Claim]) -> None:
-        for claim in claims:
-            if claim.agent and claim.evidence is Evidence.DECLARED and claim.method != GIT_AI:
-                at_ms = commit.author.at_s * 1000
-                self._unrecorded.append(
-                    Unrecorded(commit.id, claim.agent, claim.model, commit.subject, at_ms)
-                )
-                return
-
-    def add_file(self, spans: Sequence[Span] | None) -> None:
-        """Count a file's lines; None stands for a binary file."""
-        self._files[spans is not None] += 1
-        for span in spans or ():
-            cover = self._covers.get(span.commit)
-            if cover is None:
-                cover = self._covers[span.commit] = _Cover(self._claims.get(span.commit, ()))
-            for claim, count in cover.split(span):
-                self._lines[claim.evidence if claim else Evidence.UNKNOWN] += count
-                if claim and (party := self._find_party(claim)):
-                    party.lines += count
-
-    def _find_party(self, claim: Claim) -> _Party | None:
-        if claim.agent:
-            return self._agents.setdefault(claim.agent, _Party())
-        return self._actors.setdefault(claim.actor, _Party()) if claim.actor else None
-
-    def finish(
-        self, commit: ObjectId, *, behind: int, problems: Iterable[tuple[ObjectId, int, str]]
-    ) -> Coverage:
-        """The sums."""
-        return Coverage(
-            commit=commit,
-            commits=dict(self.commits),
-            lines=dict(self._lines),
-            files_text=self._files[True],
-            files_binary=self._files[False],
-            months=dict(sorted(self._months.items())),
-            agents=_order_shares(self._agents),
-            actors=_order_shares(self._actors),
-            unrecorded=tuple(self._unrecorded),
-            behind=behind,
-            problems=tuple(problems),
-        )
-
-
-def _order_shares(parties: Mapping[str, _Party]) -> tuple[Share, ...]:
-    shares = [
-        Share(name, dict(party.commits), party.lines, tuple(sorted(party.models)))
-        for name, party in parties.items()
-    ]
-    return tuple(sorted(shares, key=lambda share: (-share.lines, -sum(share.commits.values()), share.name)))
-
-
-def _month(at_s: int) -> str:
-    try:
-        return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m")
-    except (OverflowError, ValueError, OSError):
-        return "unknown"  # a time that no calendar holds
-
-
-class _Cover:
-    """The best claim for each line that a commit added, found without going through its ranges each time."""
-
-    def __init__(self, ranked: Sequence[Claim]) -> None:
-        self._whole: Claim | None = next((claim for claim in ranked if not claim.lines), None)
-        before = ranked[: ranked.index(self._whole)] if self._whole else ranked
-        self._lines: dict[bytes, dict[int, Claim]] = {}
-        for claim in reversed(before):  # so that better ones overwrite
-            for part in claim.lines:
-                of_path = self._lines.setdefault(part.path, {})
-                of_path.update(dict.fromkeys(range(part.start, part.end + 1), claim))
-
-    def split(self, span: Span) -> Iterator[tuple[Claim | None, int]]:
-        """The span's lines as counts, each with the best claim that covers them."""
-        of_path = self._lines.get(span.path)
-        if not of_path:
-            yield self._whole, span.count
-            return
-        for line in range(span.original_line, span.original_line + span.count):
-            yield of_path.get(line, self._whole), 1
+def _select(
+    view: RepositoryView, reachable: Sequence[ObjectId], commit: ObjectId, scope: Scope
+) -> Sequence[ObjectId]:
+    """The reachable commits that touch what is audited, newest first."""
+    if not scope.path:
+        return reachable
+    with isolated(view) as plumbing:
+        path = ":(top,literal)" + scope.path.decode("utf-8", "surrogateescape")
+        out = plumbing.run("rev-list", "--full-history", commit, "--", path)
+    touching = set(out.decode("ascii").split())
+    return [each for each in reachable if each in touching]

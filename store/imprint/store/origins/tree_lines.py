@@ -42,8 +42,8 @@ _BINARY: Final = b""
 
 def iter_file_spans(
     view: RepositoryView, origins: Origins, commit: ObjectId, history: int, progress: Progress | None
-) -> Iterator[list[Span] | None]:
-    """For each file its spans; None for a binary one. First those that are kept, then the others.
+) -> Iterator[tuple[bytes, list[Span] | None]]:
+    """Each file with its spans; None for a binary one. First those that are kept, then the others.
 
     Args:
         view: the repository.
@@ -61,8 +61,8 @@ def iter_file_spans(
         done = len(kept)
         if progress:
             progress(done, len(files))
-        for _, packed in kept.values():
-            yield _unpack(packed)
+        for path, (_, packed) in kept.items():
+            yield path, _unpack(packed)
         found: dict[bytes, tuple[ObjectId, bytes]] = {}
         missing = {path: entry for path, entry in files.items() if path not in kept}
         if len(missing) * _COMMITS_PER_FILE > history:
@@ -75,7 +75,7 @@ def iter_file_spans(
                 found = {}
             if progress:
                 progress(done, len(files))
-            yield _unpack(packed)
+            yield path, _unpack(packed)
         ledger.add_origins(view.id, CachedOrigins(commit, found))
 
 
