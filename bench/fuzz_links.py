@@ -89,6 +89,8 @@ class Trial:
         self.states: dict[str, State] = {}
         self.claims: dict[ObjectId, list[Claim]] = {}
         self.rewritten: list[str] = []
+        self.restoring: set[str] = set()
+        """Commits that put back lines of others that nobody rewrote: to name them is right, and not asked for."""
         self.serial = 0
         self.now = 1_700_000_000
         self.agreed = self.resolved = 0
@@ -317,7 +319,8 @@ def revert(trial: Trial) -> None:
     state = apply(before, trial.make_edit(before))
     made = trial.commit(state, "to be reverted")
     trial.git("revert", "--no-commit", made, check=False)
-    trial.commit(copy(before), f'Revert "to be reverted"\n\nThis reverts commit {made}.', is_original=False)
+    words = f'Revert "to be reverted"\n\nThis reverts commit {made}.'
+    trial.restoring.add(trial.commit(copy(before), words, is_original=False))
 
 
 def revert_revert(trial: Trial) -> None:
@@ -326,6 +329,7 @@ def revert_revert(trial: Trial) -> None:
     made = trial.commit(state, "comes back")
     trial.git("revert", "--no-commit", made, check=False)
     undone = trial.commit(copy(before), f"Revert\n\nThis reverts commit {made}.", is_original=False)
+    trial.restoring.add(undone)
     trial.git("revert", "--no-commit", undone, check=False)
     trial.commit(copy(state), f"Reapply\n\nThis reverts commit {undone}.", is_original=False)
 
@@ -345,8 +349,6 @@ OPERATIONS = {
         revert, revert_revert, unrelated,
     )
 }  # fmt: skip
-RESTORING = frozenset({"revert"})
-"""Operations that put back lines of commits that nobody rewrote: naming them is right, and not asked for."""
 
 
 # -- judging ------------------------------------------------------------------------------------------------
@@ -386,7 +388,7 @@ class Score:
         return self.right / (self.right + self.missed) if self.right + self.missed else 1.0
 
 
-def judge(trial: Trial, name: str) -> Score:
+def judge(trial: Trial) -> Score:
     with Clone.discover(trial.folder) as clone:
         store = LinkStore.open(clone.cache / "links.db")
         link_clone(clone.view, store, 0)
@@ -395,7 +397,7 @@ def judge(trial: Trial, name: str) -> Score:
         store.close()
     score = Score()
     for commit in trial.rewritten:
-        score += judge_commit(trial, commit, carried.get(ObjectId(commit), []), is_asked=name not in RESTORING)
+        score += judge_commit(trial, commit, carried.get(ObjectId(commit), []), is_asked=commit not in trial.restoring)
     return score
 
 
@@ -427,7 +429,7 @@ def judge_commit(trial: Trial, commit: str, claims: list[Claim], *, is_asked: bo
 def run(name: str, seed: int, folder: Path) -> tuple[Score, Trial]:
     trial = Trial(folder, seed)
     OPERATIONS[name](trial)
-    return judge(trial, name), trial
+    return judge(trial), trial
 
 
 def main() -> None:

@@ -22,6 +22,9 @@ from imprint.api import git_http
 from imprint.api.auth import Gate
 from imprint.api.housekeeping import keep_house
 from imprint.api.lfs import batch, locks, transfer
+from imprint.api.links import routes as links
+from imprint.api.mirrors import routes as mirrors
+from imprint.api.mirrors.keeping import keep_mirrors
 from imprint.api.refusal import refuse, refuse_invalid, refuse_plainly
 from imprint.api.rest import (
     branches,
@@ -36,8 +39,6 @@ from imprint.api.rest import (
     search,
     tokens,
 )
-from imprint.api.mirrors import routes as mirrors
-from imprint.api.mirrors.keeping import keep_mirrors
 from imprint.api.rest.access import CREDENTIALS, REFUSALS, UNCACHED
 from imprint.api.running.fair import FairQueue
 from imprint.api.running.proxy import TrustedProxies, parse_proxies
@@ -54,8 +55,8 @@ from imprint.store.hosting.followers import Follower, FollowerRunner
 from imprint.store.maintenance.rounds import MaintenanceFollower
 from imprint.store.receive.policy import ScopeJudge
 from imprint.store.receive.receiver import Receiver
-from imprint.store.upstream.judge import MirrorJudge
 from imprint.store.refs.export import RefExport
+from imprint.store.upstream.judge import MirrorJudge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -155,7 +156,8 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(health.router)
     app.include_router(metrics.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
     app.include_router(manual.router)
-    for rest in (repos, branches, commits, tokens, search, provenance, exports, files, gitai, sessions, mirrors):
+    told = (repos, branches, commits, tokens, search, provenance, exports, files, gitai, sessions, mirrors)
+    for rest in (*told, links):
         app.include_router(rest.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
     for served in (git_http, batch, transfer, locks):
         app.include_router(served.router, dependencies=CREDENTIALS)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from imprint.cli.ports import Document, SearchWish, TokenWish
+    from imprint.cli.sessions.ports import RecordedSessions
 
 _CONNECT_SECONDS: Final = 10.0
 _ANSWER_SECONDS: Final = 600.0
@@ -144,6 +145,14 @@ class Client:
                     return
                 yield document
         raise ServerUnreachable(f"the answer of {self.address} was cut off", hint="try again")
+
+    def pieces(self, address: str) -> Iterator[bytes]:
+        """An answer that is no document, in pieces as they come."""
+        with self._naming_failures(), self._http.stream("GET", address) as answer:
+            if answer.status_code >= _STATUS_REDIRECT:
+                answer.read()
+                raise self._refusal(answer)
+            yield from answer.iter_bytes()
 
     def pages(self, address: str, name: str, /, **parameters: Any) -> list[Document]:
         """Every item of a list that comes in pages."""
@@ -374,6 +383,22 @@ class ServerReading:
         """How far the index is."""
         return self._client.get(f"{self._path}/index", ref=ref)
 
-    def sessions(self) -> list[Document]:
+    def recorded(self) -> RecordedSessions:
         """The sessions of the repository."""
-        return self._client.pages(f"{self._path}/sessions", "sessions")
+        from imprint.cli.sessions.server import ServerSessions
+
+        return ServerSessions(self._client, self._path)
+
+    def links(self, commit: str | None) -> list[Document]:
+        """The links between versions of commits."""
+        return self._client.pages(f"{self._path}/links", "links", ref=commit)
+
+    def refuse_link(self, commit: str, origin: str, reason: str) -> Document:
+        """Refuse a link."""
+        wish = {"commit": commit, "origin": origin, "reason": reason}
+        return self._client.post(f"{self._path}/links/refusals", wish)
+
+    def restore_link(self, commit: str, origin: str) -> Document:
+        """Take a refusal back."""
+        link = f"{quote(commit, safe='')}/{quote(origin, safe='')}"
+        return self._client.delete(f"{self._path}/links/refusals/{link}")

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imprint.cli.output import Output
-    from imprint.cli.ports import Document, Reading
+    from imprint.cli.ports import Reading
+    from imprint.cli.sessions.ports import RecordedSessions
     from imprint.semantic.library import Library
     from imprint.store.clone import Clone
     from imprint.store.origins.sources import Origins
@@ -162,12 +163,24 @@ class _ClonePlaces:
         """A clone has no actors."""
         return frozenset()
 
-    def sessions(self) -> list[Document]:
-        """Sessions are recorded by servers; a clone has none."""
-        raise NothingFound(
-            "a clone records no sessions",
-            hint="ask a server: --server URL --repo OWNER/NAME, or a data folder",
-        )
+    def recorded(self) -> RecordedSessions:
+        """The sessions kept in the clone."""
+        from imprint.cli.sessions.local import LocalSessions
+
+        keeper = self._kept()
+        if keeper is None:
+            raise NothingFound(
+                "no session was kept in this clone",
+                hint="'imprint hooks install' captures them; or ask a server: --server URL --repo OWNER/NAME",
+            )
+        return LocalSessions(self._clone.view.id, keeper)
+
+    def judge(self, refusals: Refusals) -> Judge:
+        """The word of whoever works in the clone, kept in its ground."""
+        from imprint.store.clock import SystemClock
+        from imprint.store.links.judging import Judge
+
+        return Judge(refusals, SystemClock())
 
 
 def _read_work_file(place: bytes) -> bytes | None:

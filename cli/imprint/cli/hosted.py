@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
     from imprint.cli.output import Output
     from imprint.cli.ports import Administration, Document, Reading, TokenWish
+    from imprint.cli.sessions.ports import RecordedSessions
     from imprint.semantic.library import Library
     from imprint.store.actors import Actor, Token, Verb
     from imprint.store.catalog.ports import RepositoryRecord
     from imprint.store.hosting.data import DataFolder
     from imprint.store.hosting.followers import Follower
     from imprint.store.hosting.repositories import Hosting, Repository
+    from imprint.store.links.judging import Judge
+    from imprint.store.links.refusals import Refusals
     from imprint.store.origins.sources import Origins
     from imprint.store.sessions.keeping import Keeper
     from imprint.store.types import ObjectId
@@ -338,18 +341,17 @@ class _HostedPlaces:
 
     def prompt(self, session: str, address: str) -> str | None:
         """The text of a prompt, unless it was erased."""
-        from imprint.store.errors import Missing
-        from imprint.store.transcripts.ports import transcript_key
-
-        key = transcript_key(self._repository.record.id, session)
-        try:
-            return self._hosting.transcripts.read(key, address).decode("utf-8", "replace")
-        except Missing:
-            return None
+        return self._hosting.keeper.read_prompt(self._repository.record.id, session, address)
 
     def keeper(self) -> Keeper:
         """The data folder's archive."""
         return self._hosting.keeper
+
+    def judge(self, refusals: Refusals) -> Judge:
+        """The operator's word, kept with an event."""
+        from imprint.store.links.judging import Judge
+
+        return Judge(refusals, self._hosting.clock, self._hosting.announce)
 
     def people(self) -> frozenset[str]:
         """Names of the actors that are persons."""
@@ -358,21 +360,14 @@ class _HostedPlaces:
         actors = self._hosting.catalogue.list_actors()
         return frozenset(actor.name for actor in actors if actor.kind is ActorKind.HUMAN)
 
-    def sessions(self) -> list[Document]:
+    def recorded(self) -> RecordedSessions:
         """The sessions of the repository."""
-        catalogue, repository_id = self._hosting.catalogue, self._repository.record.id
-        return [
-            {
-                "id": session.id,
-                "actor": session.actor,
-                "agent": session.agent,
-                "model": session.model,
-                "base_sha": session.base,
-                "opened_at_ms": session.opened_at_ms,
-                "turns": [
-                    {"number": turn.number, "at_ms": turn.at_ms, "model": turn.model}
-                    for turn in catalogue.list_turns(repository_id, session.id)
-                ],
-            }
-            for session in catalogue.list_sessions(repository_id)
-        ]
+        from imprint.cli.sessions.local import LocalSessions
+        from imprint.store.hosting.sessions import erase_session
+
+        repository_id, catalogue = self._repository.record.id, self._hosting.catalogue
+
+        def erase(session_id: str) -> list[str]:
+            return erase_session(self._hosting, repository_id, session_id, None)
+
+        return LocalSessions(repository_id, self._hosting.keeper, catalogue, erase)

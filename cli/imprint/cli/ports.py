@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from imprint.cli.sessions.ports import RecordedSessions
+
 Document = dict[str, Any]
 """One JSON object."""
 
@@ -159,6 +161,18 @@ class Reading(Protocol):
         """`{"ref", "head", "indexed", "behind", ...}`."""
         ...
 
-    def sessions(self) -> list[Document]:
-        """The sessions recorded in the repository, oldest first."""
+    def recorded(self) -> RecordedSessions:
+        """The sessions recorded in the repository."""
+        ...
+
+    def links(self, commit: str | None) -> list[Document]:
+        """The links between versions of commits: all of them, or those from and to one."""
+        ...
+
+    def refuse_link(self, commit: str, origin: str, reason: str) -> Document:
+        """Refuse a link for good; the judgement that stands, which may be an older one."""
+        ...
+
+    def restore_link(self, commit: str, origin: str) -> Document:
+        """Take a refusal back; the judgement that stood."""
         ...

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
     from imprint.cli.output import Output
     from imprint.cli.ports import Document, SearchWish
+    from imprint.cli.sessions.ports import RecordedSessions
     from imprint.semantic.library import Library
     from imprint.semantic.search.answer import IndexStatus
+    from imprint.store.links.judging import Judge
+    from imprint.store.links.refusals import Refusals
     from imprint.store.origins.sources import Origins
     from imprint.store.sessions.keeping import Keeper
     from imprint.store.types import ObjectId
@@ -45,12 +48,16 @@ class Places(Protocol):
         """The text of a prompt; None if it cannot be read."""
         ...
 
-    def sessions(self) -> list[Document]:
+    def recorded(self) -> RecordedSessions:
         """The recorded sessions."""
         ...
 
     def keeper(self) -> Keeper:
         """The archived sessions."""
+        ...
+
+    def judge(self, refusals: Refusals) -> Judge:
+        """What refuses links here."""
         ...
 
     def people(self) -> frozenset[str]:
@@ -171,9 +178,31 @@ class LocalReading:
 
         return status_json(self._places.library().status(self._view, ref))
 
-    def sessions(self) -> list[Document]:
+    def recorded(self) -> RecordedSessions:
         """The sessions of the repository."""
-        return self._places.sessions()
+        return self._places.recorded()
+
+    def links(self, commit: str | None) -> list[Document]:
+        """The links between versions of commits."""
+        from imprint.store.links.judging import list_links
+
+        of = resolve_commit(self._view, commit or "HEAD")
+        origins = self._places.origins(of)
+        if origins.links is None:
+            return []
+        return list_links(origins.links, origins.refusals, self._view.id, of if commit else None)
+
+    def refuse_link(self, commit: str, origin: str, reason: str) -> Document:
+        """Refuse a link."""
+        later, earlier = (resolve_commit(self._view, name) for name in (commit, origin))
+        judge = self._places.judge(self._places.origins(later).refusals)
+        return judge.refuse(self._view.id, (later, earlier), reason, None)
+
+    def restore_link(self, commit: str, origin: str) -> Document:
+        """Take a refusal back."""
+        later, earlier = (resolve_commit(self._view, name) for name in (commit, origin))
+        judge = self._places.judge(self._places.origins(later).refusals)
+        return judge.restore(self._view.id, (later, earlier), None)
 
 
 def index_now(library: Library, view: RepositoryView, ref: str, output: Output) -> None:

@@ -12,6 +12,8 @@ from imprint.cli.commands import (
     importing,
     index,
     init,
+    link,
+    mirror,
     provenance,
     repo,
     search,
@@ -78,5 +80,7 @@ app.add_typer(token.app, name="token")
 app.add_typer(actor.app, name="actor")
 app.add_typer(session.app, name="session")
 app.add_typer(index.app, name="index")
+app.add_typer(mirror.app, name="mirror")
+app.add_typer(link.app, name="link")
 app.add_typer(hooks.app, name="hooks")
 app.command()(doctor.doctor)

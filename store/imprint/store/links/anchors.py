@@ -139,9 +139,9 @@ def _join_digests(digests: Iterable[bytes]) -> int:
 
 
 def author_stamp(commit: Commit) -> int:
-    """What an amended, rebased or picked commit keeps: whom it names as its author, when, and the subject."""
+    """What an amended, rebased or picked commit keeps: whom it names as its author, and when."""
     author = commit.author
-    told = f"{author.name}\0{author.email}\0{author.at_s}\0{commit.subject.strip()}"
+    told = f"{author.name}\0{author.email}\0{author.at_s}"
     digest = hashlib.blake2b(told.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 

@@ -47,10 +47,10 @@ _REMOVED_WEIGHT: Final = 0.5
 
 _EXACT_WEIGHT_MIN: Final = 0.6
 _BOTH_MIN: Final = 0.5
-_BOTH_WEIGHT_MIN: Final = 2.0
+_BOTH_WEIGHT_MIN: Final = 1.2
 _ONE_MIN: Final = 0.75
-_ONE_WEIGHT_MIN: Final = 3.0
-_NAMED_MIN: Final = 0.1
+_ONE_WEIGHT_MIN: Final = 1.8
+_NAMED_MIN: Final = 0.25
 """The shares and weights from which on a link is believed: both shares, one of them, and either share where
 author's stamp or message already name the other commit."""
 _GAIN_MIN: Final = 0.08

@@ -1,0 +1,1 @@
+"""Links between versions of commits over REST."""
