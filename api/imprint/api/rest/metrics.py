@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse
 
 from imprint.api.rest.access import Operator
 from imprint.api.services import Services, get_services
+from imprint.store.hosting.repositories import Hosting
 from imprint.store.plumbing import CommandUse
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -49,6 +50,7 @@ def render_metrics(services: Services) -> str:
         ),
         *_render("imprint_resident_bytes", "gauge", "memory of this process", {"": _read_resident()}),
         *_render_uses(children.list_uses()),
+        *_render_mirrors(services.hosting),
     ]
     return "".join(f"{line}\n" for line in lines)
 
@@ -73,6 +75,16 @@ def _render(name: str, kind: str, meaning: str, values: Mapping[str, float]) -> 
     for command, value in values.items():
         label = f',command="{command}"' if command else ""
         yield f'{name}{{process="{os.getpid()}"{label}}} {value}'
+
+
+def _render_mirrors(hosting: Hosting) -> Iterator[str]:
+    mirrors, now_ms = hosting.mirrors.list(), hosting.clock.now_ms()
+    behind = [now_ms - each.state.synced_at_ms for each in mirrors if each.state.synced_at_ms]
+    failing = sum(bool(each.state.failures) for each in mirrors)
+    yield from _render("imprint_mirrors", "gauge", "repositories that are mirrors", {"": len(mirrors)})
+    yield from _render("imprint_mirrors_failing", "gauge", "those whose last round failed", {"": failing})
+    lag = max(behind, default=0) / 1000
+    yield from _render("imprint_mirror_lag_seconds", "gauge", "age of the oldest good round", {"": lag})
 
 
 def _read_resident() -> int:

@@ -66,6 +66,8 @@ class MirrorState:
         error: what the last of them said; empty after one that went well.
         owned: refs that the mirror brought and would remove; heads of requests are not among them.
         left: refs that were left alone, with the reasons.
+        refused: refs that could not be had or taken, each with its value after a space; a round by itself
+            tries none of them again before it moves.
         waiting: refs that the last round knew of and did not get to.
         changed: refs that the last round changed.
     """
@@ -76,6 +78,7 @@ class MirrorState:
     error: str = ""
     owned: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
     waiting: int = 0
     changed: int = 0
 
@@ -164,7 +167,7 @@ def mirror_from_facts(repository_id: str, url: str, facts: dict[str, Any]) -> Mi
     state = {
         name: facts["state"][name] for name in MirrorState.__dataclass_fields__ if name in facts["state"]
     }
-    for name in ("owned", "left"):
+    for name in ("owned", "left", "refused"):
         state[name] = tuple(state.get(name, ()))
     credential = facts.get("credential")
     return Mirror(
@@ -198,4 +201,5 @@ def describe(mirror: Mirror, name: str, now_ms: int) -> dict[str, Any]:
         "changed": state.changed,
         "waiting": state.waiting,
         "left": list(state.left),
+        "refused": len(state.refused),
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from imprint.store.errors import Conflict, Missing, RepositoryMissing
+from imprint.store.errors import Conflict, Missing, RepositoryMissing, StoreFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +38,18 @@ class MirrorExists(Conflict):
         super().__init__(
             f"the repository is a mirror of {url} already", hint="'imprint mirror remove' ends that"
         )
+
+
+class MirrorBusy(Conflict):
+    """Another round works on the repository."""
+
+    code = "mirror_busy"
+
+
+class MirrorFailed(StoreFailure):
+    """The place could not be reached, or did not give what was asked for."""
+
+    code = "mirror_failed"
 
 
 class Mirrors(Protocol):

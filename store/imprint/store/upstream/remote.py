@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.errors import BadRefName, StoreFailure
+from imprint.store.errors import BadRefName
+from imprint.store.mirror.ports import MirrorFailed
 from imprint.store.plumbing import Plumbing
 from imprint.store.types import HashAlgorithm, ObjectId, RefName
 from imprint.store.upstream.places import pin
@@ -35,12 +36,6 @@ _CONFIGS: Final = {
     HashAlgorithm.SHA256: "[core]\nrepositoryformatversion = 1\nbare = true\n"
     "[extensions]\nobjectFormat = sha256\n",
 }
-
-
-class MirrorFailed(StoreFailure):
-    """The place could not be reached, or did not give what was asked for."""
-
-    code = "mirror_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +78,7 @@ class Remote(Plumbing):
         address = pin(place) if is_public_only and place.scheme != "file" else ""
         self._settings = (
             "-c", f"protocol.{place.scheme}.allow=always",
+            "-c", "core.alternateRefsCommand=true",
             "-c", "http.followRedirects=false",
             "-c", "http.lowSpeedLimit=1000",
             "-c", "http.lowSpeedTime=120",
@@ -160,8 +156,8 @@ class Remote(Plumbing):
                 hint="the bound is pack_bytes_max",
             )
         if status:
-            told = self._proof.strike_out(said).strip()[-_SAID_LENGTH:]
-            raise MirrorFailed(f"{self._place.url} {what}: {told or f'status {status}'}")
+            told = _find_reason(self._proof.strike_out(said)) or f"status {status}"
+            raise MirrorFailed(f"{self._place.url} {what}: {told}")
 
 
 class _Watch:
@@ -194,6 +190,15 @@ def _watched(process: GitProcess, folder: Path, bytes_max: int) -> Iterator[_Wat
     finally:
         done.set()
         thread.join()
+
+
+def _find_reason(said: str) -> str:
+    """The first line of what git said that gives a reason, else the last one."""
+    lines = [line.strip(" \0") for line in said.splitlines() if line.strip(" \0")]
+    reasons = [
+        line for line in lines if line.startswith(("fatal:", "error:", "remote: fatal:", "remote: error:"))
+    ]
+    return (reasons or lines[-1:] or [""])[0][:_SAID_LENGTH]
 
 
 def _read_listing(out: bytes) -> Listing:

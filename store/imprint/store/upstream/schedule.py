@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import Missing, StoreError
 from imprint.store.hosting.followers import Stopped, never
-from imprint.store.mirror.ports import MirrorMissing
-from imprint.store.upstream.sync import MirrorBusy, sync
+from imprint.store.mirror.ports import MirrorBusy, MirrorMissing
+from imprint.store.upstream.sync import sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable

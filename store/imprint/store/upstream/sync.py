@@ -11,7 +11,9 @@ Invariants:
        request never goes. Its commits stay stored in any case.
     3. A ref that was here before the mirror, and is not an ancestor of the one elsewhere, is left alone.
     4. At most one round at a time works on a repository.
-    5. A place without any of the refs that it had is taken for broken: nothing is removed.
+    5. A ref that cannot be had, or whose objects are refused, holds up no other: the step that it is in is
+       done again in halves, down to the ref alone.
+    6. A place without any of the refs that it had is taken for broken: nothing is removed.
 """
 
 from __future__ import annotations
@@ -28,18 +30,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from imprint.store.errors import PlumbingFailed, StorageFailed, StoreError
+from imprint.store.errors import LimitExceeded, PlumbingFailed, StorageFailed, StoreError
 from imprint.store.events import EventKind
 from imprint.store.hosting.followers import Stopped, never
 from imprint.store.mirror.model import compile_patterns, is_request
-from imprint.store.mirror.ports import MirrorMissing
+from imprint.store.mirror.ports import MirrorBusy, MirrorFailed, MirrorMissing
 from imprint.store.plumbing import Plumbing
 from imprint.store.receive.push import Push, RefCommand
 from imprint.store.types import HashAlgorithm, RefName
 from imprint.store.upstream.places import Place, parse_place
 from imprint.store.upstream.remote import (
     Listing,
-    MirrorFailed,
     Remote,
     empty_workshop,
     prepare_workshop,
@@ -59,15 +60,12 @@ if TYPE_CHECKING:
 
 _TOLD_REFS_MAX: Final = 100
 """Refs named in an event's details, or among those left alone."""
+_FAILURES_MAX: Final = 60
+"""Steps of one round that may fail before the round does. One bad ref among 500 takes ten."""
+_REFUSED_MAX: Final = 2000
 _NUMBER: Final = re.compile(rb"\d+")
 
 _log = logging.getLogger("imprint.store")
-
-
-class MirrorBusy(MirrorFailed):
-    """Another round works on the repository."""
-
-    code = "mirror_busy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +76,14 @@ class RoundReport:
         changed, removed: refs.
         forced: those among the changed that went elsewhere than forwards.
         left: refs that were left alone, with the reasons.
+        refused: those that could not be had or taken, each with its value.
     """
 
     changed: int = 0
     removed: int = 0
     forced: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 def workshop_folder(hosting: Hosting, repository_id: str) -> Path:
@@ -117,6 +117,8 @@ def sync(
             return None
         hosting.mirrors.change(repository_id, lambda kept: kept.began(now_ms))
         try:
+            if not only_due:
+                mirror = replace(mirror, state=replace(mirror.state, refused=()))
             report = _Round(hosting, receiver, repository, mirror, folder, stopping).run()
         except StoreError as failed:
             text = failed.message
@@ -134,6 +136,7 @@ def _succeeded(mirror: Mirror, at_ms: int, report: RoundReport) -> Mirror:
         failures=0,
         error="",
         left=report.left[:_TOLD_REFS_MAX],
+        refused=report.refused[:_REFUSED_MAX],
         waiting=0,
         changed=report.changed + report.removed,
     )
@@ -197,6 +200,8 @@ class _Round:
         self._matches = compile_patterns(mirror.patterns)
         self._owned = {name.encode("utf-8", "surrogateescape") for name in mirror.state.owned}
         self._left: list[str] = []
+        self._refused = set(mirror.state.refused)
+        self._failures = 0
         self._forced: list[str] = []
         self._changed = 0
 
@@ -218,14 +223,33 @@ class _Round:
                 f"{self._mirror.url} has none of the refs that are mirrored",
                 hint="nothing was removed; 'imprint mirror show' says which are",
             )
-        wanted = [name for name, value in there.items() if name not in refs or refs[name].id != value]
-        self._own(name for name in there if name not in wanted)
+        moved = {name for name, value in there.items() if name not in refs or refs[name].id != value}
+        self._refused &= {_pair(name, there[name]) for name in moved}
+        wanted = [name for name in moved if _pair(name, there[name]) not in self._refused]
+        self._own(name for name in there if name not in moved)
         for batch in _split(wanted, self._hosting.limits.mirror_refs_per_step, is_first=not refs):
-            self._step(remote, batch, listing.head if not refs else None)
+            self._try_step(remote, batch, listing, is_first=not refs)
             wanted = wanted[len(batch) :]
             self._note_waiting(len(wanted))
         removed = self._remove([RefName(name) for name in self._owned if name not in there])
-        return RoundReport(self._changed, removed, tuple(self._forced), tuple(self._left))
+        told = (tuple(self._forced), tuple(self._left), tuple(sorted(self._refused)))
+        return RoundReport(self._changed, removed, *told)
+
+    def _try_step(self, remote: Remote, batch: list[RefName], listing: Listing, *, is_first: bool) -> None:
+        """Do a step; one that fails is done again in halves (INV-5)."""
+        try:
+            self._step(remote, batch, listing.head if is_first else None)
+        except (MirrorFailed, LimitExceeded) as failed:
+            self._failures += 1
+            if self._failures > _FAILURES_MAX:
+                raise
+            remote.list_refs()  # where the place is gone, that is what is wrong
+            if len(batch) == 1:
+                self._leave(batch, failed.message)
+                self._refused.add(_pair(batch[0], listing.refs[batch[0]]))
+                return
+            for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
+                self._try_step(remote, half, listing, is_first=is_first)
 
     # -- one step ------------------------------------------------------------------------------------
 
@@ -345,6 +369,10 @@ def _order(name: bytes, *, is_first: bool) -> tuple[int, int, bytes]:
     kinds = (is_request(name), name.startswith(b"refs/tags/"), not name.startswith(b"refs/heads/"))
     rank = kinds.index(True) if any(kinds) else len(kinds)
     return rank if is_first else -rank, int(number[0]) if number and rank == 0 else 0, name
+
+
+def _pair(name: bytes, value: ObjectId) -> str:
+    return f"{_show(name)} {value}"
 
 
 def _show(name: bytes) -> str:

@@ -1,0 +1,1 @@
+"""Mirrors over REST, and their rounds while a server runs."""
