@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from imprint.cli.sessions.ports import RecordedSessions
     from imprint.semantic.library import Library
     from imprint.store.clone import Clone
+    from imprint.store.links.judging import Judge
+    from imprint.store.links.refusals import Refusals
     from imprint.store.origins.sources import Origins
     from imprint.store.sessions.keeping import Keeper
     from imprint.store.types import ObjectId
