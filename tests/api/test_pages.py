@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from imprint.store.actors import Verb
 from imprint.store.transcripts.ports import transcript_key
 from imprint.store.types import RepositoryName
 
@@ -31,7 +32,7 @@ class Reader(HTMLParser):
 @pytest.fixture
 def get(server, sample):
     """A page of the sample, read as a browser of one of its readers would."""
-    client = server.client(server.token(sample.name))
+    client = server.client(server.token(sample.name, verbs=frozenset({Verb.READ, Verb.TRANSCRIPTS})))
 
     def page(address: str = "", **parameters: object) -> Reader:
         answer = client.get(f"/acme/app{address}", params=parameters or None, headers={"Accept": "text/html"})

@@ -4,12 +4,13 @@ import pytest
 from pydantic import BaseModel
 
 from imprint.api.rest import documents
+from imprint.store.actors import Verb
 
 
 @pytest.fixture
 def ask(server, sample):
-    """Ask about the sample as one of its readers; the answer must be good."""
-    client = server.client(server.token(sample.name))
+    """Ask about the sample as one of its readers who sees prompts; the answer must be good."""
+    client = server.client(server.token(sample.name, verbs=frozenset({Verb.READ, Verb.TRANSCRIPTS})))
 
     def asked(noun: str, **parameters: object) -> dict[str, object]:
         answer = client.get(f"/api/repos/{sample.name}/{noun}", params=parameters)

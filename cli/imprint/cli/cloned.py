@@ -97,10 +97,29 @@ class _ClonePlaces:
         origins = self._stack.enter_context(Origins.open(self._clone.cache, refusals))
         with self._output.progress("reading commits") as report:
             expand_clone(self._clone.view, origins.ledger, report, tips=[commit])
+        self._read_records(origins, commit)
         self._observe(origins, commit)
         if origins.links is not None:
             link_clone(self._clone.view, origins.links, SystemClock().now_ms(), tips=[commit])
         return origins
+
+    def _read_records(self, origins: Origins, commit: ObjectId) -> None:
+        """Read what the clone's refs have of others' records, where they changed."""
+        from imprint.store.clock import RandomIds, SystemClock
+        from imprint.store.intake.cloned import read_clone
+
+        if origins.intake is None:
+            return
+
+        def open_keeper(make: bool) -> Keeper | None:  # noqa: FBT001 - the one question there is
+            if make and self._kept() is None:
+                self._keeper = self._stack.enter_context(self.keeper())
+            return self._kept()
+
+        clock = SystemClock()
+        with self._output.progress("reading checkpoints") as report:
+            view, ids = self._clone.view, RandomIds(clock)
+            read_clone(view, origins.intake, open_keeper, clock, ids, tips=[commit], progress=report)
 
     def _observe(self, origins: Origins, commit: ObjectId) -> None:
         """Match commits with the sessions kept in the clone, where there are any."""

@@ -98,6 +98,18 @@ class Output:
         """Several lines of result for people."""
         self._write(safe_lines(text).rstrip("\n") + "\n")
 
+    def verbatim(self, content: bytes) -> None:
+        """A result that is kept byte for byte; on a terminal as `text`."""
+        buffer = getattr(self._stdout, "buffer", None)
+        if self._stdout.isatty() or buffer is None:
+            self.text(content.decode("utf-8", "replace"))
+            return
+        try:
+            buffer.write(content)
+            buffer.flush()
+        except BrokenPipeError as gone:
+            raise ReaderGone from gone
+
     def note(self, text: str) -> None:
         """One line beside the result."""
         self._stderr.write(safe(text) + "\n")

@@ -1,0 +1,1 @@
+"""Recorded sessions, asked for in this process or of a server."""

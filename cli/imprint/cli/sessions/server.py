@@ -1,0 +1,58 @@
+"""Recorded sessions of a server: what the token may see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from imprint.cli.errors import UsageProblem
+from imprint.cli.sessions.ports import RecordedSessions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imprint.cli.client import Client
+    from imprint.cli.ports import Document
+
+
+class ServerSessions(RecordedSessions):
+    """The sessions of one repository on a server.
+
+    Args:
+        client: the server.
+        path: the address of the repository below `/api`.
+    """
+
+    def __init__(self, client: Client, path: str) -> None:
+        self._client = client
+        self._path = f"{path}/sessions"
+
+    def list_all(self) -> list[Document]:
+        """See `RecordedSessions.list_all`."""
+        return self._client.pages(self._path, "sessions")
+
+    def show(self, session_id: str) -> Document:
+        """See `RecordedSessions.show`."""
+        return self._client.get(self._address(session_id))
+
+    def turns(self, session_id: str) -> Document:
+        """See `RecordedSessions.turns`."""
+        return self._client.get(f"{self._address(session_id)}/turns")
+
+    def transcript(self, session_id: str) -> Iterator[bytes]:
+        """See `RecordedSessions.transcript`."""
+        return self._client.pieces(f"{self._address(session_id)}/transcript")
+
+    def erase(self, session_id: str) -> list[str]:
+        """See `RecordedSessions.erase`."""
+        return [str(name) for name in self._client.delete(f"{self._address(session_id)}/texts")["erased"]]
+
+    def redact(self, _session_id: str) -> Document:
+        """See `RecordedSessions.redact`."""
+        raise UsageProblem(
+            "sessions are redacted anew at the data folder",
+            hint="run it there, with --data DIR; a session that grows is redacted anew by itself",
+        )
+
+    def _address(self, session_id: str) -> str:
+        return f"{self._path}/{quote(session_id, safe='')}"

@@ -1,0 +1,342 @@
+"""Sessions over REST: delivered, listed, shown to whoever may see them, erased; and what attackers try."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from imprint.store.actors import Verb
+from imprint.store.types import RepositoryName
+
+READ = frozenset({Verb.READ})
+WORDS = READ | {Verb.TRANSCRIPTS}
+SECRET_WORDS = "Paint the shed in a colour nobody expects."
+
+
+def lines(*prompts: str, session: str = "s1", start: int = 0) -> str:
+    """A made transcript: a prompt and an answer that writes a file, for each."""
+    made = []
+    for number, prompt in enumerate(prompts, start):
+        asked = {"role": "user", "content": prompt}
+        said = {"type": "user", "sessionId": session, "uuid": f"u{number}", "message": asked}
+        call = {
+            "type": "tool_use",
+            "id": f"c{number}",
+            "name": "Write",
+            "input": {"file_path": "/w/a.py", "content": "x\n"},
+        }
+        answer = {
+            "id": f"m{number}",
+            "role": "assistant",
+            "model": "model-a",
+            "content": [call],
+            "usage": {"input_tokens": 10, "output_tokens": 5},
+        }
+        made += [
+            {**said, "cwd": "/w", "timestamp": "2026-01-02T03:04:05.000Z"},
+            {
+                "type": "assistant",
+                "sessionId": session,
+                "uuid": f"a{number}",
+                "requestId": f"r{number}",
+                "timestamp": "2026-01-02T03:04:06.000Z",
+                "message": answer,
+            },
+        ]
+    return "".join(json.dumps(each) + "\n" for each in made)
+
+
+def wish(*prompts: str, session: str = "s1", **changes) -> dict:
+    values = {"agent": "claude-code", "id": session, "transcript": lines(*prompts, session=session)}
+    return {**values, **changes}
+
+
+@pytest.fixture
+def place(server):
+    """A repository's sessions address, and a client of the one who works there."""
+    name = server.repository()
+    return name, server.client(server.token(name, actor="agent-1")), f"/api/repos/{name}/sessions"
+
+
+def folder_bytes(server) -> bytes:
+    return b"".join(path.read_bytes() for path in (server.folder / "data").rglob("*") if path.is_file())
+
+
+def test_a_session_is_kept_grows_and_is_told(place, server) -> None:
+    name, client, address = place
+    kept = client.post(address, json=wish("One."))
+    assert kept.status_code == 200, kept.text
+    assert kept.json() == {"id": "s1", "line_count": 2, "serial": 1, "is_changed": True, "records": 0}
+    again = client.post(address, json=wish("One.")).json()
+    assert (again["is_changed"], again["serial"]) == (False, 1)
+    more = wish(first_line=2, transcript=lines("Two.", start=1))
+    assert client.post(address, json=more).json()["line_count"] == 4
+    assert client.post(address, json=more).json()["is_changed"] is False
+    gap = client.post(address, json={**more, "first_line": 9})
+    assert (gap.status_code, gap.json()["code"], gap.json()["line_count"]) == (409, "session_moved", 4)
+    other = client.post(address, json=wish(first_line=2, transcript=lines("Other.", start=1)))
+    assert other.status_code == 409
+    told = client.get(f"{address}/s1").json()
+    assert (told["kinds"], told["actor"], told["model"]) == (["archived"], "agent-1", "model-a")
+    assert (told["usage"]["requests"], told["usage"]["input_tokens"], told["calls"]) == (2, 20, 2)
+    assert told["paths"] == ["a.py"]
+    turns = client.get(f"{address}/s1/turns").json()
+    assert [turn["prompt"] for turn in turns["turns"]] == ["One.", "Two."]
+    transcript = client.get(f"{address}/s1/transcript")
+    assert transcript.text == lines("One.", "Two.")
+    kinds = [event["kind"] for event in client.get(f"/api/repos/{name}/events").json()["events"]]
+    assert kinds == ["created", "recorded", "recorded"]
+
+
+def test_secrets_are_gone_before_anything_is_written(place, server) -> None:
+    _, client, address = place
+    secret = "ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"
+    assert client.post(address, json=wish(f"Use {secret} please.")).status_code == 200
+    text = client.get(f"{address}/s1/transcript").text
+    assert secret not in text
+    assert "[redacted:" in text
+    turns = client.get(f"{address}/s1/turns").text
+    assert secret not in turns
+    assert client.get(f"{address}/s1").json()["redaction"]["counts"]
+
+
+def test_prompts_of_commits_are_redacted_too(place) -> None:
+    name, client, _ = place
+    secret = "ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"
+    commit = {
+        "target_branch": "main",
+        "commit_message": "m",
+        "files": [{"path": "a", "content": "a\n"}],
+        "session": "s",
+        "prompt": f"With {secret}.",
+    }
+    assert client.post(f"/api/repos/{name}/commits", json=commit).status_code == 201
+    (turn,) = client.get(f"/api/repos/{name}/sessions/s/turns").json()["turns"]
+    assert secret not in turn["prompt"]
+    assert turn["prompt"].startswith("With [redacted:")
+
+
+def test_a_read_token_sees_no_prompt_by_any_route(place, server) -> None:
+    name, client, address = place
+    commit = {
+        "target_branch": "main",
+        "commit_message": "m",
+        "files": [{"path": "a.py", "content": "a = 1\n"}],
+        "session": "s1",
+        "agent": "claude-code",
+        "prompt": SECRET_WORDS,
+    }
+    assert client.post(f"/api/repos/{name}/commits", json=commit).status_code == 201
+    assert client.post(address, json=wish(SECRET_WORDS, session="s2", parent_id="s1")).status_code == 200
+    server.settle()
+    routes = [
+        address,
+        f"{address}/s1",
+        f"{address}/s1/turns",
+        f"{address}/s2",
+        f"{address}/s2/turns",
+        f"{address}/s2/transcript",
+        f"/api/repos/{name}/why?path=a.py&line=1",
+        f"/api/repos/{name}/blame?path=a.py",
+        f"/api/repos/{name}/search?q=shed",
+        f"/api/repos/{name}/audit",
+        f"/api/repos/{name}/events",
+        f"/api/repos/{name}/export/entire",
+        f"/api/repos/{name}/export/agent-trace",
+        f"/{name}/blob/main/a.py",
+        f"/{name}/why/main/a.py?line=1",
+        f"/{name}/sessions/s1",
+        f"/{name}/sessions/s2",
+        f"/{name}",
+    ]
+    for verbs in (READ, frozenset({Verb.WRITE})):
+        reader = server.client(server.token(name, actor="bob", verbs=verbs))
+        for route in routes:
+            answer = reader.get(route)
+            assert "the shed" not in answer.text, route
+            assert answer.status_code < 500, route
+        assert reader.get(f"{address}/s2/transcript").status_code == 403
+        assert "not shown" in reader.get(f"{address}/s2/turns").json()["withheld"]
+        why = reader.get(f"/api/repos/{name}/why?path=a.py&line=1").json()
+        assert why["claims"][0]["evidence"] == "bound"
+        assert any("not shown to this token" in text for text in why["missing"])
+        assert "not shown" in reader.get(f"/{name}/blob/main/a.py").text
+    for token in (
+        server.token(name, actor="bob", verbs=WORDS),
+        server.token(name, actor="agent-1", verbs=READ),
+        server.admin,
+    ):
+        allowed = server.client(token)
+        assert SECRET_WORDS in allowed.get(f"{address}/s1/turns").text
+        assert SECRET_WORDS in allowed.get(f"{address}/s2/transcript").text
+        assert SECRET_WORDS in allowed.get(f"/api/repos/{name}/why?path=a.py&line=1").text
+
+
+def test_the_verb_of_one_repository_opens_no_other(place, server) -> None:
+    _, client, address = place
+    client.post(address, json=wish(SECRET_WORDS))
+    other = server.repository()
+    stranger = server.client(server.token(other, actor="eve", verbs=WORDS))
+    assert stranger.get(f"{address}/s1/transcript").status_code == 404
+    assert stranger.get(f"/api/repos/{other}/sessions/s1").status_code == 404
+
+
+def test_a_session_of_another_actor_is_not_touched(place, server) -> None:
+    name, client, address = place
+    client.post(address, json=wish("Mine."))
+    commit = {
+        "target_branch": "main",
+        "commit_message": "m",
+        "files": [{"path": "a", "content": "a\n"}],
+        "session": "opened",
+        "prompt": "Mine too.",
+    }
+    assert client.post(f"/api/repos/{name}/commits", json=commit).status_code == 201
+    eve = server.client(server.token(name, actor="eve"))
+    for given in (
+        wish("Hers."),
+        wish("Mine.", "Hers."),
+        wish(first_line=2, transcript=lines("Hers.", start=1)),
+        wish("Hers.", session="opened"),
+    ):
+        answer = eve.post(address, json=given)
+        assert (answer.status_code, answer.json()["code"]) == (409, "session_conflict")
+    changed = [{"path": "a", "content": "b\n"}]
+    taken = eve.post(f"/api/repos/{name}/commits", json={**commit, "session": "s1", "files": changed})
+    assert (taken.status_code, taken.json()["code"]) == (409, "session_conflict")
+    assert eve.delete(f"{address}/s1/texts").status_code == 403
+    hers = eve.post(address, json=wish("Hers.", session="child", parent_id="s1"))
+    assert hers.status_code == 200
+    assert eve.delete(f"{address}/child/texts").json() == {"erased": ["child"]}
+    assert "Mine." in client.get(f"{address}/s1/transcript").text
+    assert eve.get(f"{address}/s1/transcript").status_code == 403
+
+
+def test_what_the_operator_brought_is_taken_over_by_nobody_who_has_not_seen_it(place, server) -> None:
+    from imprint.store.sessions.keeping import GivenSession
+    from imprint.store.sessions.model import Source
+
+    name, client, address = place
+    repository_id = server.hosting.get(RepositoryName.parse(name)).record.id
+    text = lines("Theirs.").encode()
+    given = GivenSession("claude-code", text, Source("entire"), "s1")
+    server.hosting.keeper.keep(repository_id, given, "operator")
+    assert client.post(address, json=wish("A guess.")).status_code == 409
+    assert client.post(address, json=wish(first_line=2, transcript="{}\n")).status_code == 409
+    assert client.get(f"{address}/s1/transcript").status_code == 403
+    assert client.post(address, json=wish("Theirs.", "More.")).status_code == 200
+    assert client.get(f"{address}/s1").json()["actor"] == "agent-1"
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "a\nb", "\x1b[31m", "", " ", "x" * 201, "\u202eabc"])
+def test_an_id_that_cannot_be_shown_is_refused(place, name) -> None:
+    _, client, address = place
+    for given in (wish("One.", session=name), {**wish("One."), "id": "ok", "parent_id": name or " "}):
+        if given["id"] == "ok" and not name:
+            continue
+        assert client.post(address, json=given).status_code in {400, 422}
+
+
+@pytest.mark.parametrize("name", ["a/b", "../../etc/passwd", "a/turns", "é \U0001f600", "%2e%2e", "'; --"])
+def test_ids_may_hold_other_characters(place, name) -> None:
+    _, client, address = place
+    assert client.post(address, json=wish("One.", session=name)).status_code == 200
+    listed = client.get(address).json()["sessions"]
+    assert [session["id"] for session in listed] == [name]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"transcript": 5}',
+        b'{"transcript": "x", "unknown": 1}',
+        b'{"transcript": "x", "first_line": -1}',
+        b'{"transcript": "x", "id": "s", "anchors": [{"kind": "nothing", "value": "x"}]}',
+        b"[" * 100_000,
+        b'{"transcript": "\\ud800", "id": "s", "extra": ' + b'{"a":' * 2000 + b"1" + b"}" * 2000 + b"}",
+    ],
+)
+def test_a_damaged_delivery_is_refused_with_its_place(place, body) -> None:
+    _, client, address = place
+    answer = client.post(address, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in {400, 413, 422}, answer.text[:300]
+    assert "Traceback" not in answer.text
+
+
+def test_what_is_no_transcript_is_kept_and_said(place) -> None:
+    _, client, address = place
+    answer = client.post(address, json={"agent": "odd", "id": "s1", "transcript": "just text\nmore\n"})
+    assert answer.json()["line_count"] == 2
+    assert client.get(f"{address}/s1").json()["problems"]
+    assert client.get(f"{address}/s1/transcript").text == "just text\nmore\n"
+
+
+def test_two_who_grow_one_session_lose_nothing(place) -> None:
+    _, client, address = place
+    client.post(address, json=wish("0."))
+    barrier = threading.Barrier(2)
+
+    def grow(number: int) -> int:
+        barrier.wait()
+        done = 0
+        while done < 5:
+            have = client.get(f"{address}/s1").json()["line_count"]
+            text = lines(f"{number} {done}.", start=1000 * number + done)
+            status = client.post(address, json=wish(first_line=have, transcript=text)).status_code
+            assert status in {200, 409}
+            done += status == 200
+        return done
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(grow, (1, 2))) == [5, 5]
+    turns = [turn["prompt"] for turn in client.get(f"{address}/s1/turns").json()["turns"]]
+    assert sorted(turns) == sorted(["0.", *(f"{one} {two}." for one in (1, 2) for two in range(5))])
+
+
+def test_an_erased_session_is_gone_from_every_file_and_stays_closed(place, server) -> None:
+    name, client, address = place
+    commit = {
+        "target_branch": "main",
+        "commit_message": "m",
+        "files": [{"path": "a.py", "content": "a = 1\n"}],
+        "session": "s1",
+        "prompt": SECRET_WORDS,
+    }
+    client.post(f"/api/repos/{name}/commits", json=commit)
+    client.post(address, json=wish(SECRET_WORDS, session="s1"))
+    client.post(address, json=wish(SECRET_WORDS, session="sub", parent_id="s1"))
+    server.settle()
+    erased = client.delete(f"{address}/sub/texts")
+    assert sorted(erased.json()["erased"]) == ["s1", "sub"]
+    assert client.delete(f"{address}/s1/texts").status_code == 200
+    server.settle()
+    for session in ("s1", "sub"):
+        assert client.get(f"{address}/{session}/transcript").status_code == 410
+        assert client.get(f"{address}/{session}").json()["erased_at_ms"]
+        assert SECRET_WORDS not in client.get(f"{address}/{session}/turns").text
+        assert client.post(address, json=wish("More.", session=session)).status_code == 410
+    late = {**commit, "files": [{"path": "a.py", "content": "a = 2\n"}]}
+    assert client.post(f"/api/repos/{name}/commits", json=late).json()["code"] == "transcript_erased"
+    why = client.get(f"/api/repos/{name}/why?path=a.py&line=1").json()
+    assert (why["claims"][0]["evidence"], why["claims"][0]["prompt"]) == ("bound", None)
+    everything = folder_bytes(server)
+    assert SECRET_WORDS.encode() not in everything
+    assert b"colour nobody" not in everything
+    kinds = [event["kind"] for event in client.get(f"/api/repos/{name}/events").json()["events"]]
+    assert kinds.count("erased") == 2
+
+
+def test_sessions_come_in_pages(place) -> None:
+    _, client, address = place
+    for number in range(5):
+        client.post(address, json=wish("One.", session=f"s{number}"))
+    seen, cursor = [], "0"
+    while cursor is not None:
+        page = client.get(address, params={"limit": 2, "cursor": cursor}).json()
+        seen += [session["id"] for session in page["sessions"]]
+        cursor = page["next_cursor"]
+    assert sorted(seen) == [f"s{number}" for number in range(5)]
