@@ -125,19 +125,21 @@ class Teller:
 class BlameShelf:
     """Files blamed lately, so that coming back to one is quick. Safe to share between threads.
 
-    A file is kept under the position of the ledger, so that what the ledger learns is seen at once; prompts
+    A file is kept under the state of the claims, so that what they learn is seen at once; prompts
     are not kept, so that an erased one is gone at once. At most `lines_max` lines are kept in all.
     """
 
     def __init__(self, lines_max: int = 200_000) -> None:
         self._lines_max = lines_max
         self._lock = threading.Lock()
-        self._files: OrderedDict[tuple[str, int, ObjectId, bytes], list[BlameLine]] = OrderedDict()
+        self._files: OrderedDict[tuple[str, tuple[int, ...], ObjectId, bytes], list[BlameLine]] = (
+            OrderedDict()
+        )
         self._count = 0
 
     def blame(self, view: RepositoryView, known: Origins, commit: ObjectId, path: bytes) -> list[BlameLine]:
         """The lines of a file with their origins; errors as in `explain.blame`."""
-        key = (view.id, known.ledger.position(view.id), commit, path)
+        key = (view.id, known.state(view.id), commit, path)
         with self._lock:
             if key in self._files:
                 self._files.move_to_end(key)

@@ -184,6 +184,7 @@ def _describe_hit(access: Access, hit: Hit, revision: str, query: str) -> dict[s
         "path": quote_path(hit.path),
         "snippet": snippet,
         "address": place_address(access.name, "blob", revision, hit.path) + f"#L{snippet.line}",
+        "why": place_address(access.name, "why", revision, hit.path) + f"?line={snippet.line}",
     }
 
 

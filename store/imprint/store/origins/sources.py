@@ -102,6 +102,11 @@ class Origins:
         """Only what a ledger claims; closing it stays with the caller."""
         return cls(ledger, ledger)
 
+    def state(self, repository_id: str) -> tuple[int, ...]:
+        """What moves whenever the claims about a repository's commits may have changed."""
+        followed = (self.ledger, self.intake, self.observations, self.links)
+        return tuple(source.position(repository_id) for source in followed if source is not None)
+
     def list_followers(self, hosting: Hosting, stopping: Callable[[], bool]) -> list[Follower]:
         """What keeps this up to date with the events of hosted repositories, in the order to run them in."""
         followers: list[Follower] = [
