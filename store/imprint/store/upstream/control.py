@@ -23,7 +23,7 @@ from imprint.store.mirror.model import (
     verify_patterns,
 )
 from imprint.store.mirror.ports import MirrorExists, MirrorMissing
-from imprint.store.upstream.places import parse_place
+from imprint.store.upstream.places import is_loopback, parse_place
 from imprint.store.upstream.secrets import seal, verify_file
 from imprint.store.upstream.sync import look_at, remove_workshop
 
@@ -115,7 +115,7 @@ def _draft(hosting: Hosting, wish: MirrorWish) -> Mirror:
         raise BadInput("a mirror has one credential at most")
     if wish.ssh_key is not None and place.scheme != "ssh":
         raise BadInput("an SSH key is for a URL of the scheme ssh")
-    if place.scheme == "http" and wish.ssh_key is None and any(each is not None for each in given):
+    if place.scheme == "http" and not is_loopback(place) and any(each is not None for each in given):
         raise BadInput("a secret is not sent over http", hint="use https")
     return Mirror(
         "",

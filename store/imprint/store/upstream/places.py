@@ -23,7 +23,9 @@ from urllib.parse import urlsplit
 
 from imprint.store.errors import BadInput, Denied
 
-_SHORT: Final = re.compile(r"(?P<user>[A-Za-z0-9._-]+)@(?P<host>[A-Za-z0-9.-]+):(?P<path>[^:/-][^:]*|/.+)\Z")
+_SHORT: Final = re.compile(
+    r"(?P<user>[A-Za-z0-9_][A-Za-z0-9._-]*)@(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*):(?P<path>[^:/-][^:]*|/.+)\Z"
+)
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\Z")
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\Z")
 _PORTS: Final = {"https": 443, "http": 80, "ssh": 22}
@@ -106,6 +108,12 @@ def pin(place: Place) -> str:
             hint="whoever operates the data folder may add it there, with --data",
         )
     return str(addresses[0])
+
+
+def is_loopback(place: Place) -> bool:
+    """Whether a place is on this machine by its very name, so that nobody is on the way to it."""
+    address = _parse_address(place.host)
+    return place.host == "localhost" or (address is not None and address.is_loopback)
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
