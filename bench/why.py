@@ -14,8 +14,9 @@ checkpoints; those with a transcript that is absent from the repository are coun
               of the week that began a day after the commit: they cannot have written them
     precision 1 - (control + later) / tied, as shares of all lines
 
-`--rewrites` measures twice more: each merge into `--head` made again as `git merge --squash` makes it, its
-sessions found by what the merged commits say; and its commits after `git rebase` onto the other parent.
+`--rewrites` measures more: each merge into `--head` made again as `git merge --squash` makes it, without any
+trailer, tied by the sessions of the commits that it merged and, apart, by the product's links; and the merged
+commits after `git rebase` onto the other parent, by what their messages still say.
 `--misses` says why the others were not tied.
 """
 
@@ -37,6 +38,7 @@ from typing import TYPE_CHECKING
 from imprint.store.agents.known import find_format
 from imprint.store.agents.model import EditKind
 from imprint.store.clone import Clone
+from imprint.store.evidence.ports import ClaimSource
 from imprint.store.formats.entire import (
     Layout,
     count_lines,
@@ -47,9 +49,14 @@ from imprint.store.formats.entire import (
     split_path,
 )
 from imprint.store.history.reading import iter_commits, iter_objects, list_commits
+from imprint.store.links.claims import LinkedClaims
+from imprint.store.links.intake import Arrival, Intake
+from imprint.store.links.refusals import NoRefusals
+from imprint.store.links.store import LinkStore
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.observe.candidates import LATE_MS, NEARBY_MS, Edits, Finder, Tied, read_anchors
 from imprint.store.observe.changes import iter_added_files
+from imprint.store.observe.claims import observed_claims
 from imprint.store.observe.match import Candidate, Tier, match_lines
 from imprint.store.sessions.memory import MemoryArchive
 from imprint.store.sessions.model import (
@@ -63,9 +70,10 @@ from imprint.store.sessions.model import (
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from imprint.store.agents.model import ParsedSession
+    from imprint.store.evidence.claims import Claim
     from imprint.store.objects.ports import Commit
     from imprint.store.observe.match import AddedFile, LineMatch
     from imprint.store.view import RepositoryView
@@ -273,12 +281,12 @@ class Bench:
         self.ordered = sorted(self.sessions, key=lambda each: self._of(each).lines)
         self.places = {session.id: at for at, session in enumerate(self.ordered)}
 
-    def _load(self, _id: str, session: ArchivedSession):  # noqa: ANN202
+    def _load(self, _id: str, session: ArchivedSession):
         from imprint.store.observe.payloads import collect_edits
 
         return collect_edits(self.shelf.parsed[session.id], session.id)
 
-    def _of(self, session: ArchivedSession):  # noqa: ANN202
+    def _of(self, session: ArchivedSession):
         edits = self.edits.of(self.view.id, session)
         assert edits is not None
         return edits
@@ -411,25 +419,76 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+class Told(ClaimSource):
+    """The observed claims of the commits that were measured."""
+
+    def __init__(self, claims: dict[ObjectId, list[Claim]]) -> None:
+        self._claims = claims
+
+    def claims_of(self, repository_id: str, commits: Iterable[ObjectId]) -> dict[ObjectId, list[Claim]]:
+        return {commit: self._claims[commit] for commit in commits if commit in self._claims}
+
+    def all_claims(self, repository_id: str) -> dict[ObjectId, list[Claim]]:
+        return self._claims
+
+
 def measure_squashes(bench: Bench, folder: Path, merges: Sequence[Commit], backed: set[ObjectId]) -> dict:  # type: ignore[type-arg]
-    """Each merge as one commit without trailers, matched with the sessions of the commits that it merged."""
-    tally = Tally()
-    squashes: dict[ObjectId, list[Commit]] = {}
-    for merge in merges:
+    """Each merge as one commit without trailers: by the sessions of what it merged, and by links."""
+    direct, before = Tally(), Tally()
+    squashes: dict[ObjectId, Commit] = {}
+    members_of: dict[ObjectId, list[Commit]] = {}
+    for merge in reversed(merges):
         members = list_commits(bench.view, [merge.parents[1]], [merge.parents[0]])
         if members and set(members) <= backed:
-            made = git(folder, "commit-tree", merge.tree, "-p", merge.parents[0], "-m", "squash")
-            squashes[ObjectId(made)] = list(iter_commits(bench.view, members))
+            made = ObjectId(git(folder, "commit-tree", merge.tree, "-p", merge.parents[0], "-m", "squash"))
+            squashes[made] = merge
+            members_of[made] = list(iter_commits(bench.view, members))
+    claims: dict[ObjectId, list[Claim]] = {}
+    for commit, files in iter_added_files(bench.view, [it for part in members_of.values() for it in part]):
+        tied = bench.tie(commit, files)
+        matches = [match_lines(file, tied.candidates) for _, file in files]
+        before.add(files, matches)
+        paths = [(path, of_file) for (path, _), of_file in zip(files, matches, strict=True)]
+        claims[commit.id] = observed_claims(commit.id, paths, tied.sessions, {})
+    carried = carry(bench, folder, squashes, claims)
+    lines = linked = 0
     for commit, files in iter_added_files(bench.view, list(iter_commits(bench.view, list(squashes)))):
         candidates: dict[str, Candidate] = {}
-        for member in squashes[commit.id]:
+        for member in members_of[commit.id]:
             for each in bench.finder.find(member, ()).candidates:
                 known = candidates.get(each.edits.session)
                 part = each.part if known is None else join(known.part, each.part)
                 until_ms = max(each.until_ms or 0, (known.until_ms or 0) if known else 0)
                 candidates[each.edits.session] = Candidate(each.edits, each.tier, part, None, until_ms)
-        tally.add(files, [match_lines(file, list(candidates.values())) for _, file in files])
-    return tally.to_json()
+        direct.add(files, [match_lines(file, list(candidates.values())) for _, file in files])
+        turns = [claim for claim in carried.get(commit.id, ()) if claim.turn is not None]
+        for path, file in files:
+            for start, end in file.added:
+                lines += end - start + 1
+                linked += sum(any(it.covers(path, at) for it in turns) for at in range(start, end + 1))
+    return {
+        "merged commits": before.to_json(),
+        "by their sessions": direct.to_json(),
+        "by links": {"lines": lines, "tied": round(linked / max(lines, 1), 4)},
+    }
+
+
+def carry(
+    bench: Bench, folder: Path, squashes: dict[ObjectId, Commit], claims: dict[ObjectId, list[Claim]]
+) -> dict[ObjectId, list[Claim]]:
+    """What links carry to the squashes: branches arrive one after the other, each before its squash."""
+    store = LinkStore.open(folder.parent / "links.db")
+    intake = Intake(bench.view, store, lambda: None)
+    seen: set[ObjectId] = set()
+    for number, (squash, merge) in enumerate(squashes.items()):
+        base, head = merge.parents
+        new = [it for it in list_commits(bench.view, [base, head]) if it not in seen][::-1]
+        seen.update(new)
+        intake.take_in(Arrival(new, [head], base, 2 * number, number))
+        intake.take_in(Arrival([squash], [squash], squash, 2 * number + 1, number))
+    found = LinkedClaims(Told(claims), store, NoRefusals()).claims_of(bench.view.id, squashes)
+    store.close()
+    return found
 
 
 def join(first: tuple[int, int] | None, second: tuple[int, int] | None) -> tuple[int, int] | None:
@@ -438,7 +497,8 @@ def join(first: tuple[int, int] | None, second: tuple[int, int] | None) -> tuple
 
 def measure_rebases(bench: Bench, folder: Path, merges: Sequence[Commit], backed: set[ObjectId]) -> dict:  # type: ignore[type-arg]
     """The commits of each merge after a rebase onto the other parent: conflicts are left out."""
-    tally, conflicts = Tally(), 0
+    tally, before, conflicts = Tally(), Tally(), 0
+    merged: list[ObjectId] = []
     tree = folder.parent / "tree"
     git(folder, "worktree", "add", "--detach", str(tree), merges[0].id if merges else "HEAD")
     made: list[ObjectId] = []
@@ -454,10 +514,18 @@ def measure_rebases(bench: Bench, folder: Path, merges: Sequence[Commit], backed
             git(tree, "rebase", "--abort")
             continue
         made += list_commits(bench.view, [ObjectId(git(tree, "rev-parse", "HEAD"))], [merge.parents[0]])
+        merged += members
+    for commit, files in iter_added_files(bench.view, list(iter_commits(bench.view, merged))):
+        tied = bench.finder.find(commit, ())
+        before.add(files, [match_lines(file, tied.candidates) for _, file in files])
     for commit, files in iter_added_files(bench.view, list(iter_commits(bench.view, made))):
         tied = bench.finder.find(commit, ())
         tally.add(files, [match_lines(file, tied.candidates) for _, file in files])
-    return tally.to_json() | {"branches with conflicts, left out": conflicts}
+    return {
+        "before": before.to_json(),
+        "after": tally.to_json(),
+        "branches with conflicts, left out": conflicts,
+    }
 
 
 # -- the whole ------------------------------------------------------------------------------------------
@@ -481,7 +549,7 @@ def main() -> int:
             report = run(clone.view, folder, options, seeds)
         report["seconds"] = round(time.monotonic() - started, 1)
     text = json.dumps(report, indent=2)
-    print(text)  # noqa: T201
+    print(text)
     if options.json:
         options.json.write_text(text + "\n")
     return 0
@@ -511,7 +579,7 @@ def run(view: RepositoryView, folder: Path, options: argparse.Namespace, seeds: 
     if options.misses:
         report["misses"] = dict(misses.most_common())
     if options.rewrites:
-        merges = [commit for commit in commits if len(commit.parents) == 2]  # noqa: PLR2004
+        merges = [commit for commit in commits if len(commit.parents) == 2]
         ids = {commit.id for commit in backed}
         report["squash"] = measure_squashes(bench, folder, merges, ids)
         report["rebase"] = measure_rebases(bench, folder, merges, ids)
