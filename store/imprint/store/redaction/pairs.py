@@ -90,9 +90,12 @@ _PREFIX = re.compile(r"[\w.\-]*\Z")
 _WORD = re.compile(r"[A-Za-z_$][\w$]*(?:[.\-:/][A-Za-z_$][\w$]*)*[!?*]?\Z")
 _VERSION = re.compile(r"[~^>=<v]{0,3}\d{1,5}(?:\.\d{1,5})+(?:[.\-+][\w.]{1,20})?\Z")
 _LETTERS = re.compile(r"[A-Za-z_.\- ]+\Z")
+_STAND_INS: Final = ("example", "placeholder", "changeme", "change_me", "dummy", "redacted", "your_", "your-")
+"""Words in what stands where a secret would be; in one case, for chance may spell them in mixed ones."""
 _PLACEHOLDER = re.compile(
-    r"(?i)\A(?:[\$%<{\[@*#(]|\.\.\.|x{3,}|process\.env|os\.|env\.|config\.|self\.|this\.|https?:|file:|/|\./|~/)"
-    r"|example|placeholder|changeme|change_me|your[_\- ]|dummy|redacted|\*{3,}|\.\.\.|<[\w\- ]+>|\$\{|\{\{|…"
+    r"(?i:\A(?:[\$%<{\[@*#(]|\.\.\.|x{3,}\Z|process\.env|os\.|env\.|config\.|self\.|this\.|https?:|file:|/|\./|~/))"
+    r"|\*{3,}|\.\.\.|<[\w\- ]+>|\$\{|\{\{|…|[Yy]our |"
+    + "|".join(spelt for word in _STAND_INS for spelt in (word, word.capitalize(), word.upper()))
 )
 _HARMLESS = re.compile(
     r"(?i)(?:next|page|continuation|sync|cursor|csrf|xsrf|max|min|num|total|input|output|cached?|prompt|completion|"
@@ -226,7 +229,7 @@ def find_cookies(line: str, at: int, end: int) -> Iterator[Span]:
         value = crumb["value"]
         digits = any(c.isdigit() for c in value)
         random = len(value) >= BARE_MIN and entropy(value) >= COOKIE_ENTROPY
-        if digits and (random or _SESSION.search(crumb["name"])):
+        if _is_random_letters(value) or (digits and (random or _SESSION.search(crumb["name"]))):
             yield Span(crumb.start("value"), crumb.end("value"), "cookie")
 
 
@@ -246,7 +249,7 @@ def find_near(line: str, at: int, begin: int, end: int) -> Span | None:
         return None
     value = found["value"]
     classes = (str.islower, str.isupper, str.isdigit)
-    if not all(any(kind(c) for c in value) for kind in classes):
+    if not all(any(kind(c) for c in value) for kind in classes) and not _is_random_letters(value):
         return None
     if _HEX.match(value) or _UUID.match(value) or _IDENTIFIER.match(value) or value.count("/") > 1:
         return None
