@@ -1,4 +1,4 @@
-"""Mirrors over REST and by a server itself: another server, and stock git's own, as the place they come from."""
+"""Mirrors over REST and by a server itself: from another server, and from stock git's own."""
 
 import base64
 import os

@@ -34,8 +34,10 @@ def test_places_over_the_network(text, scheme, host, port):
     [
         "file:///etc", "ext::sh -c x", "git://example.com/a", "ftp://example.com/a", "/srv/a", "a/b", "",
         "https://user:secret@example.com/a", "https://token@example.com/a", "ssh://u:p@example.com/a",
-        "ssh://-oProxyCommand=x/a", "ssh://-o@example.com/a", "-x@example.com:a", "https:///a", "https://ex ample/a",
-        "u@example.com:-a", "https://example.com:99999/a", "https://example.com/a\nb", "https://" + "a" * 3000,
+        "ssh://-oProxyCommand=x/a", "ssh://-o@example.com/a", "-x@example.com:a", "https:///a",
+        "https://ex ample/a",
+        "u@example.com:-a", "https://example.com:99999/a", "https://example.com/a\nb",
+        "https://" + "a" * 3000,
     ],
 )  # fmt: skip
 def test_what_is_no_place_over_the_network_is_refused_without_showing_a_secret(text):
@@ -52,7 +54,8 @@ def test_a_path_is_a_place_only_for_the_operator(tmp_path):
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "10.1.2.3", "169.254.169.254", "192.168.0.1", "[::1]", "[::ffff:10.0.0.1]", "[fd00::1]", "0.0.0.0"],
+    ["127.0.0.1", "10.1.2.3", "169.254.169.254", "192.168.0.1", "[::1]", "[::ffff:10.0.0.1]", "[fd00::1]",
+     "0.0.0.0"],
 )  # fmt: skip
 def test_addresses_that_are_not_public_are_refused(host):
     with pytest.raises(Denied, match="not at a public address"):
