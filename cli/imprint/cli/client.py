@@ -14,7 +14,7 @@ import os
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
-    from imprint.cli.ports import Document, SearchWish, TokenWish
+    from imprint.cli.ports import AuditWish, Document, SearchWish, TokenWish
     from imprint.cli.sessions.ports import RecordedSessions
 
 _CONNECT_SECONDS: Final = 10.0
@@ -236,6 +236,11 @@ def _render_faults(problem: Document) -> str:
     return f"{_OPTIONS.get(where, where)}: {fault.get('what')}"
 
 
+def _audit_parameters(wish: AuditWish, ref: str) -> dict[str, Any]:
+    symbols = "true" if wish.symbols else None
+    return {"ref": ref, "since": wish.since, "until": wish.until, "path": wish.path, "symbols": symbols}
+
+
 def _without_none(document: Document) -> Document:
     return {name: value for name, value in document.items() if value is not None}
 
@@ -371,9 +376,14 @@ class ServerReading:
         """Where the definitions of a name came from."""
         return _of_some_commit(self._client.get(f"{self._path}/why", symbol=name, ref=ref))
 
-    def audit(self, ref: str) -> Document:
+    def audit(self, wish: AuditWish, ref: str) -> Document:
         """Coverage of everything reachable."""
-        return self._client.get(f"{self._path}/audit", ref=ref)
+        return self._client.get(f"{self._path}/audit", **_audit_parameters(wish, ref))
+
+    def audit_report(self, wish: AuditWish, ref: str) -> bytes:
+        """The same as one HTML page."""
+        asked = urlencode(_without_none(_audit_parameters(wish, ref) | {"format": "html"}))
+        return b"".join(self._client.pieces(f"{self._path}/audit?{asked}"))
 
     def export(self, name: str, ref: str) -> Iterator[Document]:
         """What is known of a history, in a format's documents."""

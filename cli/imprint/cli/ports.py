@@ -23,6 +23,22 @@ Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class AuditWish:
+    """What of a history is audited.
+
+    Attributes:
+        since, until: dates as people write them; None for all.
+        path: a file or folder, as `quote_path` writes it; None for all.
+        symbols: whether lines are counted by symbol too.
+    """
+
+    since: str | None = None
+    until: str | None = None
+    path: str | None = None
+    symbols: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TokenWish:
     """A token to be made.
 
@@ -149,8 +165,12 @@ class Reading(Protocol):
         """`{"commit", "behind", "symbol", "places": [...]}`."""
         ...
 
-    def audit(self, ref: str) -> Document:
+    def audit(self, wish: AuditWish, ref: str) -> Document:
         """`{"commits": {...}, "lines": {...}, "months": [...], "agents": [...], "unrecorded": [...]}`."""
+        ...
+
+    def audit_report(self, wish: AuditWish, ref: str) -> bytes:
+        """The same as one HTML page."""
         ...
 
     def export(self, name: str, ref: str) -> Iterator[Document]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 from imprint.cli.output import counted
@@ -11,15 +12,18 @@ from imprint.store.view import resolve_commit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from imprint.cli.output import Output
-    from imprint.cli.ports import Document, SearchWish
+    from imprint.cli.ports import AuditWish, Document, SearchWish
     from imprint.cli.sessions.ports import RecordedSessions
     from imprint.semantic.library import Library
     from imprint.semantic.search.answer import IndexStatus
     from imprint.store.links.judging import Judge
     from imprint.store.links.refusals import Refusals
+    from imprint.store.origins.audit import Coverage
     from imprint.store.origins.sources import Origins
+    from imprint.store.origins.tally import Locate
     from imprint.store.sessions.keeping import Keeper
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
@@ -150,14 +154,34 @@ class LocalReading:
         origins = self._places.origins(resolve_commit(self._view, ref))
         return why_symbol(library, self._view, origins, name, ref, self._places.prompt)
 
-    def audit(self, ref: str) -> Document:
+    def audit(self, wish: AuditWish, ref: str) -> Document:
         """Coverage of everything reachable."""
-        from imprint.store.origins.audit import audit
+        return self._audit(wish, ref).to_json()
 
+    def audit_report(self, wish: AuditWish, ref: str) -> bytes:
+        """The same as one HTML page."""
+        from importlib.metadata import version
+
+        from imprint.store.clock import SystemClock
+        from imprint.store.origins.report import Cover, render_report
+
+        cover = Cover(self._view.name, ref, SystemClock().now_ms(), f"Imprint {version('imprint')}")
+        return render_report(self._audit(wish, ref), cover).encode()
+
+    def _audit(self, wish: AuditWish, ref: str) -> Coverage:
+        from imprint.store.origins.audit import Scope, audit
+
+        scope = Scope.read(wish.since, wish.until, wish.path)
         commit = resolve_commit(self._view, ref)
         origins = self._places.origins(commit)
-        with self._output.progress("tracing lines") as report:
-            return audit(self._view, origins, commit, report).to_json()
+        archive = self._places.keeper().archive
+        symbols: AbstractContextManager[Locate | None] = nullcontext()
+        if wish.symbols:
+            from imprint.semantic.auditing import locating_symbols
+
+            symbols = locating_symbols(self._view, commit)
+        with symbols as locate, self._output.progress("tracing lines") as report:
+            return audit(self._view, origins, commit, report, scope=scope, archive=archive, locate=locate)
 
     def export(self, name: str, ref: str) -> Iterator[Document]:
         """What is known of a history, in a format's documents."""

@@ -252,6 +252,7 @@ class AgentDocument(_Document):
     commits: int
     lines: int
     evidence: dict[str, int]
+    line_evidence: dict[str, int]
     models: list[str]
 
 
@@ -265,6 +266,64 @@ class UnrecordedDocument(_Document):
     at_ms: int
 
 
+class FolderDocument(_Document):
+    """The text lines of a folder, with those of the folders in it; the root's path is empty."""
+
+    path: str
+    lines: CountsDocument
+
+
+class FindingDocument(_Document):
+    """Something that does not fit, of a commit or of a record."""
+
+    kind: str
+    commit: str | None
+    record: str | None
+    detail: str
+
+
+class FindingKindDocument(_Document):
+    """How often something does not fit."""
+
+    kind: str
+    text: str
+    count: int
+
+
+class FindingsDocument(_Document):
+    """What an auditor should look at; `kinds` add up to `total`."""
+
+    total: int
+    kinds: list[FindingKindDocument]
+    list: list[FindingDocument]
+
+
+class CostDocument(_Document):
+    """What was taken: tokens, and money where transcripts state it; `unpriced` requests have no price."""
+
+    name: str
+    sessions: int
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    usd: float | None
+    unpriced: int
+
+
+class CostsDocument(_Document):
+    """What sessions took; each list adds up to `total`."""
+
+    total: CostDocument
+    undated: int
+    agents: list[CostDocument]
+    models: list[CostDocument]
+    actors: list[CostDocument]
+    sessions: list[CostDocument]
+    months: list[CostDocument]
+
+
 class AuditDocument(_Document):
     """How much is known of a commit's history and of the lines of its files."""
 
@@ -275,4 +334,7 @@ class AuditDocument(_Document):
     lines: CountsDocument
     months: list[MonthDocument]
     agents: list[AgentDocument]
+    folders: list[FolderDocument]
     unrecorded: list[UnrecordedDocument]
+    findings: FindingsDocument
+    costs: CostsDocument | None

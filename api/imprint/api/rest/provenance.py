@@ -1,9 +1,12 @@
 """Where lines come from: blame, why, audit. What claims origins answers; what it does not know is said."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from importlib.metadata import version
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import HTMLResponse
 
 from imprint.api.rest.access import Reader, Ref, TreePath
 from imprint.api.rest.documents import (
@@ -13,15 +16,22 @@ from imprint.api.rest.documents import (
     WhyLinesDocument,
     WhySymbolDocument,
 )
+from imprint.semantic.auditing import locating_symbols
 from imprint.semantic.why import why_symbol
 from imprint.store.errors import BadInput
-from imprint.store.origins.audit import audit
+from imprint.store.origins.audit import Scope, audit
 from imprint.store.origins.explain import blame, why, why_lines
 from imprint.store.origins.render import blame_json, explanation_json, explanations_json
+from imprint.store.origins.report import Cover, render_report
 from imprint.store.paths import unquote_path
 from imprint.store.view import resolve_commit
 
 router: Final = APIRouter(prefix="/api/repos/{owner}/{repo}", tags=["provenance"])
+_REPORT_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 _Line = Annotated[int | None, Query(ge=1, description="counts from 1")]
 
 
@@ -96,8 +106,53 @@ def why_lines_or_symbol(
     return explanations_json(commit, asked.path, asked.lines, list(map(access.say_hidden, parts)))
 
 
-@router.get("/audit", responses={200: {"model": AuditDocument}})
-def audit_commit(access: Reader, ref: Ref = "HEAD") -> dict[str, Any]:
-    """How much is known: every commit and every text line in exactly one class of evidence."""
-    view = access.view
-    return audit(view, access.services.origins, resolve_commit(view, ref)).to_json()
+def read_scope(
+    since: Annotated[
+        str | None, Query(max_length=64, description="only commits authored then or later: `2026-01-31`")
+    ] = None,
+    until: Annotated[
+        str | None, Query(max_length=64, description="only commits authored before; a date includes that day")
+    ] = None,
+    path: Annotated[
+        str | None, Query(max_length=20_000, description="only this file, or files in this folder")
+    ] = None,
+) -> Scope:
+    """What of a history is audited.
+
+    Raises:
+        BadInput: a date is none, or the range is empty.
+    """
+    return Scope.read(since, until, path)
+
+
+@router.get(
+    "/audit",
+    response_model=None,
+    responses={200: {"model": AuditDocument, "content": {"text/html": {"schema": {"type": "string"}}}}},
+)
+def audit_commit(
+    access: Reader,
+    scope: Annotated[Scope, Depends(read_scope)],
+    ref: Ref = "HEAD",
+    *,
+    symbols: Annotated[bool, Query(description="count lines by symbol too; needs `path`")] = False,
+    form: Annotated[
+        Literal["json", "html"], Query(alias="format", description="`html` is one page to hand on")
+    ] = "json",
+) -> dict[str, Any] | Response:
+    """How much is known: every commit and line in exactly one class of evidence; and what does not fit.
+
+    Costs are of all sessions in the repository's archive, of the dates asked for.
+    """
+    if symbols and not scope.path:
+        raise BadInput("to count symbols, name a file or folder", hint="for example ?symbols=true&path=src")
+    view, services = access.view, access.services
+    commit = resolve_commit(view, ref)
+    archive = services.hosting.archive
+    locating = locating_symbols(view, commit) if symbols else nullcontext()
+    with locating as locate:
+        coverage = audit(view, services.origins, commit, scope=scope, archive=archive, locate=locate)
+    if form == "json":
+        return coverage.to_json()
+    cover = Cover(view.name, ref, services.hosting.clock.now_ms(), f"Imprint {version('imprint')}")
+    return HTMLResponse(render_report(coverage, cover), headers=_REPORT_HEADERS)

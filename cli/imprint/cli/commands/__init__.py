@@ -6,6 +6,7 @@ import typer
 
 from imprint.cli.commands import (
     actor,
+    audit,
     doctor,
     export,
     hooks,
@@ -70,7 +71,7 @@ app.command()(search.search)
 app.command()(search.symbol)
 app.command()(provenance.blame)
 app.command()(provenance.why)
-app.command()(provenance.audit)
+app.command()(audit.audit)
 app.command()(export.export)
 app.command()(verify.verify)
 repo.app.command()(upkeep.maintain)

@@ -1,4 +1,4 @@
-"""`imprint blame`, `why` and `audit`: where lines come from, and how much of it is known."""
+"""`imprint blame` and `why`: where lines come from."""
 
 import re
 from dataclasses import dataclass
@@ -13,12 +13,8 @@ from imprint.cli.ports import Document
 
 CLASSES: Final = ("bound", "observed", "declared", "inferred", "unknown")
 """The evidence classes, best first."""
-_COUNT_COLUMNS: Final = " ".join(("total", *CLASSES))
 _SHORT_ID: Final = 10
 _LINE_COLUMN: Final = 3
-_SHOWN_MONTHS: Final = 12
-_SHOWN_COMMITS: Final = 20
-"""Unrecorded commits that people see; the JSON has all."""
 
 
 @reads
@@ -184,58 +180,3 @@ def _show_claim(output: Output, claim: Document) -> None:
 
 def _score(told: Document) -> str:
     return "" if told.get("score") is None else f", score {told['score']:.2f}"
-
-
-@reads
-def audit(call: Call) -> None:
-    """Count every commit and every line by how well its origin is known."""
-    with call.reading() as place:
-        answer = place.audit(call.ref)
-    if call.as_json:
-        call.output.document(answer)
-        return
-    output = call.output
-    rows = [[what, *_counts(answer[what])] for what in ("commits", "lines")]
-    output.table(["", "total", *CLASSES], rows, numbers=_COUNT_COLUMNS)
-    if answer["agents"]:
-        output.line()
-        agents = [
-            [one["agent"], one["commits"], one["lines"], ", ".join(one["models"]) or None]
-            for one in answer["agents"]
-        ]
-        output.table(["agent", "commits", "lines", "models"], agents, numbers="commits lines")
-    if answer.get("actors"):  # people and bots that claims name: with the agents, all that is known
-        output.line()
-        actors = [[one["actor"], one["commits"], one["lines"]] for one in answer["actors"]]
-        output.table(["without an agent", "commits", "lines"], actors, numbers="commits lines")
-    months = answer["months"]
-    if months:
-        output.line()
-        rows = [[one["month"], *_counts(one["commits"])] for one in months[-_SHOWN_MONTHS:]]
-        output.table(["commits of", "total", *CLASSES], rows, numbers=_COUNT_COLUMNS)
-        if len(months) > _SHOWN_MONTHS:
-            output.line(f"and {counted(len(months) - _SHOWN_MONTHS, 'month')} before; --json has all")
-    _show_unrecorded(output, answer["unrecorded"])
-    for problem in answer["problems"]:
-        output.note(str(problem))
-
-
-def _counts(counts: Document) -> list[str]:
-    total = counts["total"]
-    return [str(total), *(_share(counts[name], total) for name in CLASSES)]
-
-
-def _share(count: int, total: int) -> str:
-    return f"{count} ({100 * count / total:.1f} %)" if count and total else str(count)
-
-
-def _show_unrecorded(output: Output, commits: list[Document]) -> None:
-    if not commits:
-        return
-    output.line()
-    verbs = ("declares", "has") if len(commits) == 1 else ("declare", "have")
-    output.line(f"{counted(len(commits), 'commit')} {verbs[0]} an agent and {verbs[1]} no record:")
-    rows = [[one["commit"][:_SHORT_ID], one["agent"], one["subject"]] for one in commits[:_SHOWN_COMMITS]]
-    output.table(["commit", "agent", "subject"], rows)
-    if len(commits) > _SHOWN_COMMITS:
-        output.line(f"and {len(commits) - _SHOWN_COMMITS} more; --json names them all")

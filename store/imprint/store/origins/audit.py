@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Self
 
 from imprint.store.errors import BadInput
 from imprint.store.evidence.claims import Evidence
@@ -25,7 +26,7 @@ from imprint.store.origins.costs import Costs, sum_costs
 from imprint.store.origins.findings import Finding, FindingKind, Inspector, Unrecorded
 from imprint.store.origins.tally import Place, Share, Tally
 from imprint.store.origins.tree_lines import iter_file_spans
-from imprint.store.paths import quote_path
+from imprint.store.paths import quote_path, unquote_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from imprint.store.view import RepositoryView
 
     Json = dict[str, object]
+
+_DATE_LENGTH: Final = len("2026-01-31")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,24 @@ class Scope:
     since_ms: int | None = None
     until_ms: int | None = None
     path: bytes = b""
+
+    @classmethod
+    def read(cls, since: str | None = None, until: str | None = None, path: str | None = None) -> Self:
+        """A scope as people write it.
+
+        Args:
+            since: `2026-01-31`, `2026-01-31T12:00` or with a zone; without one, UTC.
+            until: likewise; a date alone includes that day.
+            path: as `quote_path` writes it.
+
+        Raises:
+            BadInput: a date is none, or the range is empty.
+        """
+        return cls(
+            None if since is None else _read_moment(since, "since"),
+            None if until is None else _read_moment(until, "until", whole_day=True),
+            unquote_path(path) if path else b"",
+        )
 
     def __post_init__(self) -> None:
         if self.since_ms is not None and self.until_ms is not None and self.since_ms >= self.until_ms:
@@ -145,6 +166,20 @@ class Coverage:
                 {"commit": commit, "line": line, "problem": text} for commit, line, text in self.problems
             ],
         }
+
+
+def _read_moment(text: str, name: str, *, whole_day: bool = False) -> int:
+    try:
+        moment = datetime.fromisoformat(text[:64])
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        if whole_day and len(text) == _DATE_LENGTH:
+            moment += timedelta(days=1)
+        return round(moment.timestamp() * 1000)
+    except (ValueError, OverflowError) as error:
+        raise BadInput(
+            f"{text[:64]!r} is no date for {name!r}", hint="write 2026-01-31 or 2026-01-31T12:00Z"
+        ) from error
 
 
 def _classes_json(counts: Mapping[Evidence, int]) -> Json:
