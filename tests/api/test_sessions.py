@@ -146,8 +146,8 @@ def test_a_read_token_sees_no_prompt_by_any_route(place, server) -> None:
         f"/api/repos/{name}/export/agent-trace",
         f"/{name}/blob/main/a.py",
         f"/{name}/why/main/a.py?line=1",
-        f"/{name}/sessions/s1",
-        f"/{name}/sessions/s2",
+        f"/{name}/session/s1",
+        f"/{name}/session/s2",
         f"/{name}",
     ]
     for verbs in (READ, frozenset({Verb.WRITE})):
@@ -162,6 +162,7 @@ def test_a_read_token_sees_no_prompt_by_any_route(place, server) -> None:
         assert why["claims"][0]["evidence"] == "bound"
         assert any("not shown to this token" in text for text in why["missing"])
         assert "not shown" in reader.get(f"/{name}/blob/main/a.py").text
+        assert "not shown" in reader.get(f"/{name}/session/s2").text
     for token in (
         server.token(name, actor="bob", verbs=WORDS),
         server.token(name, actor="agent-1", verbs=READ),
@@ -340,3 +341,28 @@ def test_sessions_come_in_pages(place) -> None:
         seen += [session["id"] for session in page["sessions"]]
         cursor = page["next_cursor"]
     assert sorted(seen) == [f"s{number}" for number in range(5)]
+
+
+def test_a_sessions_page_tells_its_turns_calls_and_commits(place, server) -> None:
+    name, client, address = place
+    commit = {
+        "target_branch": "main",
+        "commit_message": "Paint",
+        "files": [{"path": "a.py", "content": "a = 1\n"}],
+        "session": "s/1",
+        "prompt": "First.",
+    }
+    made = client.post(f"/api/repos/{name}/commits", json=commit).json()["commit_sha"]
+    anchors = [{"kind": "commit", "value": made}]
+    given = wish("<b>One.</b>", session="s/1", anchors=anchors, part=[0, 2])
+    assert client.post(address, json=given).json()["records"] == 1
+    assert client.post(address, json=given).json()["records"] == 0
+    client.post(address, json=wish("Sub.", session="sub", parent_id="s/1"))
+    server.settle()
+    why = client.get(f"/{name}/why/main/a.py?line=1").text
+    assert f"/{name}/session/s%2F1" in why
+    page = client.get(f"/{name}/session/s%2F1").text
+    assert "&lt;b&gt;One.&lt;/b&gt;" in page
+    for part in ("Paint", made[:12], "Write", f"/{name}/session/sub", "opened, archived"):
+        assert part in page, part
+    assert client.get(f"/{name}/session/none").status_code == 404

@@ -43,6 +43,7 @@ from imprint.api.rest.access import CREDENTIALS, REFUSALS, UNCACHED
 from imprint.api.running.fair import FairQueue
 from imprint.api.running.proxy import TrustedProxies, parse_proxies
 from imprint.api.services import Services
+from imprint.api.sessions import pages as session_pages
 from imprint.api.sessions import routes as sessions
 from imprint.api.settings import ApiSettings
 from imprint.api.web import manual, views
@@ -161,6 +162,7 @@ def _add_routes(app: FastAPI) -> None:
         app.include_router(rest.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
     for served in (git_http, batch, transfer, locks):
         app.include_router(served.router, dependencies=CREDENTIALS)
+    app.include_router(session_pages.router)
     app.include_router(views.router)
 
 
