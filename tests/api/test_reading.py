@@ -41,6 +41,10 @@ def refused(server, sample):
         ("index", {}, documents.IndexDocument),
         ("blame", {"path": "app/retry.py"}, documents.BlameDocument),
         ("why", {"path": "app/retry.py", "line": 9}, documents.WhyDocument),
+        ("why", {"path": "app/retry.py", "start": 2, "end": 99}, documents.WhyLinesDocument),
+        ("why", {"symbol": "call"}, documents.WhySymbolDocument),
+        ("why", {"symbol": "nowhere_defined"}, documents.WhySymbolDocument),
+        ("search", {"q": "retry policy", "why": "true"}, documents.SearchDocument),
         ("audit", {}, documents.AuditDocument),
     ],
 )
@@ -73,6 +77,53 @@ def test_symbols_and_references_say_which_commit_they_are_of(ask, sample) -> Non
     assert (symbols["commit"], symbols["behind"]) == (sample.unknown, 0)
     assert [(s["path"], s["kind"]) for s in symbols["symbols"]] == [("app/retry.py", "function")]
     assert {r["path"] for r in ask("references", name="send")["references"]} == {"app/retry.py"}
+
+
+def test_why_of_lines_and_of_a_symbol_have_a_part_for_each_cause(ask, sample) -> None:
+    lines = ask("why", path="app/retry.py", start=1, end=1000)
+    assert lines["parts"][0]["line"] == 1
+    assert lines["end"] == lines["parts"][-1]["end"]
+    assert {part["commit"] for part in lines["parts"]} == {sample.human, sample.agent}
+    (place,) = ask("why", symbol="call")["places"]
+    assert (place["name"], place["kind"], place["path"]) == ("call", "function", "app/retry.py")
+    assert sample.agent in {part["commit"] for part in place["parts"]}
+
+
+def test_hits_say_where_they_come_from_when_asked(ask, sample) -> None:
+    hit = ask("search", q="where is the retry policy", why="true")["hits"][0]
+    assert hit["origin"]["commit"] == sample.agent
+    assert (hit["origin"]["evidence"], hit["origin"]["agent"]) == ("bound", "claude-code")
+    assert "growing pause" in hit["origin"]["prompt"]
+    assert "origin" not in ask("search", q="where is the retry policy")["hits"][0]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"path": "app/retry.py"},
+        {"line": 1},
+        {"path": "app/retry.py", "end": 3},
+        {"path": "app/retry.py", "line": 1, "start": 1},
+        {"symbol": "call", "path": "app/retry.py"},
+        {"path": "app/retry.py", "start": 1, "end": 6000},
+    ],
+)
+def test_why_refuses_what_is_not_one_question(refused, asked) -> None:
+    status, code = refused("why", **asked)
+    assert (status, code) in {(422, "bad_input"), (400, "bad_input"), (413, "limit_exceeded")}
+
+
+def test_a_prompt_is_told_to_those_only_who_may_read_it(server, sample) -> None:
+    client = server.client(server.token(sample.name))
+    for noun, asked in (
+        ("why", {"path": "app/retry.py", "start": 9, "end": 9}),
+        ("why", {"symbol": "call"}),
+        ("search", {"q": "where is the retry policy", "why": "true"}),
+    ):
+        answer = client.get(f"/api/repos/{sample.name}/{noun}", params=asked)
+        assert answer.status_code == 200
+        assert "Calls fail when the service is busy" not in answer.text
 
 
 def test_why_tells_the_prompt_of_an_agents_line(ask, sample) -> None:
