@@ -41,7 +41,7 @@ class Transcript:
         session_id: as the file's name or the database has it; empty if neither says.
         parent_id: of a sub-agent, as its folder says.
         cwd: as something beside the transcript says; None if nothing does.
-        updated: for what is in a database: when it changed last, in its own units.
+        updated: for what is in a database: when it changed last, in milliseconds.
         read_whole: how to read it, where its file is not to be read as it is.
     """
 
@@ -70,7 +70,7 @@ class Transcript:
             OSError: it is gone.
         """
         if self.updated is not None:
-            return 0, self.updated, 0
+            return 0, self.updated * 10**6, 0
         status = self.path.stat()
         return status.st_size, status.st_mtime_ns, status.st_ino
 

@@ -242,8 +242,7 @@ class _Pass:
         known = self.state.files.get(transcript.key) or Known(transcript.agent)
         if (known.size, known.mtime_ns, known.inode) == stamp:
             return False
-        moment_ms = stamp[1] // 10**6 if transcript.updated is None else stamp[1]
-        if known.lines == 0 and moment_ms < since_ms:
+        if known.lines == 0 and stamp[1] // 10**6 < since_ms:
             return False
         if known.cwd is None:
             known.cwd = transcript.find_cwd()
