@@ -368,3 +368,79 @@ def test_a_server_is_told_of_no_source_that_lacks_objects(sample, source, imprin
     assert "disconnect" not in refused.stderr
     known = imprint("repo", "list", "--data", str(sample.data), "--json").document["repos"]
     assert "acme/lacking" not in {each["name"] for each in known}
+
+
+# -- provenance -----------------------------------------------------------------------------------------
+
+CHECKPOINTS = "refs/heads/entire/checkpoints/v1"
+
+
+@pytest.fixture
+def recorded(work_tree):
+    """A repository with a checkpoint on the branch of checkpoints, and a commit that names it."""
+    talk = b'{"type":"user","uuid":"u1","sessionId":"s1","message":{"role":"user","content":"add x"}}\n'
+    files = {
+        "aa/aaaaaaaa01/metadata.json": b'{"checkpoint_id": "aaaaaaaaaa01"}',
+        "aa/aaaaaaaa01/0/metadata.json": b'{"session_id": "s1", "agent": "Claude Code"}',
+        "aa/aaaaaaaa01/0/full.jsonl": talk,
+    }
+    parts = [f"commit {CHECKPOINTS}\ncommitter Ada <ada@example.com> 1767323045 +0000\ndata 1\nx\n".encode()]
+    for path, content in files.items():
+        parts.append(f"M 100644 inline {path}\ndata {len(content)}\n".encode() + content + b"\n")
+    work_tree.commit_file("a.txt", "one\n", "first\n\nEntire-Checkpoint: aaaaaaaaaa01\n")
+    work_tree.run("fast-import", "--quiet", stdin=b"".join(parts))
+    return work_tree
+
+
+def test_checkpoints_are_read_and_counted_and_once_is_enough(imprint, recorded) -> None:
+    first = imprint("import", str(recorded.folder), "acme/app", "--data", "data", "--json")
+    assert first.code == 0, first.stderr
+    found = first.document["provenance"]
+    assert (found["checkpoints"], found["sessions"], found["new_records"], found["problems"]) == (1, 1, 1, {})
+    again = imprint("import", str(recorded.folder), "acme/app", "--data", "data", "--json").document[
+        "provenance"
+    ]
+    assert (again["records"], again["new_records"], again["kept_transcripts"]) == (1, 0, 0)
+
+
+def test_a_ref_that_lacks_objects_stays_behind_only_when_asked_and_is_read_as_far_as_it_goes(
+    imprint, recorded
+) -> None:
+    blob = recorded("rev-parse", f"{CHECKPOINTS}:aa/aaaaaaaa01/0/full.jsonl")
+    for pack in (recorded.folder / ".git/objects/pack").glob("*"):
+        pack.chmod(0o600)
+        pack.rename(recorded.folder / pack.name)
+    for pack in recorded.folder.glob("*.pack"):
+        recorded.run("unpack-objects", "-q", stdin=pack.read_bytes())
+    (recorded.folder / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    refused = imprint("import", str(recorded.folder), "acme/app", "--data", "data")
+    assert refused.code == 1
+    assert "--allow-missing" in refused.stderr
+    ended = imprint("import", str(recorded.folder), "acme/app", "--data", "data", "--allow-missing", "--json")
+    assert ended.code == 0, ended.stderr
+    assert ended.document["left"] == [f"{CHECKPOINTS}: its history lacks 1 object"]
+    found = ended.document["provenance"]
+    assert found["absent"] == [{"checkpoint": "aaaaaaaaaa01", "path": "0/full.jsonl", "id": blob}]
+    assert (found["records"], found["problems"]) == (1, {"absent": 1})
+    again = imprint("import", str(recorded.folder), "acme/app", "--data", "data", "--allow-missing", "--json")
+    assert again.document["provenance"]["new_records"] == 0
+    checks = imprint("doctor", "--data", "data", "--json").document["checks"]
+    (told,) = [check["found"] for check in checks if check["what"] == "records of acme/app"]
+    assert told.startswith("1 absent; first aaaaaaaaaa01/0/full.jsonl")
+
+
+def test_files_of_agent_trace_records_come_along(imprint, recorded, tmp_path: Path) -> None:
+    head = recorded("rev-parse", "HEAD")
+    parts = '[{"contributor": {"type": "ai"}, "ranges": [{"start_line": 1, "end_line": 1}]}]'
+    file = tmp_path / "given.json"
+    file.write_text(
+        f'{{"version": "0.1.0", "id": "x", "vcs": {{"type": "git", "revision": "{head}"}},'
+        f' "tool": {{"name": "cursor"}}, "files": [{{"path": "a.txt", "conversations": {parts}}}]}}'
+    )
+    ended = imprint(
+        "import", str(recorded.folder), "acme/app", "--data", "data", "--agent-trace", str(file), "--json"
+    )
+    assert ended.code == 0, ended.stderr
+    assert (ended.document["provenance"]["traces"], ended.document["provenance"]["records"]) == (1, 2)
+    blamed = imprint("blame", "a.txt", "--data", "data", "--repo", "acme/app", "--json").document
+    assert "agent-trace" in str(blamed) or "entire checkpoint" in str(blamed)

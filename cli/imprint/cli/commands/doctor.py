@@ -31,7 +31,7 @@ def doctor(call: Call) -> None:
     """
     checks = [_check_git(call), *(_check_extra(name) for name in _EXTRAS)]
     if call.data is not None:
-        checks += [*_check_packs(call), *_check_large_objects(call)]
+        checks += [*_check_packs(call), *_check_records(call), *_check_large_objects(call)]
     is_well = all(check["ok"] for check in checks)
     if call.as_json:
         call.output.document({"ok": is_well, "checks": checks})
@@ -105,6 +105,26 @@ def describe_damage(damaged: Mapping[str, str], pack_dir: Path) -> list[str]:
         f"anew from a whole clone (git says: {said})"
         for name, said in damaged.items()
     ]
+
+
+def _check_records(call: Call) -> list[Document]:
+    """One check for each repository whose provenance of others could not all be read."""
+    from collections import Counter
+
+    from imprint.cli.hosted import open_hosting
+    from imprint.store.origins.sources import Origins
+
+    checks: list[Document] = []
+    with open_hosting(call.data_folder(), call.key_path) as hosting, Origins.of_hosting(hosting) as origins:
+        for repository in hosting.list():
+            found = origins.intake.problems(repository.record.id) if origins.intake else []
+            kinds = Counter(problem.text.partition(":")[0] for _, problem in found)
+            told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+            first = next((f"; first {each.place}: {each.text}" for _, each in found), "")
+            if found:
+                what = f"records of {repository.record.name}"
+                checks.append({"what": what, "ok": True, "found": f"{told}{first}"})
+    return checks
 
 
 def _check_large_objects(call: Call) -> list[Document]:

@@ -15,11 +15,12 @@ from imprint.store.errors import StoreError
 if TYPE_CHECKING:
     from imprint.cli.importing.findings import Allowance
     from imprint.cli.importing.importer import Source
+    from imprint.cli.importing.provenance import Holes
     from imprint.store.types import RepositoryName
 
 
 @administers
-def import_(
+def import_(  # noqa: PLR0913 - the options of the command
     call: Call,
     source: Annotated[
         str, typer.Argument(metavar="PATH_OR_URL", help="A repository on disk, or what git can clone.")
@@ -37,14 +38,27 @@ def import_(
     skip_list_from_report: Annotated[
         bool, typer.Option(help="Take the objects that git's checks refuse now, and no others like them.")
     ] = False,
+    allow_missing: Annotated[
+        bool,
+        typer.Option(
+            help="Leave refs behind whose history lacks objects; read their provenance as far as it goes."
+        ),
+    ] = False,
+    agent_trace: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="A file of Agent Trace records to be kept too; may be repeated."),
+    ] = None,
 ) -> None:
     """Take over a repository with all its branches, tags, notes and other refs.
 
     What is allowed becomes a setting of the repository: `imprint repo settings` shows it and takes it back.
-    Refs of the same name are overwritten, others stay. Exit code 1 when a ref did not come along.
+    Refs of the same name are overwritten, others stay. Exit code 1 when a ref did not come along, unless
+    --allow-missing left it behind. At a data folder, checkpoints, notes and Agent Trace records are read at
+    once; a server reads them after the push.
     """
     from imprint.cli.importing.findings import Allowance
     from imprint.cli.importing.importer import describe_left, open_source, without_credentials
+    from imprint.cli.importing.provenance import Holes, find_holes
     from imprint.store.types import RepositoryName
 
     parsed = RepositoryName.parse(name)
@@ -56,12 +70,21 @@ def import_(
         call.output.stage(f"importing {without_credentials(source)} into {parsed}"),
         open_source(source, surroundings.directory, surroundings.environment) as found,
     ):
+        holes = find_holes(found) if allow_missing else Holes()
+        whole = found.without(holes.refs)
         if server is None:
-            document, refused = _into_folder(call, found, parsed, allowance)
+            document, refused = _into_folder(call, whole, parsed, allowance, holes, agent_trace or [])
+        elif agent_trace:
+            raise ImportRefused(
+                "a server takes no files of Agent Trace records",
+                hint="import at its data folder, or commit them as .agent-trace/traces.jsonl",
+            )
         else:
-            document, refused = _into_server(call, server, found, parsed, allowance)
+            document, refused = _into_server(call, server, whole, parsed, allowance)
     left = [f"{ref}: it has no namespace" for ref in found.nameless] + refused
-    document |= {"refs": len(found.refs) - len(refused), "left": left}
+    document |= {"refs": len(whole.refs) - len(refused), "left": [*left, *holes.describe()]}
+    for line in holes.describe():
+        call.output.note(f"left behind: {line}")
     _show(call, document)
     if left:
         raise ImportRefused(
@@ -82,15 +105,23 @@ def _telling_programs(call: Call, name: "RepositoryName") -> Iterator[None]:
 
 
 def _into_folder(
-    call: Call, source: "Source", name: "RepositoryName", allowance: "Allowance"
+    call: Call,
+    source: "Source",
+    name: "RepositoryName",
+    allowance: "Allowance",
+    holes: "Holes",
+    traces: list[str],
 ) -> tuple[Document, list[str]]:
     from imprint.cli.hosted import describe_repository, open_hosting, read_address, read_ssh_address
     from imprint.cli.importing.importer import import_into_folder
+    from imprint.cli.importing.provenance import keep_records
 
     with open_hosting(call.data_folder(create=True), call.key_path) as hosting:
         refused = import_into_folder(source, name, hosting, call.output, allowance)
+        provenance = keep_records(source, holes, traces, hosting.get(name), hosting, call.output)
         addresses = read_address(hosting.folder), read_ssh_address(hosting.folder)
-        return describe_repository(hosting.get(name).record, *addresses), refused
+        document = describe_repository(hosting.get(name).record, *addresses)
+        return document | {"provenance": provenance}, refused
 
 
 def _into_server(
@@ -107,5 +138,9 @@ def _show(call: Call, document: Document) -> None:
     if call.as_json:
         call.output.document(document)
     else:
+        from imprint.cli.importing.provenance import show_records
+
         call.output.line(f"imported {counted(document['refs'], 'ref')} into {document['name']}")
+        if "provenance" in document:
+            show_records(document["provenance"], call.output)
         call.output.line(f"clone it from {document['git_url']} with a token as password")

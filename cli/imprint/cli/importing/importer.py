@@ -31,7 +31,7 @@ from imprint.store.plumbing import Plumbing
 from imprint.store.types import HashAlgorithm, ObjectId, RefName, RepositoryName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from imprint.cli.call import Call
     from imprint.cli.client import Client
@@ -85,6 +85,13 @@ class Source:
     nameless: tuple[str, ...]
     plumbing: Plumbing
     algorithm: HashAlgorithm
+    kept_back: tuple[RefName, ...] = ()
+    """Refs of the source that are not to come along."""
+
+    def without(self, names: Collection[RefName]) -> Source:
+        """The source without some of its refs."""
+        refs = {name: tip for name, tip in self.refs.items() if name not in names}
+        return replace(self, refs=refs, kept_back=tuple(sorted(names)))
 
 
 @contextmanager
@@ -298,7 +305,7 @@ def _explain_lack(source: Source, said: str) -> ImportRefused | None:
         return None
     return ImportRefused(
         f"git could not read all of {source.name}: it lacks object {found[1]}",
-        hint="nothing was kept; 'git fsck' in the source says more",
+        hint="nothing was kept; 'git fsck' in the source says more; --allow-missing takes what is whole",
     )
 
 
@@ -381,6 +388,7 @@ def _push(source: Source, name: RepositoryName, client: Client, call: Call) -> N
         "+refs/*:refs/*",
         *left,
         *(f"^{name}" for name in source.nameless),
+        *(f"^{name.text}" for name in source.kept_back),
         stderr=words,
     )
     words.end_progress()

@@ -11,9 +11,11 @@ Invariants:
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING, Final
 
+from imprint.store.agents.model import Problem
 from imprint.store.events import EventKind
 from imprint.store.formats.entire import find_layout
 from imprint.store.history.reading import iter_commits, list_commits, walk_commits
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from imprint.store.events import Event
     from imprint.store.evidence.claims import Claim
     from imprint.store.hosting.repositories import Hosting, Repository
-    from imprint.store.intake.checkpoints import Progress
+    from imprint.store.intake.checkpoints import AbsentFile, Progress
     from imprint.store.intake.listing import Refs
     from imprint.store.intake.state import IntakeState, Tie
     from imprint.store.plumbing import Plumbing
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("imprint.store")
 
-_READ: Final = (b"refs/heads/", b"refs/remotes/", b"refs/entire/")
+READ_REFS: Final = (b"refs/heads/", b"refs/remotes/", b"refs/entire/")
 """Where provenance lies that is read here. Notes are the ledger's."""
 _NOT_CODE: Final = (b"refs/notes/", b"refs/ai/")
 _RECORDS_AT_ONCE: Final = 500
@@ -66,6 +68,26 @@ def take_in(
     intake.problems += traces.problems
     intake.counts.update(traces.counts)
     return intake
+
+
+ABSENT: Final = "absent"
+"""Among the details of a `RECORDED` event: the contents that a source lacked, as `write_absent` has them."""
+_ABSENT_MAX: Final = 5_000
+
+
+def write_absent(absent: Sequence[AbsentFile]) -> str:
+    """Absent contents, as an event's details hold them: JSON, `[checkpoint, path, content]` each."""
+    return json.dumps([[each.checkpoint, each.path, each.blob] for each in absent[:_ABSENT_MAX]])
+
+
+def read_absent(event: Event) -> list[tuple[str, Problem]]:
+    """The contents that an import could not take, as problems with the ref that lacks them."""
+    listed = json.loads(event.details.get(ABSENT, "[]"))
+    source = event.details.get("ref", "")
+    return [
+        (source, Problem(f"{checkpoint}/{path}", f"absent: its content {blob} is not there"))
+        for checkpoint, path, blob in listed
+    ]
 
 
 class RecordsFollower:
@@ -108,7 +130,7 @@ class RecordsFollower:
     def _take_in(self, view: RepositoryView, event: Event) -> int:
         """Read what one event brought; how much of it is new."""
         old = self._state.refs(view.id)
-        changes = {change.name: change.new for change in event.changes if change.name.startswith(_READ)}
+        changes = {change.name: change.new for change in event.changes if change.name.startswith(READ_REFS)}
         new = {**old, **{name: value for name, value in changes.items() if value is not None}}
         intake = Intake()
         hosting = self._hosting
@@ -116,17 +138,19 @@ class RecordsFollower:
             keeper = hosting.keeper
             shelf = Shelf(keeper.archive, keeper, view.id, event.actor, event.at_ms, hosting.ids)
             intake = take_in(view.plumbing, shelf, old, new, self._stopping, self.progress)
-        tips = [change.new for change in event.changes if change.new and _is_code(change.name)]
+        tips = [change.new for change in event.changes if change.new and is_code(change.name)]
         olds = [change.old for change in event.changes if change.old]
         tying = Tying(view, self._state, hosting.archive, self._stopping)
         tying.update(tips, olds)
-        self._state.finish(view.id, Step(event.sequence, changes, intake.problems, intake.counts))
+        problems = [*intake.problems, *read_absent(event)]
+        self._state.finish(view.id, Step(event.sequence, changes, problems, intake.counts))
         if intake.counts:
             _log.info("records: %s event %d: %s", view.id, event.sequence, dict(intake.counts))
         return intake.counts["new records"] + intake.counts["kept"]
 
 
-def _is_code(ref: RefName) -> bool:
+def is_code(ref: RefName) -> bool:
+    """Whether a ref may lead to commits of code, not of provenance alone."""
     return find_layout(ref) is None and not ref.startswith(_NOT_CODE)
 
 
