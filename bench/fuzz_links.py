@@ -26,6 +26,7 @@ import tempfile
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from imprint.store.clone import Clone
 from imprint.store.evidence.claims import Claim, Evidence
@@ -87,10 +88,10 @@ class Trial:
         self.folder = folder
         self.random = random.Random(seed)
         self.states: dict[str, State] = {}
-        self.claims: dict[ObjectId, list[Claim]] = {}
+        self.claims: dict[str, list[Claim]] = {}
         self.rewritten: list[str] = []
         self.restoring: set[str] = set()
-        """Commits that put back lines of others that nobody rewrote: to name them is right, and not asked for."""
+        """Commits that put back lines that nobody rewrote: to name their commits is right, and not asked."""
         self.serial = 0
         self.now = 1_700_000_000
         self.agreed = self.resolved = 0
@@ -130,7 +131,8 @@ class Trial:
         for _ in range(self.random.randint(1, 4)):
             if paths is None and self.random.random() < 0.25:
                 self.serial += 1
-                edit.added.append((f"file{self.serial}.py", None, self.make_lines(self.random.randint(3, 15))))
+                lines = self.make_lines(self.random.randint(3, 15))
+                edit.added.append((f"file{self.serial}.py", None, lines))
                 continue
             path = self.random.choice(paths or sorted(state))
             file = state.get(path, [])
@@ -151,7 +153,8 @@ class Trial:
 
     def is_written(self, state: State) -> bool:
         files = {path.name: path.read_text() for path in self.folder.iterdir() if path.is_file()}
-        return files == {path: "".join(f"{one.text}\n" for one in lines) for path, lines in state.items() if lines}
+        wanted = {path: "".join(f"{one.text}\n" for one in lines) for path, lines in state.items() if lines}
+        return files == wanted
 
     def commit(self, state: State, message: str, *options: str, is_original: bool = True) -> str:
         """Commit a state; its new lines are this commit's."""
@@ -357,14 +360,14 @@ OPERATIONS = {
 class FixedClaims:
     """The claims of a trial's original commits."""
 
-    def __init__(self, claims: dict[ObjectId, list[Claim]]) -> None:
+    def __init__(self, claims: dict[str, list[Claim]]) -> None:
         self._claims = claims
 
     def claims_of(self, _repository_id: str, commits: object) -> dict[ObjectId, list[Claim]]:
         return {commit: self._claims[commit] for commit in commits if commit in self._claims}  # type: ignore[attr-defined]
 
     def all_claims(self, _repository_id: str) -> dict[ObjectId, list[Claim]]:
-        return dict(self._claims)
+        return {ObjectId(commit): claims for commit, claims in self._claims.items()}
 
 
 @dataclass
@@ -373,7 +376,7 @@ class Score:
     wrong: int = 0
     missed: int = 0
 
-    def __iadd__(self, other: Score) -> Score:
+    def __iadd__(self, other: Score) -> Self:
         self.right += other.right
         self.wrong += other.wrong
         self.missed += other.missed
@@ -397,7 +400,8 @@ def judge(trial: Trial) -> Score:
         store.close()
     score = Score()
     for commit in trial.rewritten:
-        score += judge_commit(trial, commit, carried.get(ObjectId(commit), []), is_asked=commit not in trial.restoring)
+        is_asked = commit not in trial.restoring
+        score += judge_commit(trial, commit, carried.get(ObjectId(commit), []), is_asked=is_asked)
     return score
 
 
@@ -408,8 +412,8 @@ def judge_commit(trial: Trial, commit: str, claims: list[Claim], *, is_asked: bo
     truth: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for path, lines in state.items():
         for line in lines:
-            if id(line) not in known and line.origin not in {None, commit} and ObjectId(str(line.origin)) in trial.claims:
-                truth[path, line.text][str(line.origin)] += 1
+            if id(line) not in known and line.origin != commit and line.origin in trial.claims:
+                truth[path, line.text][line.origin] += 1
     said: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for claim in claims:
         for part in claim.lines:
@@ -440,7 +444,7 @@ def main() -> None:
     chosen = options.parse_args()
     names = [chosen.operation] if chosen.operation else list(OPERATIONS)
     print(f"seeds {chosen.seed} to {chosen.seed + chosen.trials - 1} of each operation")
-    print(f"{'operation':<18} {'lines':>6} {'right':>6} {'wrong':>6} {'missed':>6} {'precision':>9} {'recall':>7}")
+    print(f"{'operation':<18}  lines  right  wrong missed precision  recall")
     total = Score()
     for name in names:
         score = Score()

@@ -47,8 +47,9 @@ _NUMBER = re.compile(r"\(#(\d+)\)\s*\Z")
 
 def git(repository: Path, *arguments: str, stdin: str = "") -> str:
     done = subprocess.run(
-        ["git", "-C", repository, *arguments], input=stdin, capture_output=True, text=True, check=True, errors="replace"
-    )
+        ["git", "-C", repository, *arguments],
+        input=stdin, capture_output=True, text=True, check=True, errors="replace",
+    )  # fmt: skip
     return done.stdout
 
 
@@ -79,13 +80,9 @@ def read_truth(repository: Path, pulls: dict[int, ObjectId]) -> Truth:
             numbers[ObjectId(line[:40])] = int(found[1])
             merged.setdefault(int(found[1]), ObjectId(line[:40]))
     owners: dict[ObjectId, set[int]] = defaultdict(set)
-    parents = {
-        fields[0]: fields[1:]
-        for line in git(
-            repository, "rev-list", "--parents", "--stdin", stdin="".join(f"{head}\n" for head in pulls.values()) + "^HEAD\n"
-        ).splitlines()
-        if (fields := line.split())
-    }
+    asked = "".join(f"{head}\n" for head in pulls.values()) + "^HEAD\n"
+    listed = git(repository, "rev-list", "--parents", "--stdin", stdin=asked).splitlines()
+    parents = {fields[0]: fields[1:] for line in listed if (fields := line.split())}
     for number, head in pulls.items():
         stack, seen = [head], {head}
         while stack and len(seen) < 3000:
@@ -96,7 +93,11 @@ def read_truth(repository: Path, pulls: dict[int, ObjectId]) -> Truth:
                 if parent in parents and parent not in seen:
                     seen.add(parent)
                     stack.append(parent)
-    landed = {number: commit for number, commit in merged.items() if number in pulls and pulls[number] not in on_target}
+    landed = {
+        number: commit
+        for number, commit in merged.items()
+        if number in pulls and pulls[number] not in on_target
+    }
     return Truth(pulls, landed, numbers, owners)
 
 
@@ -138,7 +139,7 @@ def origins_of(link: Link, links: dict[ObjectId, list[Link]]) -> set[ObjectId]:
     return seen
 
 
-def report(what: str, numbers: set[int], truth: Truth, found: dict[int, Link], exact: set[int]) -> None:
+def report(what: str, numbers: set[int], found: dict[int, Link], exact: set[int]) -> None:
     hit = [number for number in numbers if number in found]
     by_method: dict[str, int] = defaultdict(int)
     for number in hit:
@@ -151,55 +152,88 @@ def report(what: str, numbers: set[int], truth: Truth, found: dict[int, Link], e
     )
 
 
-def main() -> None:
-    options = argparse.ArgumentParser()
-    options.add_argument("repository", type=Path)
-    options.add_argument("--keep", type=Path)
-    options.add_argument("--losses", type=int, default=0)
-    options.add_argument("--no-patch-id", action="store_true")
-    options.add_argument("--verbose", action="store_true")
-    chosen = options.parse_args()
-    if chosen.verbose:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    view = open_view(chosen.repository)
-    refs = view.refs.snapshot().refs
-    pulls = {int(found[1]): value.id for name, value in refs.items() if (found := _PULL.match(bytes(name)))}
-    with tempfile.TemporaryDirectory() as folder:
-        store = LinkStore.open(chosen.keep or Path(folder) / "links.db")
-        began = time.monotonic()
-        if not store.all_links("bench"):
-            tips = [value.peeled or value.id for name, value in refs.items() if not name.startswith((b"refs/notes/", b"refs/tags/"))]
-            commits = list_commits(view, tips)[::-1]
-            target = view.refs.snapshot().head_id
-            Intake(view, store, lambda: None).take_in(Arrival(commits, list(dict.fromkeys(tips)), target, 1, 0))
-            print(f"{len(commits)} commits, {len(set(tips))} heads taken in: {time.monotonic() - began:.1f} s, "
-                  f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
-        links = store.all_links("bench")
-    truth = read_truth(chosen.repository, pulls)
-    found: dict[int, Link] = {}
-    right, wrong = 0, []
+@dataclass
+class Found:
+    """What links say of the truth."""
+
+    by_number: dict[int, Link]
+    right: int
+    wrong: list[tuple[Link, set[int]]]
+
+
+def judge(links: dict[ObjectId, list[Link]], truth: Truth) -> Found:
+    found = Found({}, 0, [])
     for commit, of_commit in links.items():
         number = truth.numbers.get(commit)
         for link in of_commit:
             owners = set().union(*(truth.owners.get(one, set()) for one in origins_of(link, links)))
             if link.method is Method.REVERT or number is None or not owners:
                 continue
-            if number in owners:
-                right += 1
-                if truth.merged.get(number) == commit:
-                    found.setdefault(number, link)
-            else:
-                wrong.append((link, owners))
+            if number not in owners:
+                found.wrong.append((link, owners))
+                continue
+            found.right += 1
+            if truth.merged.get(number) == commit:
+                found.by_number.setdefault(number, link)
+    return found
+
+
+def take_in(view: RepositoryView, store: LinkStore) -> None:
+    refs = view.refs.snapshot().refs
+    skipped = (b"refs/notes/", b"refs/tags/")
+    tips = [value.peeled or value.id for name, value in refs.items() if not name.startswith(skipped)]
+    commits = list_commits(view, tips)[::-1]
+    began = time.monotonic()
+    heads = list(dict.fromkeys(tips))
+    Intake(view, store, lambda: None).take_in(Arrival(commits, heads, view.refs.snapshot().head_id, 1, 0))
+    spent = time.monotonic() - began
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"{len(commits)} commits, {len(heads)} heads taken in: {spent:.1f} s, {memory} MB")
+
+
+def find_annotated(repository: Path, truth: Truth) -> set[int]:
+    if not git(repository, "for-each-ref", "refs/notes/ai"):
+        return set()
+    notes = {line.split()[1] for line in git(repository, "notes", "--ref=ai", "list").splitlines()}
+    owners = (truth.owners.get(ObjectId(commit), set()) for commit in notes)
+    return {number for of_commit in owners for number in of_commit if number in truth.merged}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("repository", type=Path)
+    options.add_argument("--keep", type=Path, help="file of the links, to look at them again")
+    options.add_argument("--losses", type=int, default=0, help="so many of what is lost and what is wrong")
+    options.add_argument("--no-patch-id", action="store_true", help="leave git's own patch-id out")
+    options.add_argument("--verbose", action="store_true")
+    chosen = options.parse_args()
+    logging.basicConfig(level=logging.INFO if chosen.verbose else logging.ERROR, format="%(asctime)s %(message)s")
+    view = open_view(chosen.repository)
+    pulls = {
+        int(found[1]): value.id
+        for name, value in view.refs.snapshot().refs.items()
+        if (found := _PULL.match(bytes(name)))
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        store = LinkStore.open(chosen.keep or Path(folder) / "links.db")
+        if not store.all_links(view.id):
+            take_in(view, store)
+        links = store.all_links(view.id)
+        store.close()
+    truth = read_truth(chosen.repository, pulls)
+    found = judge(links, truth)
     exact = set() if chosen.no_patch_id else measure_patch_id(chosen.repository, truth)
-    report("all", set(truth.merged), truth, found, exact)
-    notes = {line.split()[1] for line in git(chosen.repository, "notes", "--ref=ai", "list").splitlines()} if b"refs/notes/ai" in {bytes(name) for name in refs} else set()
-    annotated = {number for commit in notes for number in truth.owners.get(ObjectId(commit), ()) if number in truth.merged}
-    report("annotated", annotated, truth, found, exact)
-    print(f"precision {right}/{right + len(wrong)} = {right / max(1, right + len(wrong)):.4f}")
-    for number in sorted(set(truth.merged) - found.keys())[-chosen.losses:] if chosen.losses else []:
-        print("lost", number, truth.heads[number][:10], truth.merged[number][:10], "annotated" if number in annotated else "")
-    for link, owners in wrong[: chosen.losses]:
-        print("wrong", link.commit[:10], truth.numbers[link.commit], "<-", link.origin[:10], sorted(owners)[:5], link.method.value, link.explained, link.arrived)
+    report("all", set(truth.merged), found.by_number, exact)
+    annotated = find_annotated(chosen.repository, truth)
+    report("annotated", annotated, found.by_number, exact)
+    judged = found.right + len(found.wrong)
+    print(f"precision {found.right}/{judged} = {found.right / max(1, judged):.4f}")
+    for number in sorted(truth.merged.keys() - found.by_number.keys())[: chosen.losses]:
+        also = "found by patch-id" if number in exact else ""
+        print("lost", number, truth.heads[number][:10], truth.merged[number][:10], also)
+    for link, owners in found.wrong[: chosen.losses]:
+        named = truth.numbers[link.commit]
+        print("wrong", named, link.commit[:10], "<-", link.origin[:10], sorted(owners)[:5], link.method.value)
 
 
 if __name__ == "__main__":

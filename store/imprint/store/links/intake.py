@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import ObjectDamaged, ObjectMissing, PlumbingFailed
 from imprint.store.history.patches import iter_patches
-from imprint.store.history.reading import EMPTY_TREES, isolated, iter_commits
+from imprint.store.history.reading import EMPTY_TREES, WALKED_COMMITS_MAX, isolated, iter_commits
 from imprint.store.links.anchors import (
     LINES_MAX,
     author_stamp,
@@ -114,13 +114,19 @@ class Intake:
 
     def take_in(self, arrival: Arrival) -> int:
         """Keep the changes, then look for links; how many were found."""
-        self._take_commits(arrival)
+        if len(arrival.commits) > WALKED_COMMITS_MAX:
+            self._take_commits(arrival)
+            few = []
+        else:
+            few = list(iter_commits(self._view, arrival.commits))
+            for commit in few:
+                self._graph.add(commit.id, commit.parents)
         gained = set(self._graph.move_target(arrival.target))
         heads = [head for head in arrival.heads if head in self._graph]
         self._store.add_heads(self._repository, heads, arrival.sequence)
         if gained.difference(arrival.commits):  # the default branch has reached what heads had for themselves
             heads += self._store.heads(self._repository, _HEADS_LOOKED_AT_MAX)
-        self._take_ranges(dict.fromkeys(heads), arrival)
+        self._take_rest(few, dict.fromkeys(heads), arrival)
         return self._link(arrival)
 
     # -- changes --------------------------------------------------------------------------------------
@@ -150,11 +156,13 @@ class Intake:
         except (ObjectMissing, ObjectDamaged):  # beyond a shallow boundary
             return None
 
-    def _take_ranges(self, heads: Iterable[ObjectId], arrival: Arrival) -> None:
-        remaining = self._iter_ranges(heads)
+    def _take_rest(self, commits: Sequence[Commit], heads: Iterable[ObjectId], arrival: Arrival) -> None:
+        """Few commits, and the ranges of heads: together, so that an everyday push starts git once."""
+        remaining = chain(map(self._plan_commit, commits), self._iter_ranges(heads))
         while part := list(islice(remaining, _AT_ONCE)):
             self._stop_if_asked()
             self._keep(part, arrival)
+        self._learn()
 
     def _iter_ranges(self, heads: Iterable[ObjectId]) -> Iterator[_Planned]:
         for head in heads:
