@@ -67,6 +67,8 @@ def test_help_is_a_result(imprint) -> None:
         (["why", "README.md"], "FILE:LINE"),
         (["why", "README.md:0"], "FILE:LINE"),
         (["why", "README.md:1²"], "FILE:LINE"),
+        (["why", "README.md:9-3"], "FILE:LINE"),
+        (["why", "two words"], "FILE:LINE"),
         (["repo", "list", "--data", "a", "--server", "http://b"], "--data and --server"),
         (["repo", "list"], "say where"),
         (["repo", "list", "--server", "ftp://b"], "address"),

@@ -75,6 +75,25 @@ def test_why_names_the_agent_and_the_prompt(ask, place, evidence, agent, session
         assert words in ask("why", place, *REPO).stdout
 
 
+def test_why_of_lines_and_of_a_definition(ask) -> None:
+    lines = ask("why", "ledger/retry.py:30-34", *REPO, "--json").document
+    assert (lines["path"], lines["start"], lines["end"]) == ("ledger/retry.py", 30, 34)
+    assert lines["parts"][0]["claims"][0]["session"] == "scribe-retry"
+    for asked in (["RetryPolicy"], ["--symbol", "RetryPolicy"]):
+        (place,) = ask("why", *asked, *REPO, "--json").document["places"]
+        assert (place["path"], place["kind"]) == ("ledger/retry.py", "class")
+    shown = ask("why", "RetryPolicy", *REPO).stdout
+    assert shown.startswith("class RetryPolicy\n")
+    assert "retry policy" in shown
+    assert ask("why", "zyzzyva", *REPO).code == 1
+
+
+def test_search_says_where_hits_come_from(ask) -> None:
+    ended = ask("search", "where is the retry policy", *REPO, "--why", "--limit", "3")
+    assert "    why: " in ended.stdout
+    assert "session scribe-retry" in ended.stdout
+
+
 def test_a_squash_is_delivered_by_its_person_and_bound_to_nobody(ask) -> None:
     answer = ask("why", "ledger/reconcile.py:24", *REPO, "--json").document
     assert answer["commit"] == SQUASH
