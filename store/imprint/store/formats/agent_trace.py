@@ -203,7 +203,7 @@ def render_trace(trace: Trace) -> dict[str, object]:
     """The record as a JSON object."""
     raw: dict[str, object] = {
         "version": trace.version,
-        "id": trace.id,
+        "id": trace.id or None,
         "timestamp": trace.timestamp,
         "vcs": {"type": "git", "revision": trace.revision} if trace.revision is not None else None,
         "tool": trace.tool,
