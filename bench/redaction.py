@@ -139,6 +139,97 @@ BY_PLACE: dict[str, tuple[Maker, tuple[str, ...]]] = {
 }
 """Secrets that only their place tells."""
 
+AFTERWARDS: tuple[tuple[Maker, tuple[str, ...]], ...] = (
+    (
+        password,
+        (
+            'os.environ.get("DB_PASSWORD", "{}")',
+            "    password: {}",
+            "<password>{}</password>",
+            "sshpass -p {} ssh host",
+            "mysql -uroot -p{} db",
+            "CREATE USER ada IDENTIFIED BY '{}'",
+            "machine git.example.com login ada password {}",
+            "PGPASSWORD={} psql",
+            "spring.datasource.password={}",
+            "the password is {}",
+            'password := "{}"',
+            'let pw = "{}";',
+            '"passphrase": "{}"',
+            '{{"Username":"ada","Password":"{}"}}',
+        ),
+    ),
+    (
+        run(ALNUM, 32),
+        (
+            'apiKey: "{}"',
+            '"clientSecret":"{}"',
+            "accessToken={}",
+            "//registry.example.com/:_authToken={}",
+            '<add key="ApiKey" value="{}"/>',
+            "deploy --token={}",
+            "deploy --token {}",
+            "https://x.blob.example.net/c?sv=2020&sig={}%3D",
+            "Endpoint=sb://x/;SharedAccessKeyName=n;SharedAccessKey={}=",
+            'SECRET="{}"',
+            "GITLAB_TOKEN: {}",
+            'headers["X-Auth-Token"] = "{}"',
+            "export TOKEN={}",
+            "token: {}",
+            "DATABASE_URL=mysql://root:{}@127.0.0.1/x",
+            "redis-cli -a {}",
+            "npm config set _auth={}",
+            "OPENAI_KEY={}",
+            "STRIPE_KEY={}",
+            "KEY={}",
+            "MY_CREDENTIALS={}",
+        ),
+    ),
+    (
+        run(HEX, 64),
+        ("ENCRYPTION_KEY={}", "JWT_SECRET={}", '"privateKey": "{}"', "wallet key 0x{}"),
+    ),
+)
+"""Written after the rules. The rules were then mended by what they missed."""
+
+UNSEEN: tuple[tuple[Maker, tuple[str, ...]], ...] = (
+    (
+        password,
+        (
+            "docker login -u ada -p {} registry.example.com",
+            "ansible_become_pass: {}",
+            "smtp_pass = {}",
+            "kubectl create secret generic x --from-literal=password={}",
+            "ssh-keygen -N {} -f key",
+            "openssl enc -aes-256-cbc -k {}",
+            "echo {} | sudo -S true",
+            "ALTER ROLE ada WITH PASSWORD '{}'",
+        ),
+    ),
+    (
+        run(ALNUM, 36),
+        (
+            "Cookie: connect.sid=s%3A{}",
+            'wget --header="X-Auth-Token: {}" https://example.com',
+            "gh auth login --with-token <<< {}",
+            'client = Client(api_key="{}")',
+            'config.api_token = "{}"',
+            "define('AUTH_KEY', '{}');",
+            "consumer_secret: {}",
+            'curl -H "PRIVATE-TOKEN: {}" https://git.example.com',
+            '"refresh_token":"{}"',
+            "ftp://ada:{}@files.example.com/",
+            "amqps://ada:{}@queue.example.com/v",
+            "secret_key_base: {}",
+            '$env:API_TOKEN = "{}"',
+            "set API_SECRET={}",
+            "My new token: {}",
+            "it logged Bearer {} there",
+        ),
+    ),
+)
+"""Written last, and not used to change anything."""
+
 PLACES: dict[str, Callable[[str], str]] = {
     "plain": lambda text: text,
     "sentence": lambda text: f"Then I ran it with {text} and it worked.",
@@ -154,6 +245,19 @@ PLACES: dict[str, Callable[[str], str]] = {
     ),
 }
 """Where a transcript holds what was typed, printed or read."""
+
+
+def iter_others(
+    seed: int, lists: tuple[tuple[Maker, tuple[str, ...]], ...], rounds: int = 5
+) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
+    """As `iter_cases`, of a list that was written when the rules were there."""
+    rng = random.Random(seed)
+    for make, templates in lists:
+        for template in templates:
+            for place in ("plain", "json", "three deep", "diff"):
+                for _ in range(rounds):
+                    secret = make(rng)
+                    yield template, place, PLACES[place](template.format(secret)), (secret,)
 
 
 def iter_cases(seed: int, rounds: int = 5) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
@@ -172,19 +276,21 @@ def iter_cases(seed: int, rounds: int = 5) -> Iterator[tuple[str, str, str, tupl
                     yield f"{kind}: {template[:28]}", place, put(template.format(secret)), (secret,)
 
 
-def measure_recall(redactor: Redactor, seed: int) -> None:
+def measure_recall(
+    redactor: Redactor, title: str, cases: Iterator[tuple[str, str, str, tuple[str, ...]]]
+) -> None:
     found: Counter[str] = Counter()
     total: Counter[str] = Counter()
     by_place: Counter[str] = Counter()
     places: Counter[str] = Counter()
-    for kind, place, text, parts in iter_cases(seed):
+    for kind, place, text, parts in cases:
         after = redactor.redact(text).text
         is_gone = not any(json.dumps(part)[1:-1] in after or part in after for part in parts)
         total[kind] += 1
         places[place] += 1
         found[kind] += is_gone
         by_place[place] += is_gone
-    print(f"seed {seed}; {redactor.engine}; policy {redactor.policy_hash}")
+    print(f"{title}; {redactor.engine}; policy {redactor.policy_hash}")
     for kind in total:
         if found[kind] < total[kind]:
             print(f"  missed: {kind}: {found[kind]} of {total[kind]}")
@@ -311,7 +417,10 @@ def main() -> None:
         sys.exit("detect-secrets is not installed")
     redactor = Peer() if asked.peer else make_redactor()
     if asked.what == "recall":
-        measure_recall(redactor, asked.seed)
+        seed = asked.seed
+        measure_recall(redactor, f"seed {seed}", iter_cases(seed))
+        measure_recall(redactor, f"written afterwards, seed {seed}", iter_others(seed, AFTERWARDS))
+        measure_recall(redactor, f"unseen, seed {seed}", iter_others(seed, UNSEEN))
     elif asked.what == "code":
         measure_code(redactor, asked.given, show=asked.show)
     else:

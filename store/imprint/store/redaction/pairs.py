@@ -49,16 +49,18 @@ ANCHORS: Final = (
     "webhook_url",
     "sig=",
     "_auth",
+    "_key",
+    "pw",
 )
 """What begins, or stands inside, a name that a secret may stand beside."""
 
 _NAME = re.compile(
-    r"(?i:(?P<pass>passw(?:or)?d|passwd|passphrase|pwd)|(?P<key>secret[_\-]?(?:access[_\-]?)?(?:key|token)?(?:[_\-]?base)?"
+    r"(?i:(?P<pass>passw(?:or)?d|passphrase|pwd|(?<![a-z])pw(?![a-z]))|(?P<any>_key(?![a-z]))|(?P<key>secret[_\-]?(?:access[_\-]?)?(?:key|token)?(?:[_\-]?base)?"
     r"|(?:api|access|account|private|encryption|signing|master|auth)[_\-]?key|token|credentials?|sig(?==)|_auth(?![a-z]))"
     r")"
     r"(?:[_\-]?(?:\d{1,2}|prod|production|dev|test|live|staging|value|base64|secret|key)){0,2}"
     r"(?P<close>\\*[\"'`])?\]?[ \t]{0,4}"
-    r"(?P<sep>:=|=>|={1,2}|:|\\u003d|[ \t](?=[^ \t]))[ \t]{0,4}"
+    r"(?P<sep>:=|=>|={1,2}|:|\\u003d|,|>|[ \t](?=[^ \t]))[ \t]{0,4}"
     r"(?:(?P<quote>(?P<depth>\\*)[\"'`])(?=\S)"
     r"(?P<quoted>(?:[^\"'`\\\n]|(?P=depth)\\+[\"'`]|\\+[/ux$@!%&*]){1,1024})(?=\\*[\"'`])"
     r"|(?P<bare>[^\s\"'`\\,;&<>()\[\]{}|#][^\s\"'`\\,;&<>()\[\]{}|]{3,1023}))"
@@ -71,6 +73,8 @@ SECRET_MIN: Final = 8
 """Characters of any other secret in quotes."""
 BARE_MIN: Final = 16
 """Characters of any other secret without quotes, and of a cookie that looks like chance."""
+MIXED_MIN: Final = 10
+"""Characters of a password without quotes that could be a name, but for digits between its letters."""
 LETTERS_MIN: Final = 20
 """Characters of a secret that is made of letters alone."""
 _UNICODE_ESCAPE: Final = 5
@@ -88,6 +92,7 @@ NEAR_ENTROPY: Final = 4.0
 
 _PREFIX = re.compile(r"[\w.\-]*\Z")
 _WORD = re.compile(r"[A-Za-z_$][\w$]*(?:[.\-:/][A-Za-z_$][\w$]*)*[!?*]?\Z")
+_MIXED = re.compile(r"[A-Za-z]\d+[A-Z]|[A-Z]\d+[a-z]|\d[A-Z]+\d")
 _VERSION = re.compile(r"[~^>=<v]{0,3}\d{1,5}(?:\.\d{1,5})+(?:[.\-+][\w.]{1,20})?\Z")
 _LETTERS = re.compile(r"[A-Za-z_.\- ]+\Z")
 _STAND_INS: Final = ("example", "placeholder", "changeme", "change_me", "dummy", "redacted", "your_", "your-")
@@ -123,25 +128,27 @@ def find_pair(line: str, at: int, begin: int, end: int) -> Span | None:
     if found is None:
         return None
     prefix = _read_prefix(line, at, begin)
+    opening = line[at - len(prefix) - 1 : at - len(prefix)]
+    name = prefix + found[0][: found.start("sep") - at]
+    loud = name.upper() == name or prefix.startswith("--")
     group = "quoted" if found["quote"] else "bare"
-    start, value = found.start(group), found[group]
-    if _HARMLESS.search(prefix) or not _separated(found, prefix):
+    start, value = found.start(group), found[group].rstrip()
+    is_named = not _HARMLESS.search(prefix) and _separated(found, prefix, opening, loud=loud)
+    if not is_named or (found["any"] and not (loud and _is_chance(value))):
         return None
     strong = found["pass"] is not None
-    kind = "password" if strong else "secret"
-    name = prefix + found[0][: found.start(group) - at]
+    kind, mark = "password" if strong else "secret", None
     if group == "quoted":
-        value = value.rstrip()
-        secret = is_secret(value, strong=strong, plain=False)
-        return Span(start, start + len(value), kind) if secret else None
-    if found["close"] and value.isdecimal():
+        is_found = is_secret(value, strong=strong, plain=False)
+    elif found["close"] and value.isdecimal():
         mark = f"{found['close']}[redacted:{kind}]{found['close']}"
-        return Span(start, start + len(value), kind, mark) if strong and len(value) >= PASSWORD_MIN else None
-    in_string = strong and line[at - len(prefix) - 1 : at - len(prefix)] == ";"  # `...;Password=...;`
-    if in_string and any(c.isdigit() for c in value) and is_secret(value, strong=True, plain=False):
-        return Span(start, start + len(value), kind)
-    loud = name.upper() == name or prefix.startswith("--")
-    return Span(start, start + len(value), kind) if _is_bare_secret(value, strong=strong, loud=loud) else None
+        is_found = strong and len(value) >= PASSWORD_MIN
+    elif strong and opening == ";" and any(c.isdigit() for c in value):
+        is_found = is_secret(value, strong=True, plain=False)
+    else:
+        is_call = not loud and line[start + len(value) : start + len(value) + 1] in {"(", "["}
+        is_found = not is_call and _is_bare_secret(value, strong=strong, loud=loud)
+    return Span(start, start + len(value), kind, mark) if is_found else None
 
 
 def _read_prefix(line: str, at: int, begin: int) -> str:
@@ -154,9 +161,25 @@ def _read_prefix(line: str, at: int, begin: int) -> str:
     return before[0][_UNICODE_ESCAPE if before[0][:1] == "u" else 1 :]
 
 
-def _separated(found: re.Match[str], prefix: str) -> bool:
-    """A space alone separates only after an option's name: `--password hunter2`."""
-    return bool(found["sep"].strip()) or prefix.startswith("--")
+def _separated(found: re.Match[str], prefix: str, opening: str, *, loud: bool) -> bool:
+    """Whether what stands between name and value separates them, in that place.
+
+    A space does so after an option, `--password hunter2`; a comma after a variable's name in quotes,
+    `getenv("DB_PASSWORD", "hunter2")`; an angle bracket in a tag, `<password>hunter2</password>`.
+    """
+    match found["sep"]:
+        case ",":
+            return loud and bool(found["close"])
+        case ">":
+            return opening == "<"
+        case sep:
+            return bool(sep.strip()) or prefix.startswith("--")
+
+
+def _is_chance(value: str) -> bool:
+    """Whether a value beside a name that says little, `STRIPE_KEY`, is made of chance characters."""
+    long = len(value) >= LETTERS_MIN and entropy(value) >= COOKIE_ENTROPY
+    return long and any(c.isdigit() for c in value) and not set(value) & {"/", " ", "."}
 
 
 def find_header(line: str, at: int, end: int) -> Span | None:
@@ -195,7 +218,7 @@ def _is_random_letters(value: str) -> bool:
     if len(value) < LETTERS_MIN or not value.isalpha():
         return False
     turns = sum(a.islower() != b.islower() for a, b in pairwise(value))
-    return entropy(value) >= LETTERS_ENTROPY and turns >= len(value) / 4
+    return entropy(value) >= LETTERS_ENTROPY and turns >= len(value) / 3
 
 
 def _is_bare_secret(value: str, *, strong: bool, loud: bool) -> bool:
@@ -205,11 +228,14 @@ def _is_bare_secret(value: str, *, strong: bool, loud: bool) -> bool:
     digits = any(c.isdigit() for c in value)
     if loud:
         return is_secret(value, strong=strong, plain=strong and len(value) >= LOUD_MIN)
-    if _WORD.match(value) and not (digits and len(value) >= BARE_MIN and entropy(value) >= WORD_ENTROPY):
-        return False
+    if _is_random_letters(value):
+        return True
+    bits = entropy(value)
+    if _WORD.match(value) and not (digits and len(value) >= BARE_MIN and bits >= WORD_ENTROPY):
+        return strong and len(value) >= MIXED_MIN and bits >= BARE_ENTROPY and bool(_MIXED.search(value))
     if strong and digits and not value.isdecimal():
         return len(value) >= LOUD_MIN
-    long = len(value) >= BARE_MIN and entropy(value) >= BARE_ENTROPY
+    long = len(value) >= BARE_MIN and bits >= BARE_ENTROPY
     return long and digits and not value.isdecimal()
 
 
@@ -264,9 +290,18 @@ def find_near(line: str, at: int, begin: int, end: int) -> Span | None:
 
 def describe() -> tuple[str, ...]:
     """Everything that decides what is found, for the policy hash."""
-    patterns = (_NAME, _PREFIX, _WORD, _VERSION, _LETTERS, _PLACEHOLDER, _HARMLESS, _UUID, _HEADER)
+    patterns = (_NAME, _PREFIX, _WORD, _MIXED, _VERSION, _LETTERS, _PLACEHOLDER, _HARMLESS, _UUID, _HEADER)
     more = (COOKIE, _CRUMB, _SESSION, NEAR, _HEX, _IDENTIFIER)
-    bounds = (PASSWORD_MIN, LOUD_MIN, SECRET_MIN, BARE_MIN, LETTERS_MIN, SPACES_MAX, SEPARATORS_MAX)
+    bounds = (
+        PASSWORD_MIN,
+        LOUD_MIN,
+        MIXED_MIN,
+        SECRET_MIN,
+        BARE_MIN,
+        LETTERS_MIN,
+        SPACES_MAX,
+        SEPARATORS_MAX,
+    )
     bits = (QUOTED_ENTROPY, BARE_ENTROPY, WORD_ENTROPY, COOKIE_ENTROPY, LETTERS_ENTROPY, NEAR_ENTROPY)
     words = " ".join(sorted(COMMON))
     return (*ANCHORS, *(pattern.pattern for pattern in (*patterns, *more)), words, str(bounds + bits))

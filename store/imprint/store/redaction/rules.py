@@ -115,6 +115,13 @@ def is_random(value: str) -> bool:
     return any(c.isdigit() for c in value) or entropy(value) >= LOOKS_RANDOM
 
 
+def is_mixed(value: str) -> bool:
+    """Whether a word after `password is` has digits and letters, and is no placeholder."""
+    plain = value.strip(".!?:*")
+    mixed = any(c.isdigit() for c in plain) and any(c.isalpha() for c in plain)
+    return mixed and value[0] not in "$<%[{*-" and "example" not in value.lower() and "://" not in value
+
+
 def is_no_example(value: str) -> bool:
     """Whether a key is none of those that documentation shows."""
     return not value.endswith("EXAMPLE")
@@ -122,7 +129,7 @@ def is_no_example(value: str) -> bool:
 
 def _rule(kind: str, anchors: str, pattern: str, **more: object) -> Rule:
     begins = bool(more.pop("begins", True))
-    if begins and pattern[:1] != ":":
+    if begins and pattern[:1] not in ":/":
         pattern = START + pattern
     return Rule(kind, tuple(anchors.split()), re.compile(pattern), begins=begins, **more)  # type: ignore[arg-type]
 
@@ -196,6 +203,52 @@ OWN: Final[tuple[Rule, ...]] = (
         r"(?![$<{%\[*])([^\s\"'\\\[\]]{3,128})",
         group=1,
         accepts=is_uncommon,
+    ),
+    _rule(
+        "discord-webhook",
+        "/api/webhooks/",
+        r"/api/webhooks/\d{15,22}/([\w\-]{50,100})",
+        group=1,
+    ),
+    _rule(
+        "password",
+        "identified by",
+        r"(?i:identified)[ \t]+(?i:by)[ \t]+(?:\\*['\"])([^\s'\"\\]{4,128})",
+        group=1,
+        accepts=is_uncommon,
+    ),
+    _rule(
+        "password",
+        "login ",
+        r"login[ \t]+[^\s\"'\\]{1,64}[ \t]+password[ \t]+([^\s\"'\\]{4,128})",
+        group=1,
+        accepts=is_mixed,
+    ),
+    _rule(
+        "password",
+        "password is passphrase is password was password: passwort",
+        r"(?i:pass(?:word|phrase|wort))(?:[ \t]+(?:is|was|ist))?:?[ \t]+"
+        r"[\"'`\\]{0,4}([^\s\"'`\\,;<>()\[\]{}]{8,128})",
+        group=1,
+        accepts=is_mixed,
+    ),
+    _rule("password", "sshpass", r"sshpass[ \t]+-p[ \t]*(?:\\*[\"'])?([^\s\"'\\$]{4,128})", group=1),
+    _rule(
+        "password",
+        "mysql mariadb",
+        r"(?:mysql|mariadb)(?:dump|admin)?[ \t][^\n]{0,200}?(?<=[ \t])-p(?:\\*[\"'])?([^\s\"'\\$\-]{4,128})",
+        group=1,
+        accepts=is_mixed,
+    ),
+    _rule(
+        "password", "redis-cli", r"redis-cli[ \t][^\n]{0,200}?(?<=[ \t])-a[ \t]+([^\s\"'\\$]{6,128})", group=1
+    ),
+    _rule(
+        "authorization",
+        "auth",
+        r"auth\\*[\"'][ \t]*:[ \t]*\\*[\"']([A-Za-z0-9+/]{8,512}={0,2})",
+        group=1,
+        accepts=is_credentials,
     ),
     _rule(
         "authorization",
