@@ -50,6 +50,14 @@ class Desk:
         git("commit", "-q", *(arguments or ("-m", "work")))
         return git("rev-parse", "HEAD")
 
+    def wait_for(self, event: str) -> None:
+        """Git does not wait for what its hooks note."""
+        spool = Places(self.clone / ".git").spool
+        ends_at = time.monotonic() + 20
+        while not list(spool.glob(f"{event}.*")):
+            assert time.monotonic() < ends_at, f"no note of {event}"
+            time.sleep(0.02)
+
     def hooks(self, *arguments: str, cwd: Path | None = None) -> int:
         return run(["hooks", *arguments], Surroundings(cwd or self.clone, self.environment))
 
@@ -359,6 +367,7 @@ def test_a_rebased_commit_keeps_its_session(desk: Desk, capsys) -> None:
     desk.commit()
     desk.git("rebase", "-q", "other", "main")
     after = desk.git("rev-parse", "main")
+    desk.wait_for("post-rewrite")
     report = desk.sweep(capsys)
     assert (after != before, report["records"]) == (True, 1)
     record = desk.kept().of(after)["s-one"]
@@ -480,6 +489,7 @@ def test_hooks_work_with_a_bare_path_and_a_home_that_cannot_be_written(desk: Des
     desk.write("a", "a\n")
     desk.git("add", "a")
     assert desk.git.run("-c", "core.fsync=none", "commit", "-qm", "x").stderr == b""
+    desk.wait_for("post-commit")
     assert len(list(Places(desk.clone / ".git").spool.iterdir())) == 2
 
 

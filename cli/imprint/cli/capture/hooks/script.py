@@ -2,7 +2,8 @@
 
 Invariants:
     1. They end with status 0 and say nothing, whatever happens.
-    2. They wait for nothing but the disk; of a shell tool also for a snapshot, `SNAPSHOT_SECONDS_MAX` long.
+    2. Git waits for a fork, an agent for the disk; of a shell tool also for a snapshot, at most
+       `SNAPSHOT_SECONDS_MAX` long.
     3. A note is complete or not there: it is written aside and renamed. Nobody else may read it.
     4. What a hook of git reads, those after it in the same file can still read.
     5. A command in a settings file is the same on every machine, and does nothing in a clone without Imprint.
@@ -51,6 +52,7 @@ MARK: Final = "imprint/ground/hooks/record"
 _RECORDER: Final = r"""#!/bin/sh
 # Written by 'imprint hooks install', version %(version)d. Notes an event for 'imprint hooks sweep'.
 exec 2>/dev/null
+trap "" HUP
 umask 077
 PATH="${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin"
 who=$1 what=$2
@@ -158,10 +160,10 @@ def render_git_hook(name: str) -> str:
     """The lines that go into a hook of git, whatever shell it is written in."""
     record = f'/bin/sh "$(git rev-parse --git-common-dir)/{MARK}" git {name}'
     if name != POST_REWRITE:
-        return f"{BEGIN}\n{record} </dev/null >/dev/null 2>&1 || :\n{END}\n"
+        return f"{BEGIN}\n( {record} ) </dev/null >/dev/null 2>&1 &\n{END}\n"
     return (
         f"{BEGIN}\nimprint_read=$(cat)\n"
-        f'printf "%s\\n" "$imprint_read" | {record} >/dev/null 2>&1 || :\n'
+        f'( printf "%s\\n" "$imprint_read" | {record} ) </dev/null >/dev/null 2>&1 &\n'
         f"exec <<IMPRINT_READ\n$imprint_read\nIMPRINT_READ\n{END}\n"
     )
 
