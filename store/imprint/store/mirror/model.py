@@ -68,7 +68,7 @@ class MirrorState:
         left: refs that were left alone, with the reasons.
         refused: refs that could not be had or taken, each with its value after a space; a round by itself
             tries none of them again before it moves.
-        waiting: refs that the last round knew of and did not get to.
+        waiting: refs that the last round knew of and has not had, nor found that they cannot be.
         changed: refs that the last round changed.
     """
 

@@ -12,7 +12,7 @@ Invariants:
     3. A ref that was here before the mirror, and is not an ancestor of the one elsewhere, is left alone.
     4. At most one round at a time works on a repository.
     5. A ref that cannot be had, or whose objects are refused, holds up no other: the step that it is in is
-       done again in halves, down to the ref alone.
+       done again in halves, down to the ref alone or so many failures that the next round goes on.
     6. A place without any of the refs that it had is taken for broken: nothing is removed.
 """
 
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 _TOLD_REFS_MAX: Final = 100
 """Refs named in an event's details, or among those left alone."""
 _FAILURES_MAX: Final = 60
-"""Steps of one round that may fail before the round does. One bad ref among 500 takes ten."""
+"""Steps of one round that may fail before what fails is left to the next. One bad ref among 500 takes ten."""
 _REFUSED_MAX: Final = 2000
 _NUMBER: Final = re.compile(rb"\d+")
 
@@ -77,6 +77,7 @@ class RoundReport:
         forced: those among the changed that went elsewhere than forwards.
         left: refs that were left alone, with the reasons.
         refused: those that could not be had or taken, each with its value.
+        untried: refs left to the next round.
     """
 
     changed: int = 0
@@ -84,6 +85,7 @@ class RoundReport:
     forced: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    untried: int = 0
 
 
 def workshop_folder(hosting: Hosting, repository_id: str) -> Path:
@@ -137,7 +139,7 @@ def _succeeded(mirror: Mirror, at_ms: int, report: RoundReport) -> Mirror:
         error="",
         left=report.left[:_TOLD_REFS_MAX],
         refused=report.refused[:_REFUSED_MAX],
-        waiting=0,
+        waiting=report.untried,
         changed=report.changed + report.removed,
     )
     return replace(mirror, state=state)
@@ -202,6 +204,7 @@ class _Round:
         self._left: list[str] = []
         self._refused = set(mirror.state.refused)
         self._failures = 0
+        self._untried = 0
         self._forced: list[str] = []
         self._changed = 0
 
@@ -232,7 +235,7 @@ class _Round:
             wanted = wanted[len(batch) :]
             self._note_waiting(len(wanted))
         removed = self._remove([RefName(name) for name in self._owned if name not in there])
-        told = (tuple(self._forced), tuple(self._left), tuple(sorted(self._refused)))
+        told = (tuple(self._forced), tuple(self._left), tuple(sorted(self._refused)), self._untried)
         return RoundReport(self._changed, removed, *told)
 
     def _try_step(self, remote: Remote, batch: list[RefName], listing: Listing, *, is_first: bool) -> None:
@@ -241,9 +244,11 @@ class _Round:
             self._step(remote, batch, listing.head if is_first else None)
         except (MirrorFailed, LimitExceeded) as failed:
             self._failures += 1
-            if self._failures > _FAILURES_MAX:
-                raise
             remote.list_refs()  # where the place is gone, that is what is wrong
+            if self._failures > _FAILURES_MAX:
+                self._leave(batch, f"left to the next round: {failed.message}")
+                self._untried += len(batch)
+                return
             if len(batch) == 1:
                 self._leave(batch, failed.message)
                 self._refused.add(_pair(batch[0], listing.refs[batch[0]]))
