@@ -50,12 +50,13 @@ ANCHORS: Final = (
     "sig=",
     "_auth",
     "_key",
+    "_pass",
     "pw",
 )
 """What begins, or stands inside, a name that a secret may stand beside."""
 
 _NAME = re.compile(
-    r"(?i:(?P<pass>passw(?:or)?d|passphrase|pwd|(?<![a-z])pw(?![a-z]))|(?P<any>_key(?![a-z]))|(?P<key>secret[_\-]?(?:access[_\-]?)?(?:key|token)?(?:[_\-]?base)?"
+    r"(?i:(?P<pass>passw(?:or)?d|passphrase|pwd|_pass(?![a-z])|(?<![a-z])pw(?![a-z]))|(?P<any>_key(?![a-z]))|(?P<key>secret[_\-]?(?:access[_\-]?)?(?:key|token)?(?:[_\-]?base)?"
     r"|(?:api|access|account|private|encryption|signing|master|auth)[_\-]?key|token|credentials?|sig(?==)|_auth(?![a-z]))"
     r")"
     r"(?:[_\-]?(?:\d{1,2}|prod|production|dev|test|live|staging|value|base64|secret|key)){0,2}"

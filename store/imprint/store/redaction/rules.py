@@ -235,6 +235,14 @@ OWN: Final[tuple[Rule, ...]] = (
     _rule("password", "sshpass", r"sshpass[ \t]+-p[ \t]*(?:\\*[\"'])?([^\s\"'\\$]{4,128})", group=1),
     _rule(
         "password",
+        "docker ssh-keygen",
+        r"(?:docker[ \t]+login|ssh-keygen)[ \t][^\n]{0,200}?(?<=[ \t])-[pN][ \t]+"
+        r"(?:\\*[\"'])?([^\s\"'\\$]{4,128})",
+        group=1,
+        accepts=is_mixed,
+    ),
+    _rule(
+        "password",
         "mysql mariadb",
         r"(?:mysql|mariadb)(?:dump|admin)?[ \t][^\n]{0,200}?(?<=[ \t])-p(?:\\*[\"'])?([^\s\"'\\$\-]{4,128})",
         group=1,
