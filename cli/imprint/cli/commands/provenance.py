@@ -124,13 +124,16 @@ def _show_places(output: Output, answer: Document) -> None:
 
 def _show_parts(output: Output, answer: Document) -> None:
     """Several lines: what they have in common once, then each part with its cause."""
+    told: set[tuple[str, str]] = set()
     for number, part in enumerate(answer["parts"]):
         if number:
             output.line()
-        _show_explanation(output, part)
+        _show_explanation(output, part, told)
 
 
-def _show_explanation(output: Output, answer: Document) -> None:
+def _show_explanation(output: Output, answer: Document, told: set[tuple[str, str]] | None = None) -> None:
+    """One cause; `told` are sessions and prompts that were printed in full before, and grow."""
+    told = set() if told is None else told
     asked, origin = answer["asked"], answer["origin"]
     author = answer["author"]
     more = answer["end"] - answer["line"]
@@ -152,7 +155,7 @@ def _show_explanation(output: Output, answer: Document) -> None:
         _show_message(output, answer)
     for claim in answer["claims"]:
         output.line()
-        _show_claim(output, claim)
+        _show_claim(output, claim, told)
     if answer["missing"]:
         output.line()
     for gap in answer["missing"]:
@@ -167,15 +170,19 @@ def _show_message(output: Output, answer: Document) -> None:
         output.text("\n".join(f"    {line}" for line in body.splitlines()))
 
 
-def _show_claim(output: Output, claim: Document) -> None:
+def _show_claim(output: Output, claim: Document, told: set[tuple[str, str]]) -> None:
     by = ": " if claim["evidence"] == "unknown" else ", by "
     output.line(f"evidence  {claim['evidence']}{by}{claim['method']}{_score(claim)}")
     for part in ("actor", "agent", "model", "session", "turn", "via"):
         if claim.get(part):
             output.line(f"{part:<8}  {claim[part]}")
-    if claim.get("prompt"):
+    prompt = (str(claim.get("session")), str(claim.get("prompt") or ""))
+    if prompt in told:
+        output.line("prompt    as above")
+    elif prompt[1]:
+        told.add(prompt)
         output.line("prompt")
-        output.text("\n".join(f"    {line}" for line in str(claim["prompt"]).splitlines()))
+        output.text("\n".join(f"    {line}" for line in prompt[1].splitlines()))
 
 
 def _score(told: Document) -> str:
