@@ -266,3 +266,22 @@ def test_news_is_announced_once(intake):
     intake.catch_up()
     after = intake.bench.hosting.catalogue.list_events(intake.id, after=event.sequence)
     assert (kinds, len(after)) == (["recorded"], 1)
+
+
+def test_small_files_that_are_large_are_left_out_and_named(intake):
+    files = intake.on_branch(FIRST, {"s1": intake.talk("hello")})
+    files["aa/aaaaaaaa01/0/prompt.txt"] = b"x" * (17 * 1024**2)
+    intake.commit(intake.branch, files)
+    intake.push(intake.branch)
+    assert len(intake.records(FIRST)) == 1
+    assert [place for place, _ in intake.problems()] == [f"{FIRST}/0/prompt.txt"]
+
+
+def test_a_session_that_was_erased_stays_erased_and_its_records_stay(intake):
+    intake.commit(intake.branch, intake.on_branch(FIRST, {"s1": intake.talk("one")}))
+    intake.push(intake.branch)
+    intake.bench.hosting.keeper.erase(intake.id, "s1")
+    intake.commit(intake.branch, intake.on_branch(SECOND, {"s1": intake.talk("one", "two")}, start=2))
+    intake.push(intake.branch)
+    assert len(intake.records()) == 2
+    assert [text.partition(":")[0] for _, text in intake.problems()] == ["not_kept"]

@@ -136,6 +136,12 @@ _TASK_FILE: Final = "task.json"
 _CHUNK: Final = re.compile(r"\.(\d{3,6})\Z")
 
 
+def is_transcript(name: str) -> bool:
+    """Whether a file of a checkpoint is a transcript or a part of one, by its name."""
+    base = _CHUNK.sub("", name.rpartition("/")[2])
+    return base in {*_TRANSCRIPTS, _COMPACT} or _TASK_TRANSCRIPT.match(base) is not None
+
+
 def list_sessions(
     checkpoint_id: str, names: Collection[str], summary: Mapping[str, object]
 ) -> list[SessionFiles]:

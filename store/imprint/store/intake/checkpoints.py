@@ -13,13 +13,13 @@ Invariants:
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from imprint.store.agents.model import Problem
 from imprint.store.errors import BadInput, Conflict, LimitExceeded, TranscriptErased
 from imprint.store.formats import entire
-from imprint.store.formats.entire import SYSTEM
+from imprint.store.formats.entire import METADATA_BYTES_MAX, SYSTEM
 from imprint.store.hosting.followers import Stopped, never
 from imprint.store.intake.growth import Growth, Place, Worth
 from imprint.store.intake.listing import list_checkpoints
@@ -58,8 +58,8 @@ class Intake:
     Attributes:
         problems: with the ref of each: what could not be read.
         absent: contents that are not there.
-        counts: `checkpoints`, `sessions`, `records`, `new records`, `transcripts` and `bytes` that were read,
-            and those that were `kept` and `kept bytes`.
+        counts: `checkpoints`, `sessions`, `records`, `new records`, `transcripts`, `prompts` that stood in for
+            one, and their `bytes`, that were read; and those that were `kept` and `kept bytes`.
     """
 
     problems: list[tuple[str, Problem]] = field(default_factory=list)
@@ -101,7 +101,7 @@ class CheckpointReader:
         self._intake.counts["checkpoints"] = len({checkpoint.id for checkpoint in found})
         every = (blob for checkpoint in found for blob in checkpoint.names.values())
         sizes = find_sizes(self._plumbing, every)
-        self._note_absent(found, sizes)
+        found = [self._leave_out(checkpoint, sizes) for checkpoint in found]
         parts, malformed = plan_parts(self._plumbing, found, sizes)
         self._intake.problems += malformed
         done = 0
@@ -119,13 +119,20 @@ class CheckpointReader:
                         self._progress(done, len(parts))
         return self._intake
 
-    def _note_absent(self, found: Sequence[FoundCheckpoint], sizes: Mapping[ObjectId, int]) -> None:
-        for checkpoint in found:
-            for name, blob in sorted(checkpoint.names.items()):
-                if blob not in sizes:
-                    self._intake.absent.append(AbsentFile(checkpoint.id, name, blob))
-                    problem = Problem(f"{checkpoint.id}/{name}", f"absent: its content {blob} is not there")
-                    self._intake.problems.append((checkpoint.ref, problem))
+    def _leave_out(self, checkpoint: FoundCheckpoint, sizes: Mapping[ObjectId, int]) -> FoundCheckpoint:
+        """The checkpoint without small files that are none; what is absent is noted."""
+        names = dict(checkpoint.names)
+        for name, blob in sorted(checkpoint.names.items()):
+            if blob not in sizes:
+                self._intake.absent.append(AbsentFile(checkpoint.id, name, blob))
+                text = f"absent: its content {blob} is not there"
+            elif sizes[blob] > METADATA_BYTES_MAX and not entire.is_transcript(name):
+                del names[name]
+                text = f"too_large: {sizes[blob]} bytes; it was left out"
+            else:
+                continue
+            self._intake.problems.append((checkpoint.ref, Problem(f"{checkpoint.id}/{name}", text)))
+        return replace(checkpoint, names=names)
 
     def _keep(self, group: Sequence[Part], blobs: Blobs) -> None:
         """Keep one session: its transcript as far as it grew, and a record for each of its checkpoints."""
@@ -139,7 +146,7 @@ class CheckpointReader:
             content = _join(part, contents, agent)
             target = part.session_id
             if content:
-                counts["transcripts"] += 1
+                counts["prompts" if part.worth is Worth.PROMPTS else "transcripts"] += 1
                 counts["bytes"] += len(content)
                 place = growth.place(content, part.worth)
                 if place is Place.GROWN:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.store.agents.model import Problem
 from imprint.store.formats import entire
-from imprint.store.formats.entire import METADATA_BYTES_MAX, SUMMARY, SessionFiles
+from imprint.store.formats.entire import SUMMARY, SessionFiles
 from imprint.store.intake.growth import Worth
 from imprint.store.intake.objects import reading_blobs
 
@@ -126,7 +126,7 @@ def _iter_small(
             [
                 (name, blob)
                 for name, blob in checkpoint.names.items()
-                if _SMALL_FILE.match(name) and sizes.get(blob, METADATA_BYTES_MAX + 1) <= METADATA_BYTES_MAX
+                if _SMALL_FILE.match(name) and blob in sizes
             ]
             for checkpoint in some
         ]
