@@ -36,7 +36,7 @@ class Growth:
         kept: what is there; None for nothing.
 
     Attributes:
-        head: the redacted transcript from its start, up to `transcript_parse_bytes_max`, in whole chunks.
+        head: the redacted transcript from its start, up to `transcript_parse_bytes_max`, in whole lines.
         is_head_whole: whether that is all of it.
     """
 
@@ -178,11 +178,12 @@ class Growth:
         self._hash.update(text)
         self._raw_bytes += entry.raw_bytes
         self._lines += entry.line_count
-        if self.is_head_whole and self._head_size + len(text) <= self._limits.transcript_parse_bytes_max:
-            self._parts.append(text)
-            self._head_size += len(text)
-        else:
-            self.is_head_whole = False
+        if not self.is_head_whole:
+            return
+        room = self._limits.transcript_parse_bytes_max - self._head_size
+        self.is_head_whole = len(text) <= room
+        self._parts.append(text if self.is_head_whole else text[: text.rfind(b"\n", 0, room) + 1])
+        self._head_size += len(text)
 
     def _verify_room(self, chunk: Chunk) -> None:
         if self._raw_bytes + chunk.raw_bytes > self._limits.transcript_bytes_max:

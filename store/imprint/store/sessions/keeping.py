@@ -294,8 +294,8 @@ class Keeper:
             extra=self._redact_extra(given.extra) or base.extra,
         )
         turns: list[ArchivedTurn] = []
+        known = self.archive.list_turns(repository_id, session_id) if kept else []
         if after is not None and after.entries:
-            known = self.archive.list_turns(repository_id, session_id) if kept else []
             session, turns = self._read_turns(session, growth, key_id, known)
             session = replace(
                 session,
@@ -306,7 +306,10 @@ class Keeper:
             )
         done = self.archive.put_session(repository_id, session, turns, expected=kept.serial if kept else 0)
         if kept and before and done.transcript != kept.transcript:
-            self._forget(repository_id, done, kept.transcript or "", before)
+            gone = {kept.transcript, *(entry.address for entry in before.entries)}
+            if before.policy_hash != self._redactor.policy_hash:
+                gone |= {turn.prompt for turn in known}
+            self._forget(repository_id, done, gone)
         return done
 
     def _grow(
@@ -413,12 +416,10 @@ class Keeper:
             return known
         return self._transcripts.write(key_id, text)
 
-    def _forget(
-        self, repository_id: str, session: ArchivedSession, transcript: str, before: Manifest
-    ) -> None:
-        """Drop what this growth has replaced, where no session of the tree names it."""
+    def _forget(self, repository_id: str, session: ArchivedSession, replaced: set[str | None]) -> None:
+        """Drop texts that this growth has replaced, where no session of the tree names them."""
         key_id = transcript_key(repository_id, session.root_id)
-        gone = {transcript, *(entry.address for entry in before.entries)}
+        gone = set(filter(None, replaced))
         for each in self.list_tree(repository_id, session.id):
             if each.root_id != session.root_id:
                 continue
