@@ -374,6 +374,34 @@ def test_a_rebased_commit_keeps_its_session(desk: Desk, capsys) -> None:
     assert ("base", desk.git("rev-parse", "other")) in [(a.kind.value, a.value) for a in record.anchors]
 
 
+def test_what_was_amended_and_rebased_since_the_last_sweep_keeps_its_session(desk: Desk, capsys) -> None:
+    """And a conflict in the rebase changes nothing about whose the lines are."""
+    desk.write("shared.txt", "begin\n")
+    desk.git("add", "-A")
+    base = desk.commit()
+    assert desk.hooks("install", "claude-code") == 0
+    claude = desk.claude("s-one")
+    claude.ask("one")
+    claude.write("one.py", code("one"))
+    claude.edit("shared.txt", "begin", "what the agent says")
+    desk.git("add", "-A")
+    desk.commit()
+    desk.commit("--amend", "-m", "amended")
+    desk.git("switch", "-q", "-c", "other", base)
+    desk.write("shared.txt", "what a person says\n")
+    desk.git("add", "-A")
+    desk.commit()
+    desk.git("switch", "-q", "main")
+    assert desk.git.run("rebase", "other", check=False).returncode == 1
+    desk.write("shared.txt", "what both say\n")
+    desk.git("add", "-A")
+    desk.git("-c", "core.editor=true", "rebase", "--continue")
+    desk.wait_for("post-rewrite")
+    time.sleep(0.3)  # the second of its kind
+    desk.sweep(capsys)
+    assert set(desk.kept().of(desk.git("rev-parse", "main"))) == {"s-one"}
+
+
 def test_worktrees_subfolders_and_links_lead_to_the_clone(desk: Desk, capsys, tmp_path: Path) -> None:
     """And a repository within the clone, an excluded folder and another place do not."""
     desk.write("src/README", "read me\n")

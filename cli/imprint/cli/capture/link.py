@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from imprint.store.agents.model import ParsedSession
     from imprint.store.history.patches import FilePatch
 
+AMEND: Final = "commit (amend)"
+"""What reflogs call amending."""
 _ENTRY: Final = re.compile(rb"([0-9a-f]{40,64}) ([0-9a-f]{40,64}) .*> (\d+) [-+]\d{4}(?:\t(.*))?")
 _LATE_MS: Final = 3_000
 """Reflogs count whole seconds, and a transcript's line is written after what it tells of was done."""
@@ -213,7 +215,7 @@ class Replay:
             lives.sort(key=lambda live: live.piece.at_ms or 0, reverse=True)
         shares = {}
         for step in steps:
-            if step.action == "commit (amend)":
+            if step.action == AMEND:
                 self._give_back(step.old)
             elif step.action == "reset":
                 self._give_back_until(step.old, step.new)

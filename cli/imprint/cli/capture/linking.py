@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from imprint.cli.capture.deliver import Parcel
 from imprint.cli.capture.hooks.script import POST_COMMIT
 from imprint.cli.capture.link import (
+    AMEND,
     Piece,
     Replay,
     Share,
@@ -124,9 +125,12 @@ class Linker:
         self._state.heads = heads
         works = self._load_works()
         shares = self._replay(reflogs, works) if works else {}
+        # What an amended commit has was replayed: lines that it lost do not come back.
+        amended = {step.new for steps in reflogs.values() for step in steps if step.action == AMEND}
         for old, new in rewritten:
-            if new not in shares and old in self._state.linked:
-                shares[new] = [_read_share(one) for one in self._state.linked[old].values()]
+            if not shares.get(new) and new not in amended:
+                known = self._state.linked.get(old, {})
+                shares[new] = shares.get(old) or [_read_share(one) for one in known.values()]
         return self._record(shares)
 
     def _add_noted(self, reflogs: dict[str, list[Step]], notes: Sequence[Note]) -> dict[str, list[Step]]:

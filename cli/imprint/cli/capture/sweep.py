@@ -185,7 +185,9 @@ class _Pass:
             for transcript in changed:
                 linker.read(transcript, self.state.files[transcript.key])
             self._keep_shells(shells, linker)
-            records = linker.link(self._work_trees, self.notes, is_changed=bool(changed or shells.calls))
+            records = linker.link(
+                self._find_git_folders(), self.notes, is_changed=bool(changed or shells.calls)
+            )
             self._parcels += records
             self.report.records += len(records)
         self._deliver()
@@ -196,14 +198,15 @@ class _Pass:
     # -- transcripts --------------------------------------------------------------------------------------
 
     def _list_tops(self) -> list[str]:
-        """Work trees of the clone, those that are gone too."""
+        """Work trees of the clone, those that are gone too; the main one first."""
         listed = self.sweep.scene.git.run("worktree", "list", "--porcelain", "-z").split("\0")
         tops = [item.removeprefix("worktree ") for item in listed if item.startswith("worktree ")]
-        self.state.tops = list(dict.fromkeys([*self.state.tops, *tops]))
+        # Where a work tree was and something is again, that is somebody else's.
+        gone = [top for top in self.state.tops if top not in tops and not Path(top).exists()]
+        self.state.tops = [*tops, *gone]
         return self.state.tops
 
-    @property
-    def _work_trees(self) -> dict[str, Path]:
+    def _find_git_folders(self) -> dict[str, Path]:
         """The Git folder of each work tree."""
         common = self.sweep.places.common_dir
         trees = {}
@@ -212,7 +215,7 @@ class _Pass:
                 with suppress(OSError):
                     file = (folder / "gitdir").read_text("utf-8", "surrogateescape").rstrip("\n")
                     trees[os.path.realpath(Path(file).parent)] = folder
-        if self.sweep.scene.top is not None and self.state.tops:
+        if self.state.tops:
             trees[os.path.realpath(self.state.tops[0])] = common
         return trees
 
