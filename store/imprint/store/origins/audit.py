@@ -15,7 +15,7 @@ Months and ranges are of the author's date, in UTC; times are milliseconds since
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
 
@@ -129,8 +129,8 @@ class Coverage:
     agents: tuple[Share, ...]
     actors: tuple[Share, ...]
     unrecorded: tuple[Unrecorded, ...]
-    behind: int
-    problems: tuple[tuple[ObjectId, int, str], ...]
+    behind: int = 0
+    problems: tuple[tuple[ObjectId, int, str], ...] = ()
     models: tuple[Share, ...] = ()
     folders: tuple[Place, ...] = ()
     symbols: tuple[Place, ...] = ()
@@ -215,7 +215,7 @@ def _findings_json(findings: Sequence[Finding]) -> Json:
     }
 
 
-def audit(  # noqa: PLR0913 - a question with many sides
+def audit(  # noqa: PLR0913 - a question with many sides, most of which have a default
     view: RepositoryView,
     origins: Origins,
     commit: ObjectId,
@@ -245,9 +245,7 @@ def audit(  # noqa: PLR0913 - a question with many sides
     reachable = list_commits(view, [commit])
     selected = iter_commits(view, _select(view, reachable, commit, scope))
     counted = [each for each in selected if scope.holds_time(each)]
-    dated = scope.since_ms is not None or scope.until_ms is not None
-    within = {each.id for each in iter_commits(view, reachable) if scope.holds_time(each)} if dated else None
-    tally = Tally(claims, within)
+    tally = Tally(claims, _list_within(view, reachable, scope))
     inspector = Inspector(view, origins, archive)
     for each in counted:
         tally.add_commit(each)
@@ -260,11 +258,19 @@ def audit(  # noqa: PLR0913 - a question with many sides
             if scope.holds_path(path):
                 tally.add_file(path, spans, locate)
     inspector.finish()
-    known = ledger.find_known(view.id, reachable)
     names = {each.id for each in counted}
+    return replace(
+        _sum_up(commit, tally, inspector),
+        scope=scope,
+        costs=sum_costs(archive, view.id, scope.since_ms, scope.until_ms) if archive else None,
+        behind=len(reachable) - len(ledger.find_known(view.id, reachable)),
+        problems=tuple(problem for problem in ledger.problems(view.id) if problem[0] in names),
+    )
+
+
+def _sum_up(commit: ObjectId, tally: Tally, inspector: Inspector) -> Coverage:
     return Coverage(
         commit=commit,
-        scope=scope,
         commits=dict(tally.commits),
         lines=dict(tally.lines),
         files_text=tally.files[True],
@@ -277,10 +283,16 @@ def audit(  # noqa: PLR0913 - a question with many sides
         symbols=tally.symbols,
         unrecorded=tuple(inspector.unrecorded),
         findings=tuple(sorted(inspector.findings, key=lambda found: list(FindingKind).index(found.kind))),
-        costs=sum_costs(archive, view.id, scope.since_ms, scope.until_ms) if archive else None,
-        behind=len(reachable) - len(known),
-        problems=tuple(problem for problem in ledger.problems(view.id) if problem[0] in names),
     )
+
+
+def _list_within(
+    view: RepositoryView, reachable: Sequence[ObjectId], scope: Scope
+) -> frozenset[ObjectId] | None:
+    """The commits of which lines count; None for all."""
+    if scope.since_ms is None and scope.until_ms is None:
+        return None
+    return frozenset(each.id for each in iter_commits(view, reachable) if scope.holds_time(each))
 
 
 def _select(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _WIDTH: Final = 960
 _HEIGHT: Final = 220
 _FOOT: Final = 24
+_HEAD: Final = 20
+_MONTHS_MAX: Final = 600
 _LABELS_MAX: Final = 12
 
 
@@ -47,12 +49,13 @@ def draw_months(months: Sequence[tuple[str, Mapping[Evidence, int]]]) -> str:
     """A stacked column for each month."""
     if not months:
         return ""
+    months = _fill_gaps(months)
     highest = max(sum(counts.values()) for _, counts in months) or 1
     step = _WIDTH / len(months)
     every = -(-len(months) // _LABELS_MAX)
     parts: list[str] = []
     for index, (month, counts) in enumerate(months):
-        at = float(_HEIGHT)
+        at = float(_HEAD + _HEIGHT)
         for evidence in Evidence:
             height = counts[evidence] / highest * _HEIGHT
             if height:
@@ -64,15 +67,31 @@ def draw_months(months: Sequence[tuple[str, Mapping[Evidence, int]]]) -> str:
                     f"<title>{escape(title)}</title></rect>"
                 )
         if index % every == 0:
-            x, y = (index + 0.43) * step, _HEIGHT + 17
+            x, y = (index + 0.43) * step, _HEAD + _HEIGHT + 17
             anchor = "start" if index == 0 else "middle"
             parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{escape(month)}</text>')
-    top = f'<text x="{_WIDTH}" y="12" text-anchor="end">{highest} commits</text>'
+    top = f'<text x="{_WIDTH}" y="12" text-anchor="end">at most {highest} commits a month</text>'
     return (
-        f'<svg class="months" viewBox="0 0 {_WIDTH} {_HEIGHT + _FOOT}" role="img"'
+        f'<svg class="months" viewBox="0 0 {_WIDTH} {_HEAD + _HEIGHT + _FOOT}" role="img"'
         f' aria-label="commits of each month by class of evidence">'
-        f'<line x1="0" y1="{_HEIGHT}" x2="{_WIDTH}" y2="{_HEIGHT}"/>{"".join(parts)}{top}</svg>'
+        f'<line x1="0" y1="{_HEAD + _HEIGHT}" x2="{_WIDTH}" y2="{_HEAD + _HEIGHT}"/>'
+        f"{''.join(parts)}{top}</svg>"
     )
+
+
+def _fill_gaps(
+    months: Sequence[tuple[str, Mapping[Evidence, int]]],
+) -> list[tuple[str, Mapping[Evidence, int]]]:
+    """The months with those between in which nothing happened, as long as they are few enough to be drawn."""
+    counts = {month: found for month, found in months if month != "unknown"}
+    if not counts:
+        return list(months)
+    numbers = [int(month[:-3]) * 12 + int(month[-2:]) - 1 for month in counts]
+    first, last = min(numbers), max(numbers)
+    if last - first > _MONTHS_MAX:
+        return list(months)
+    every = (f"{number // 12:04}-{number % 12 + 1:02}" for number in range(first, last + 1))
+    return [(month, counts.get(month, dict.fromkeys(Evidence, 0))) for month in every]
 
 
 def draw_legend() -> str:

@@ -99,14 +99,15 @@ def render_report(coverage: Coverage, cover: Cover) -> str:
         f"<h1>{escape(title)}</h1>",
         _render_scope(coverage, cover),
         _render_summary(coverage),
-        _render_months(coverage),
+        _render_chart(coverage),
+        _render_findings(coverage),
         _render_shares("Agents", "agent", coverage.agents, models=True),
         _render_shares("Models", "model", coverage.models),
         _render_shares("Without an agent: people and services that claims name", "actor", coverage.actors),
         _render_places(coverage),
-        _render_findings(coverage),
         _render_costs(coverage),
         _render_method(coverage),
+        _render_months(coverage),
     ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -153,16 +154,17 @@ def _render_summary(coverage: Coverage) -> str:
     return f"<h2>What is known</h2>{draw_legend()}{figures}{_table(names, rows, numbers=range(1, 7))}{note}"
 
 
-def _render_months(coverage: Coverage) -> str:
-    if not coverage.months:
-        return ""
+def _render_chart(coverage: Coverage) -> str:
     chart = draw_months(list(coverage.months.items()))
+    return f"<h2>Commits by month</h2>{draw_legend()}<figure>{chart}</figure>" if chart else ""
+
+
+def _render_months(coverage: Coverage) -> str:
     rows = [
         [month, str(sum(counts.values())), *_shares(counts)]
         for month, counts in reversed(list(coverage.months.items()))
     ]
-    table = _table(["month", "commits", *_names()], rows, numbers=range(1, 7))
-    return f"<h2>Commits by month</h2>{draw_legend()}<figure>{chart}</figure>{table}"
+    return f"<h2>Months in numbers</h2>{_table(['month', 'commits', *_names()], rows, numbers=range(1, 7))}"
 
 
 def _render_shares(title: str, kind: str, shares: Sequence[Share], *, models: bool = False) -> str:
