@@ -285,3 +285,12 @@ def test_a_session_that_was_erased_stays_erased_and_its_records_stay(intake):
     intake.push(intake.branch)
     assert len(intake.records()) == 2
     assert [text.partition(":")[0] for _, text in intake.problems()] == ["not_kept"]
+
+
+def test_secrets_in_fields_that_are_kept_are_taken_out(intake):
+    token = "ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"
+    intake.commit(intake.branch, intake.on_branch(FIRST, {"s1": intake.talk("one")}, remark=f"token {token}"))
+    intake.push(intake.branch)
+    (record,) = intake.records(FIRST)
+    assert token not in json.dumps(record.extra)
+    assert record.extra["session"]["remark"].startswith("token [redacted:")

@@ -58,8 +58,8 @@ class Intake:
     Attributes:
         problems: with the ref of each: what could not be read.
         absent: contents that are not there.
-        counts: `checkpoints`, `sessions`, `records`, `new records`, `transcripts`, `prompts` that stood in for
-            one, and their `bytes`, that were read; and those that were `kept` and `kept bytes`.
+        counts: `checkpoints`, `sessions`, `records`, `new records`, `transcripts`, `prompts` that stood in
+            for one, and their `bytes`, that were read; and those that were `kept` and `kept bytes`.
     """
 
     problems: list[tuple[str, Problem]] = field(default_factory=list)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from imprint.store.clock import Ids
     from imprint.store.sessions.keeping import GivenSession, Keeper
@@ -41,6 +42,15 @@ class Shelf:
         """Whether the session is kept, with these facts of how its transcript came."""
         kept = self.archive.find_session(self.repository_id, session_id)
         return kept is not None and all(kept.extra.get(key) == value for key, value in facts.items())
+
+    def redact(self, extra: Mapping[str, object]) -> dict[str, object]:
+        """What a source says beside, without secrets; only named where it is too much to look through."""
+        text = json.dumps(extra, ensure_ascii=False)
+        try:
+            redacted = json.loads(self.keeper.redact_prompt(text))
+        except ValueError:
+            return {"withheld": sorted(extra)}
+        return redacted if isinstance(redacted, dict) else {"withheld": sorted(extra)}
 
     def add(self, records: Sequence[Record]) -> int:
         """Keep records; how many were new."""

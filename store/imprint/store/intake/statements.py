@@ -69,7 +69,7 @@ def make_record(part: Part, session_id: str, contents: Contents, content: bytes,
         agent=name_agent(part, contents),
         model=said.model,
         problems=entire.cap_problems(problems),
-        extra=_collect_extra(part, summary, metadata, said),
+        extra=shelf.redact(_collect_extra(part, summary, metadata, said)),
     )
 
 

@@ -135,7 +135,7 @@ def _make_record(trace: Trace, place: str, shelf: Shelf) -> Record | None:
         model=models.pop() if len(models) == 1 else None,
         lines=lines,
         problems=tuple(Problem("record", each.text) for each in (*trace.problems, *problems)),
-        extra=extra,
+        extra=shelf.redact(extra),
     )
 
 
