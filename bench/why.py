@@ -57,7 +57,8 @@ from imprint.store.objects.ports import ObjectKind
 from imprint.store.observe.candidates import LATE_MS, NEARBY_MS, Edits, Finder, Tied, read_anchors
 from imprint.store.observe.changes import iter_added_files
 from imprint.store.observe.claims import observed_claims
-from imprint.store.observe.match import Candidate, Tier, match_lines
+from imprint.store.observe.match import match_lines
+from imprint.store.observe.model import Candidate, Tier
 from imprint.store.sessions.memory import MemoryArchive
 from imprint.store.sessions.model import (
     Anchor,
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
     from imprint.store.agents.model import ParsedSession
     from imprint.store.evidence.claims import Claim
     from imprint.store.objects.ports import Commit
-    from imprint.store.observe.match import AddedFile, LineMatch
+    from imprint.store.observe.model import AddedFile, LineMatch
     from imprint.store.view import RepositoryView
 
 DAY_MS = 24 * 3600 * 1000

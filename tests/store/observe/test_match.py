@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imprint.store.agents.model import Edit, EditKind, ParsedSession, ParsedTurn, ToolCall
-from imprint.store.observe.match import AddedFile, Candidate, Likeness, Tier, match_lines
+from imprint.store.observe.match import match_lines
+from imprint.store.observe.model import AddedFile, Candidate, Likeness, Tier
 from imprint.store.observe.payloads import collect_edits
 
 PATH = "src/app.py"

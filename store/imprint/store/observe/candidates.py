@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.store.agents.known import find_format
 from imprint.store.errors import Missing
-from imprint.store.observe.match import Candidate, Tier
+from imprint.store.observe.model import Candidate, Tier
 from imprint.store.observe.payloads import collect_edits
 from imprint.store.sessions.model import Anchor, AnchorKind
 

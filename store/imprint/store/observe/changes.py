@@ -15,7 +15,7 @@ from imprint.store.history.reading import EMPTY_TREES, isolated
 from imprint.store.objects.codec import SUBMODULE_MODE
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.objects.trees import find_entry
-from imprint.store.observe.match import AddedFile
+from imprint.store.observe.model import AddedFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,12 +10,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.evidence.claims import Claim, Evidence, LineRange
-from imprint.store.observe.match import Tier
+from imprint.store.observe.model import Tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from imprint.store.observe.match import LineMatch
+    from imprint.store.observe.model import LineMatch
     from imprint.store.sessions.model import ArchivedSession, ArchivedTurn
     from imprint.store.types import ObjectId
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from imprint.store.objects.ports import Commit
     from imprint.store.observe.candidates import Edits, Tied
     from imprint.store.observe.claims import Turns
-    from imprint.store.observe.match import AddedFile
+    from imprint.store.observe.model import AddedFile
     from imprint.store.observe.store import Observations
     from imprint.store.sessions.model import ArchivedSession, Record
     from imprint.store.sessions.ports import Archive
@@ -124,9 +124,7 @@ class Observer:
             self._checkpoint()
             for record in self._archive.records_of_session(repository_id, session.id):
                 yield from self._find_recorded(repository_id, record)
-            yield from self._observations.find_anchored(
-                repository_id, Anchor(AnchorKind.SESSION, session.id)
-            )
+            yield from self._observations.find_anchored(repository_id, Anchor(AnchorKind.SESSION, session.id))
             yield from self._find_near(repository_id, session)
 
     def _find_recorded(self, repository_id: str, record: Record) -> Iterator[ObjectId]:
