@@ -126,3 +126,49 @@ def test_overlapping_ranges_of_a_hostile_note_are_clipped_quickly():
     added = tuple((start, start) for start in range(1, 200_000, 2))
     (claim,), _ = note_claims(COMMIT, parse_note(note(f"f\n  s_c9883b05a2487d {many}\n")), {b"f": added})
     assert len(claim.lines) == len(added)
+
+
+OLDEST = {
+    "files": {
+        "src/main.rs": {
+            "file": "src/main.rs",
+            "authors": [
+                {"author": "Claude Code", "lines": [[1, 4], 9, 9], "agent_metadata": None},
+                {"author": "Ada Lovelace", "lines": [5]},
+            ],
+        },
+        "broken": {"authors": [{"lines": [1]}, {"author": "Ada Lovelace", "lines": ["x", [4, 2], True]}, 7]},
+    },
+    "schema_version": "authorship/0.0.1",
+}
+
+
+def test_the_oldest_notes_are_json_alone_and_claim_too():
+    read = parse_note(json.dumps(OLDEST).encode())
+    assert [problem.text for problem in read.problems] == [
+        "broken: an author without name or lines",
+        "broken: lines that are no numbers",
+        "broken: an author without name or lines",
+    ]
+    assert read.metadata["files"] == OLDEST["files"]
+    claims, unused = note_claims(COMMIT, read, {b"src/main.rs": [(1, 2), (5, 9)]})
+    assert unused == []
+    assert {(claim.agent, claim.actor, claim.lines) for claim in claims} == {
+        ("claude-code", None, (LineRange(b"src/main.rs", 1, 2), LineRange(b"src/main.rs", 9, 9))),
+        (None, "Ada Lovelace", (LineRange(b"src/main.rs", 5, 5),)),
+    }
+    assert parse_note(render_note(read)).attestations == read.attestations
+
+
+@pytest.mark.parametrize(
+    "raw", [b"{}", b"{", b'{"files": 1}', b'{"files": {"a": 1}}', b'{"files": {"a": {"authors": 2}}}']
+)
+def test_json_that_is_no_note_claims_nothing(raw):
+    assert parse_note(raw).attestations == ()
+
+
+def test_a_note_with_megabytes_of_messages_is_read_and_kept():
+    metadata = {**METADATA, "prompts": {"0123456789abcdef": {"messages": [{"text": "x" * 1000}] * 3000}}}
+    read = parse_note(note("a\n  0123456789abcdef 1\n", metadata))
+    assert read.problems == ()
+    assert read.metadata == metadata

@@ -12,6 +12,10 @@ A path stands in double quotes, without escapes, when it holds white space. A ke
 `s_...` in `sessions` (what follows `::` is the checkpoint and names nothing), `h_...` in `humans`, and the
 legacy hexadecimal form in `prompts`. Lines count from 1 in the files of the annotated commit.
 
+The oldest notes (`authorship/0.0.1`, in blobs at `refs/ai/authorship/<commit>`) are JSON alone: `files` by
+path, each with `authors` of a name and `lines`, single numbers and pairs. They are read as a note whose keys
+are made from the names; what they said stays in the metadata.
+
 Invariants:
     1. Total: any bytes give a note; what cannot be read is a `NoteProblem` with its line, the rest counts.
     2. `parse_note(render_note(note)) == note` for every note without problems.
@@ -22,6 +26,7 @@ Invariants:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -30,7 +35,7 @@ from typing import TYPE_CHECKING, Final
 from imprint.store.errors import BadPath
 from imprint.store.evidence.claims import Claim, Evidence, LineRange
 from imprint.store.formats.carried import SCOPE, WHOLE_COMMIT, restore
-from imprint.store.formats.identities import normalise_tool
+from imprint.store.formats.identities import find_product, normalise_tool, read_model
 from imprint.store.paths import quote_path
 from imprint.store.types import RefName
 
@@ -84,13 +89,16 @@ _SEPARATOR: Final = b"---"
 _KEY: Final = re.compile(r"(?:s_[0-9a-f]{14}(?:::t_[0-9a-f]{14})?|h_[0-9a-f]{14}|[0-9a-f]{16}|[0-9a-f]{7})\Z")
 _RANGE: Final = re.compile(r"([1-9][0-9]{0,8})(?:-([1-9][0-9]{0,8}))?\Z")
 """Nine digits are more lines than Git can blame."""
+_LINES_MAX: Final = 10**9
 _WHITE_SPACE: Final = re.compile(rb"\s")
 _PROBLEMS_MAX: Final = 100
 """A note that is no note at all would otherwise give a problem for each of its lines."""
 
 
 def parse_note(raw: bytes) -> Note:
-    """Read a note."""
+    """Read a note, of today's form or the oldest."""
+    if raw.lstrip()[:1] == b"{":
+        return _parse_oldest(raw)
     lines = raw.split(b"\n")
     separator = next((at for at, line in enumerate(lines) if line.rstrip(b"\r") == _SEPARATOR), None)
     problems: list[NoteProblem] = []
@@ -158,6 +166,60 @@ def _parse_metadata(raw: bytes, line: int, problems: list[NoteProblem]) -> Mappi
         problems.append(NoteProblem(line, "the JSON is not an object"))
         return {}
     return parsed
+
+
+def _parse_oldest(raw: bytes) -> Note:
+    """A note of the form `authorship/0.0.1`."""
+    problems: list[NoteProblem] = []
+    metadata = dict(_parse_metadata(raw, 1, problems))
+    files = metadata.get("files")
+    if not isinstance(files, dict):
+        problems = problems or [NoteProblem(1, "no line '---', and no 'files' in the JSON")]
+        return Note((), metadata, tuple(problems))
+    attestations: list[Attestation] = []
+    people: dict[str, object] = {}
+    prompts: dict[str, object] = {}
+    for path, entry in files.items():
+        for name, ranges in _iter_oldest_authors(path, entry, problems):
+            digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
+            model = read_model(name)
+            if find_product(name) or model:
+                key = digest[:16]
+                prompts[key] = {"agent_id": {"tool": name, "id": "", "model": model or "unknown"}}
+            else:
+                key = f"h_{digest[:14]}"
+                people[key] = {"author": name}
+            attestations.append(Attestation(path.encode("utf-8", "surrogatepass"), key, ranges))
+    metadata |= {"prompts": prompts, "humans": people}
+    return Note(tuple(attestations), metadata, tuple(problems[:_PROBLEMS_MAX]))
+
+
+def _iter_oldest_authors(
+    path: str, entry: object, problems: list[NoteProblem]
+) -> Iterator[tuple[str, tuple[tuple[int, int], ...]]]:
+    authors = entry.get("authors") if isinstance(entry, dict) else None
+    for author in authors if isinstance(authors, list) else ():
+        name = _text(author.get("author")) if isinstance(author, dict) else None
+        lines = author.get("lines") if isinstance(author, dict) else None
+        if name is None or not isinstance(lines, list):
+            problems.append(NoteProblem(1, f"{quote_path(path.encode())}: an author without name or lines"))
+            continue
+        read = [_read_range(line) for line in lines]
+        ranges = tuple(pair for pair in read if pair)
+        if len(ranges) < len(read):
+            problems.append(NoteProblem(1, f"{quote_path(path.encode())}: lines that are no numbers"))
+        if ranges:
+            yield name, ranges
+
+
+def _read_range(line: object) -> tuple[int, int] | None:
+    """First and last of a line's number or a pair; None for anything else."""
+    pair = (line, line) if type(line) is int else line
+    match pair:
+        case [int(first), int(last)] if 0 < first <= last < _LINES_MAX:
+            return first, last
+        case _:
+            return None
 
 
 def render_note(note: Note) -> bytes:
