@@ -31,7 +31,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from imprint.store.history.reading import list_commits
+from imprint.store.history.patches import list_parents_first
 from imprint.store.links.intake import Arrival, Intake
 from imprint.store.links.model import Link, Method
 from imprint.store.links.store import LinkStore
@@ -182,7 +182,7 @@ def take_in(view: RepositoryView, store: LinkStore) -> None:
     refs = view.refs.snapshot().refs
     skipped = (b"refs/notes/", b"refs/tags/")
     tips = [value.peeled or value.id for name, value in refs.items() if not name.startswith(skipped)]
-    commits = list_commits(view, tips)[::-1]
+    commits = list_parents_first(view, tips)
     began = time.monotonic()
     heads = list(dict.fromkeys(tips))
     Intake(view, store, lambda: None).take_in(Arrival(commits, heads, view.refs.snapshot().head_id, 1, 0))
@@ -207,7 +207,7 @@ def main() -> None:
     options.add_argument("--no-patch-id", action="store_true", help="leave git's own patch-id out")
     options.add_argument("--verbose", action="store_true")
     chosen = options.parse_args()
-    logging.basicConfig(level=logging.INFO if chosen.verbose else logging.ERROR, format="%(asctime)s %(message)s")
+    logging.basicConfig(level="INFO" if chosen.verbose else "ERROR", format="%(asctime)s %(message)s")
     view = open_view(chosen.repository)
     pulls = {
         int(found[1]): value.id

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Final
 
 from imprint.store.history.reading import read_quoted
+from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from imprint.store.plumbing import GitProcess, Plumbing
-    from imprint.store.types import ObjectId
+    from imprint.store.view import RepositoryView
 
 _HUNK: Final = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _PAIR: Final = re.compile(rb"(?:[0-9a-f]{40} [0-9a-f]{40}|[0-9a-f]{64} [0-9a-f]{64})\n\Z")
@@ -30,6 +31,21 @@ _PAIRS_AT_ONCE: Final = 400
 """Pairs given to git before its answers are read: what fits into a pipe."""
 _MARK: Final = b"=end\n"
 """Git gives back a line that names no objects, and with it all that it has said so far."""
+
+
+def list_parents_first(
+    view: RepositoryView, tips: Iterable[ObjectId], excluded: Iterable[ObjectId] = ()
+) -> list[ObjectId]:
+    """Commits reachable from `tips` and not from `excluded`, every parent before its children.
+
+    Unknown ids are passed over; the order by time, which is quicker, would put parents of wrong clocks last.
+    """
+    given = "".join([*(f"{tip}\n" for tip in tips), *(f"^{commit}\n" for commit in excluded)])
+    if not given:
+        return []
+    options = ("--topo-order", "--reverse", "--ignore-missing", "--stdin")
+    out = view.plumbing.run("rev-list", *options, stdin=given.encode())
+    return [ObjectId(line) for line in out.decode("ascii").split()]
 
 
 @dataclass(slots=True)

@@ -14,7 +14,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import PlumbingFailed
-from imprint.store.history.reading import list_commits, walk_commits
+from imprint.store.history.patches import list_parents_first
+from imprint.store.history.reading import walk_commits
 from imprint.store.hosting.followers import Stopped, never
 from imprint.store.links.intake import Arrival, Intake
 from imprint.store.types import ObjectId
@@ -125,12 +126,11 @@ def _find_new(
 
     wanted = list(dict.fromkeys(tips))
     walked = walk_commits(view, wanted, find_known)
-    if walked is None or len(walked) > 1:
-        stops = store.heads(repository, _EXCLUDED_HEADS_MAX)
-        found = list_commits(view, wanted, stops)
-        known = find_known(found)
-        walked = [commit for commit in found if commit not in known]
-    return walked[::-1]
+    if walked is not None and len(walked) <= 1:
+        return walked
+    found = list_parents_first(view, wanted, store.heads(repository, _EXCLUDED_HEADS_MAX))
+    known = find_known(found)
+    return [commit for commit in found if commit not in known]
 
 
 # -- clones ----------------------------------------------------------------------------------------------

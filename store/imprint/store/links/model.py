@@ -75,8 +75,12 @@ class Change:
 
     @property
     def age(self) -> tuple[int, int, int, str]:
-        """By this changes are ordered: links lead from a later to an earlier one, so never in a circle."""
-        return self.at_s, self.sequence, self.number, self.commit
+        """By this changes are ordered: links lead from a later to an earlier one, so never in a circle.
+
+        Of what came at the same time a range is the earliest: nothing but its own commits goes before it.
+        """
+        number = 0 if self.kind is ChangeKind.RANGE else self.number
+        return self.at_s, self.sequence, number, self.commit
 
 
 @dataclass(frozen=True, slots=True)
