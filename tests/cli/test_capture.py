@@ -135,12 +135,7 @@ class Claude:
 
     def _add(self, kind: str, content: Any, **more: Any) -> None:
         self.desk.now += 1
-        stamp = subprocess.run(
-            ["date", "-u", "-d", f"@{self.desk.now}", "+%Y-%m-%dT%H:%M:%S.000Z"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(self.desk.now))
         line = {
             "type": kind,
             "uuid": f"{self.session}{self.child}-{self.lines}",
