@@ -3,6 +3,7 @@
     DATA/format                 what the folder is, its version, and a check value of its key
     DATA/lock                   held shared by whoever has the folder open, exclusively by an upgrade
     DATA/admin-token            the administrator's first token; may be deleted
+    DATA/redaction.toml         an operator's own rules of redaction, where there are any
     DATA/ground/catalogue.db    SQLite, with -wal, -shm and .lock beside it; or
     DATA/catalogue-url          where the catalogue is in PostgreSQL; see `catalogues`
     DATA/ground/repositories/   one bare Git repository per repository, named by its id
