@@ -18,21 +18,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
-from imprint.store.actors import (
-    ALL_REPOSITORIES,
-    ActorKind,
-    Principal,
-    Token,
-    Verb,
-)
+from imprint.store.actors import ALL_REPOSITORIES, ActorKind, Principal, Token, Verb
 from imprint.store.catalog.lock import FileLock
 from imprint.store.catalog.ports import RepositoryRecord
 from imprint.store.catalog.sql import SqlCatalogue
 from imprint.store.clock import RandomIds, SystemClock
-from imprint.store.errors import (
-    BadInput,
-    RepositoryMissing,
-)
+from imprint.store.errors import BadInput, RepositoryMissing
 from imprint.store.events import Admission, EventKind, SessionClaim
 from imprint.store.hosting.access import Access, Grant, SessionSeed, verify_grant
 from imprint.store.hosting.bare import RepositoryFolders, branch_ref
