@@ -40,9 +40,7 @@ def import_(  # noqa: PLR0913 - the options of the command
     ] = False,
     allow_missing: Annotated[
         bool,
-        typer.Option(
-            help="Leave refs behind whose history lacks objects; read their provenance as far as it goes."
-        ),
+        typer.Option(help="Leave refs behind whose history lacks objects; read what is there of them."),
     ] = False,
     agent_trace: Annotated[
         list[str] | None,
@@ -57,14 +55,15 @@ def import_(  # noqa: PLR0913 - the options of the command
     once; a server reads them after the push.
     """
     from imprint.cli.importing.findings import Allowance
-    from imprint.cli.importing.importer import describe_left, open_source, without_credentials
+    from imprint.cli.importing.importer import open_source, without_credentials
     from imprint.cli.importing.provenance import Holes, find_holes
     from imprint.store.types import RepositoryName
 
     parsed = RepositoryName.parse(name)
     allowance = Allowance(tuple(allow or ()), skip_list_from_report)
-    surroundings = call.surroundings
-    server = call.chosen_server()
+    surroundings, server = call.surroundings, call.chosen_server()
+    if server is not None and agent_trace:
+        raise _no_files()
     with (
         _telling_programs(call, parsed),
         call.output.stage(f"importing {without_credentials(source)} into {parsed}"),
@@ -74,22 +73,13 @@ def import_(  # noqa: PLR0913 - the options of the command
         whole = found.without(holes.refs)
         if server is None:
             document, refused = _into_folder(call, whole, parsed, allowance, holes, agent_trace or [])
-        elif agent_trace:
-            raise ImportRefused(
-                "a server takes no files of Agent Trace records",
-                hint="import at its data folder, or commit them as .agent-trace/traces.jsonl",
-            )
         else:
             document, refused = _into_server(call, server, whole, parsed, allowance)
     left = [f"{ref}: it has no namespace" for ref in found.nameless] + refused
     document |= {"refs": len(whole.refs) - len(refused), "left": [*left, *holes.describe()]}
-    for line in holes.describe():
-        call.output.note(f"left behind: {line}")
-    _show(call, document)
+    _show(call, document, holes.describe())
     if left:
-        raise ImportRefused(
-            f"{counted(len(left), 'ref')} did not come along: {describe_left(left)}", hint="all others did"
-        )
+        raise _not_all(left)
 
 
 @contextmanager
@@ -134,7 +124,23 @@ def _into_server(
         return client.get(f"/api/repos/{name}"), []
 
 
-def _show(call: Call, document: Document) -> None:
+def _not_all(left: list[str]) -> ImportRefused:
+    from imprint.cli.importing.importer import describe_left
+
+    told = f"{counted(len(left), 'ref')} did not come along: {describe_left(left)}"
+    return ImportRefused(told, hint="all others did")
+
+
+def _no_files() -> ImportRefused:
+    return ImportRefused(
+        "a server takes no files of Agent Trace records",
+        hint="import at its data folder, or commit them as .agent-trace/traces.jsonl",
+    )
+
+
+def _show(call: Call, document: Document, behind: list[str]) -> None:
+    for line in behind:
+        call.output.note(f"left behind: {line}")
     if call.as_json:
         call.output.document(document)
     else:
