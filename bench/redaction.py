@@ -20,7 +20,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 
 from imprint.store.redaction.engine import make_redactor
 from imprint.store.redaction.ports import Redactor
@@ -413,9 +412,10 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="print the lines that changed")
     parser.add_argument("--peer", action="store_true", help="measure detect-secrets, if installed, instead")
     asked = parser.parse_args()
-    if asked.peer and not find_spec("detect_secrets"):
+    try:
+        redactor = Peer() if asked.peer else make_redactor()
+    except ModuleNotFoundError:
         sys.exit("detect-secrets is not installed")
-    redactor = Peer() if asked.peer else make_redactor()
     if asked.what == "recall":
         seed = asked.seed
         measure_recall(redactor, f"seed {seed}", iter_cases(seed))

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from imprint.api import git_http
 from imprint.api.auth import Gate
+from imprint.api.gitai import notes as gitai
 from imprint.api.housekeeping import keep_house
 from imprint.api.lfs import batch, locks, transfer
 from imprint.api.links import routes as links
@@ -31,7 +32,6 @@ from imprint.api.rest import (
     commits,
     exports,
     files,
-    gitai,
     health,
     metrics,
     provenance,

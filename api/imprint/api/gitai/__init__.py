@@ -1,0 +1,1 @@
+"""Git AI's client served: its notes over HTTP."""
