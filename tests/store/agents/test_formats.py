@@ -228,5 +228,5 @@ def test_content_decides_over_the_name_that_somebody_gave(samples):
 def test_a_compact_transcript_has_the_agent_that_it_names(samples):
     session = parse(samples["entire"])
     assert session.agent == "claude-code"
-    other = samples["entire"].replace(b'"claude-code"', b'"codex"')
-    assert parse(other) == replace(session, agent="codex")
+    other = samples["entire"].replace(b'"claude-code"', b'"Gemini CLI"')
+    assert parse(other) == replace(session, agent="gemini-cli")

@@ -6,7 +6,7 @@ user's content are `{id,text}`; an assistant's are `{type:"text",text}` and
 models and caches.
 
 Invariants:
-    1. The session's agent is the one that the lines name, as they name it.
+    1. The session's agent is the one that the lines name: `Claude Code` and `claude-code` are both written.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Compact(TranscriptFormat):
         for number, line in lines:
             at_ms = as_time(line.get("ts"))
             draft.see_time(at_ms)
-            draft.agent = as_name(line.get("agent")) or draft.agent
+            draft.agent = as_name(line.get("agent")).lower().replace(" ", "-") or draft.agent
             draft.extra.setdefault("cli_version", as_name(line.get("cli_version")))
             if line.get("type") == "user":
                 parts = as_maps(line.get("content"))
