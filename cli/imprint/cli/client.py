@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
-    from imprint.cli.ports import AuditWish, Document, SearchWish, TokenWish
-    from imprint.cli.sessions.ports import RecordedSessions
+    from imprint.cli.ports import AuditWish, Document, RecordedSessions, SearchWish, TokenWish
 
 _CONNECT_SECONDS: Final = 10.0
 _ANSWER_SECONDS: Final = 600.0

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imprint.cli.output import Output
-    from imprint.cli.ports import Reading
-    from imprint.cli.sessions.ports import RecordedSessions
+    from imprint.cli.ports import Reading, RecordedSessions
     from imprint.semantic.library import Library
     from imprint.store.clone import Clone
     from imprint.store.links.judging import Judge

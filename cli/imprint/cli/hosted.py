@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imprint.cli.output import Output
-    from imprint.cli.ports import Administration, Document, Reading, TokenWish
-    from imprint.cli.sessions.ports import RecordedSessions
+    from imprint.cli.ports import Administration, Document, Reading, RecordedSessions, TokenWish
     from imprint.semantic.library import Library
     from imprint.store.actors import Actor, Token, Verb
     from imprint.store.catalog.ports import RepositoryRecord

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from imprint.cli.output import Output
-    from imprint.cli.ports import AuditWish, Document, SearchWish
-    from imprint.cli.sessions.ports import RecordedSessions
+    from imprint.cli.ports import AuditWish, Document, RecordedSessions, SearchWish
     from imprint.semantic.library import Library
     from imprint.semantic.search.answer import IndexStatus
     from imprint.store.links.judging import Judge

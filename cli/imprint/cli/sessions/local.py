@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imprint.cli.sessions.ports import RecordedSessions
+from imprint.cli.ports import RecordedSessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

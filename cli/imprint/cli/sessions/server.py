@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from imprint.cli.errors import UsageProblem
-from imprint.cli.sessions.ports import RecordedSessions
+from imprint.cli.ports import RecordedSessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imprint.cli.client import Client
     from imprint.cli.ports import Document
+
+
+class Asking(Protocol):
+    """What is needed of a client of the server."""
+
+    def get(self, address: str, /, **parameters: Any) -> Document:
+        """Ask for a document."""
+        ...
+
+    def delete(self, address: str, /, **parameters: Any) -> Document:
+        """Remove something."""
+        ...
+
+    def pages(self, address: str, name: str, /, **parameters: Any) -> list[Document]:
+        """Every item of a list that comes in pages."""
+        ...
+
+    def pieces(self, address: str) -> Iterator[bytes]:
+        """An answer that is no document."""
+        ...
 
 
 class ServerSessions(RecordedSessions):
@@ -23,7 +42,7 @@ class ServerSessions(RecordedSessions):
         path: the address of the repository below `/api`.
     """
 
-    def __init__(self, client: Client, path: str) -> None:
+    def __init__(self, client: Asking, path: str) -> None:
         self._client = client
         self._path = f"{path}/sessions"
 

@@ -128,9 +128,8 @@ class Hosting:
         self.ids = ids
         self.limits = limits or Limits()
         self.children = Children()
-        self._child_bounds = ChildBounds(
-            self.limits.plumbing_seconds_max, self.limits.plumbing_memory_bytes_max
-        )
+        seconds_max, memory_max = self.limits.plumbing_seconds_max, self.limits.plumbing_memory_bytes_max
+        self._child_bounds = ChildBounds(seconds_max, memory_max)
         self.lfs = Custody(
             FileLargeObjects(folder.lfs_path, self.limits.quarantine_bytes_free_min),
             register or MemoryRegister(self._is_known),
@@ -349,15 +348,11 @@ class Hosting:
         with self._views_lock:
             view = self._views.get(record.id)
             if view is None or view.name != str(record.name):
-                view = self._make_view(record, git_dir, view)
+                view = replace(view, name=str(record.name)) if view else self._make_view(record, git_dir)
                 self._views[record.id] = view
         return Repository(record, git_dir, view)
 
-    def _make_view(
-        self, record: RepositoryRecord, git_dir: Path, known: RepositoryView | None
-    ) -> RepositoryView:
-        if known is not None:
-            return replace(known, name=str(record.name))
+    def _make_view(self, record: RepositoryRecord, git_dir: Path) -> RepositoryView:
         return RepositoryView(
             id=record.id,
             name=str(record.name),

@@ -8,7 +8,7 @@ Invariants:
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from imprint.store.errors import SessionConflict
 from imprint.store.events import EventKind
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imprint.store.actors import Principal
     from imprint.store.catalog.ports import Catalogue
     from imprint.store.clock import Clock
-    from imprint.store.hosting.repositories import Hosting
+    from imprint.store.events import Event
     from imprint.store.limits import Limits
     from imprint.store.redaction.ports import Redactor
     from imprint.store.sessions.ports import Archive
@@ -92,7 +92,24 @@ def list_roots(catalogue: Catalogue, archive: Archive, repository_id: str) -> li
     return list(roots)
 
 
-def erase_session(hosting: Hosting, repository_id: str, session_id: str, by: Principal | None) -> list[str]:
+class Announcing(Protocol):
+    """What erasing needs of the store."""
+
+    @property
+    def keeper(self) -> Keeper:
+        """What destroys texts."""
+        ...
+
+    def announce(
+        self, repository_id: str, kind: EventKind, by: Principal | None, details: dict[str, str]
+    ) -> Event:
+        """Admit an event that changes no ref."""
+        ...
+
+
+def erase_session(
+    hosting: Announcing, repository_id: str, session_id: str, by: Principal | None
+) -> list[str]:
     """Destroy the texts of a session and of its tree, and have followers forget them; whose they were.
 
     Keys go first, the event comes last: after a crash between, erasing again finishes it.
