@@ -59,6 +59,7 @@ from imprint.store.observe.changes import iter_added_files
 from imprint.store.observe.claims import observed_claims
 from imprint.store.observe.match import match_lines
 from imprint.store.observe.model import Candidate, Tier
+from imprint.store.observe.payloads import collect_edits
 from imprint.store.sessions.memory import MemoryArchive
 from imprint.store.sessions.model import (
     Anchor,
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from imprint.store.evidence.claims import Claim
     from imprint.store.objects.ports import Commit
     from imprint.store.observe.model import AddedFile, LineMatch
+    from imprint.store.observe.payloads import SessionEdits
     from imprint.store.view import RepositoryView
 
 DAY_MS = 24 * 3600 * 1000
@@ -270,22 +272,26 @@ class Tally:
         }
 
 
+class ParsedEdits(Edits):
+    """The edits of what was parsed while reading the checkpoints, all kept."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        super().__init__(lambda _id, _session: b"", lines_max=10**9)
+        self._shelf = shelf
+
+    def _load(self, _id: str, session: ArchivedSession) -> SessionEdits | None:
+        return collect_edits(self._shelf.parsed[session.id], session.id)
+
+
 class Bench:
     def __init__(self, view: RepositoryView, shelf: Shelf) -> None:
         self.view = view
         self.shelf = shelf
-        self.edits = Edits(lambda _id, _session: b"", lines_max=10**9)
-        # What was parsed while reading is not parsed again.
-        self.edits._load = self._load  # type: ignore[method-assign]  # noqa: SLF001
+        self.edits = ParsedEdits(shelf)
         self.finder = Finder(shelf.archive, self.edits, view.id)
         self.sessions = shelf.archive.list_sessions(view.id, limit=10**6)
         self.ordered = sorted(self.sessions, key=lambda each: self._of(each).lines)
         self.places = {session.id: at for at, session in enumerate(self.ordered)}
-
-    def _load(self, _id: str, session: ArchivedSession):
-        from imprint.store.observe.payloads import collect_edits
-
-        return collect_edits(self.shelf.parsed[session.id], session.id)
 
     def _of(self, session: ArchivedSession):
         edits = self.edits.of(self.view.id, session)
