@@ -12,7 +12,7 @@ def lines_of(*objects):
 def _claude():
     base = {
         "sessionId": "11111111-aaaa",
-        "cwd": "/home/kim/app",
+        "cwd": "/users/kim/app",
         "gitBranch": "main",
         "version": "2.1.0",
         "isSidechain": False,
@@ -35,7 +35,7 @@ def _claude():
         }  # fmt: skip
 
     edit = {
-        "file_path": "/home/kim/app/lib/sum.py",
+        "file_path": "/users/kim/app/lib/sum.py",
         "old_string": "def total(a, b):\n    return a",
         "new_string": "def total(a, b):\n    return a + b",
     }
@@ -82,15 +82,15 @@ def _codex():
         "-    return a\n+    return a + b\n"
         "*** End Patch\n"
     )
-    command = json.dumps({"cmd": "echo hello > greet.txt", "workdir": "/home/kim/app"})
+    command = json.dumps({"cmd": "echo hello > greet.txt", "workdir": "/users/kim/app"})
     return lines_of(
         line(
             "session_meta",
-            {"id": "0199-bbbb", "cwd": "/home/kim/app", "cli_version": "0.139.0", "git": {"branch": "main"}},
+            {"id": "0199-bbbb", "cwd": "/users/kim/app", "cli_version": "0.139.0", "git": {"branch": "main"}},
             0,
         ),
-        line("response_item", message("user", "<environment_context>\n  <cwd>/home/kim/app</cwd>"), 0),
-        line("turn_context", {"turn_id": "t1", "model": "model-b", "cwd": "/home/kim/app"}, 1),
+        line("response_item", message("user", "<environment_context>\n  <cwd>/users/kim/app</cwd>"), 0),
+        line("turn_context", {"turn_id": "t1", "model": "model-b", "cwd": "/users/kim/app"}, 1),
         line("response_item", message("user", "make total add"), 1),
         line("event_msg", {"type": "user_message", "message": "make total add"}, 1),
         line("response_item", {"type": "reasoning", "summary": [], "encrypted_content": "xxxx"}, 2),
@@ -103,7 +103,7 @@ def _codex():
             "response_item", {"type": "custom_tool_call_output", "call_id": "c1", "output": "Exit code: 0"}, 4
         ),
         line("event_msg", tokens(10, 4, 2), 4),
-        line("turn_context", {"turn_id": "t2", "model": "model-b", "cwd": "/home/kim/app"}, 5),
+        line("turn_context", {"turn_id": "t2", "model": "model-b", "cwd": "/users/kim/app"}, 5),
         line("response_item", message("user", "now a greeting"), 5),
         line("event_msg", {"type": "user_message", "message": "now a greeting"}, 5),
         line(
@@ -122,7 +122,7 @@ def _codex():
 
 def _gemini_messages():
     replaced = {
-        "file_path": "/home/kim/app/lib/sum.py",
+        "file_path": "/users/kim/app/lib/sum.py",
         "old_string": "    return a",
         "new_string": "    return a + b",
     }
@@ -181,7 +181,7 @@ def _cursor():
             "assistant",
             {"type": "text", "text": "I will."},
             tool(
-                "StrReplace", path="/home/kim/app/lib/sum.py", old_string="    return a",
+                "StrReplace", path="/users/kim/app/lib/sum.py", old_string="    return a",
                 new_string="    return a + b",
             ),
         ),
@@ -200,9 +200,9 @@ def _copilot():
     start = {
         "sessionId": "cop-1",
         "copilotVersion": "1.0",
-        "context": {"cwd": "/home/kim/app", "branch": "main"},
+        "context": {"cwd": "/users/kim/app", "branch": "main"},
     }
-    edit = {"path": "/home/kim/app/lib/sum.py", "old_str": "    return a", "new_str": "    return a + b"}
+    edit = {"path": "/users/kim/app/lib/sum.py", "old_str": "    return a", "new_str": "    return a + b"}
     counts = {"inputTokens": 60, "outputTokens": 12, "cacheReadTokens": 40, "cacheWriteTokens": 5}
     return lines_of(
         event(1, "session.start", selectedModel="model-d", **start),
@@ -237,13 +237,13 @@ def _opencode_value():
         "tokens": {"input": 10, "output": 4, "reasoning": 1, "cache": {"read": 5, "write": 2}},
     }  # fmt: skip
     edit = {
-        "filePath": "/home/kim/app/lib/sum.py",
+        "filePath": "/users/kim/app/lib/sum.py",
         "oldString": "    return a",
         "newString": "    return a + b",
     }
     return {
         "info": {
-            "id": "ses_1", "directory": "/home/kim/app", "title": "Sums", "version": "1.18.0",
+            "id": "ses_1", "directory": "/users/kim/app", "title": "Sums", "version": "1.18.0",
             "time": {"created": 1772359200000, "updated": 1772359300000},
         },
         "messages": [

@@ -5,7 +5,7 @@ import pytest
 from imprint.store.agents.claude_code import ClaudeCode
 from imprint.store.agents.model import Edit, EditKind
 
-_BASE = {"sessionId": "s1", "cwd": "/home/kim/app", "isSidechain": False}
+_BASE = {"sessionId": "s1", "cwd": "/users/kim/app", "isSidechain": False}
 
 
 def user(content, uuid="", **more):
@@ -97,12 +97,12 @@ def test_reminders_are_no_part_of_a_prompt(read):
 
 def test_the_result_says_exactly_which_lines_changed(read):
     patch = [{"oldStart": 1, "lines": [" def f():", "-    return 1", "+    return 2  # by hand"]}]
-    given = {"file_path": "/home/kim/app/f.py", "old_string": "1", "new_string": "2"}
+    given = {"file_path": "/users/kim/app/f.py", "old_string": "1", "new_string": "2"}
     session = read(
         user("first"),
         answer("a1", tool("c1", "Edit", **given)),
         result("c1", {"structuredPatch": patch, "userModified": True}),
-        answer("a2", tool("c2", "Write", file_path="/home/kim/app/g.py", content="a\nb\n")),
+        answer("a2", tool("c2", "Write", file_path="/users/kim/app/g.py", content="a\nb\n")),
         result("c2", {"type": "create", "structuredPatch": []}),
     )
     changed, created = calls_of(session)
@@ -151,7 +151,7 @@ def test_only_the_lines_that_an_edit_changes_count(read):
 
 
 def test_sub_agents_belong_to_the_turn_that_runs_them(read):
-    inner = tool("c2", "Write", file_path="/home/kim/app/s.py", content="x")
+    inner = tool("c2", "Write", file_path="/users/kim/app/s.py", content="x")
     progress = {
         **_BASE,
         "type": "progress",
@@ -189,7 +189,7 @@ def test_a_sub_agents_own_transcript_is_a_session_with_a_parent(read):
     mine = {"isSidechain": True, "agentId": "ag1"}
     session = read(
         user("do it", "p1", **mine),
-        answer("b1", tool("c1", "Write", file_path="/home/kim/app/x", content="1"), **mine),
+        answer("b1", tool("c1", "Write", file_path="/users/kim/app/x", content="1"), **mine),
     )
     assert (session.id, session.parent_id) == ("s1.ag1", "s1")
     assert [turn.prompt for turn in session.turns] == ["do it"]

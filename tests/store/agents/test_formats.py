@@ -65,7 +65,7 @@ def test_each_format_tells_the_same_story(samples, name):
     assert replaced.kind in {EditKind.REPLACE, EditKind.PATCH}
     assert (replaced.added, replaced.removed) == (("    return a + b",), ("    return a",))
     (written,) = command.edits
-    assert (written.path.removeprefix("/home/kim/app/"), written.added) == ("greet.txt", ("hello",))
+    assert (written.path.removeprefix("/users/kim/app/"), written.added) == ("greet.txt", ("hello",))
     if name != "cursor":
         assert edit.ok is True
         assert command.ok is True
@@ -79,7 +79,7 @@ def test_each_format_names_its_session_and_its_models(samples, name):
     assert session.turns[0].model == session.models[0]
     assert session.turns[0].at_ms is not None
     assert session.started_at_ms <= session.ended_at_ms
-    assert all(not path.startswith("/home/kim/app/") for path in session.turns[0].calls[0].paths) == (
+    assert all(not path.startswith("/users/kim/app/") for path in session.turns[0].calls[0].paths) == (
         session.cwd is not None
     )
 

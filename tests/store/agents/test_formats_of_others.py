@@ -228,7 +228,7 @@ def test_a_session_out_of_the_database_is_that_of_the_export(database, samples):
     assert exported.turns[0].calls == expected.turns[0].calls
     assert [turn.usage for turn in exported.turns] == [turn.usage for turn in expected.turns]
     assert (exported.id, exported.cwd, exported.extra) == (expected.id, expected.cwd, expected.extra)
-    assert list_database_sessions(database) == [("ses_1", "/home/kim/app", 1772359300000)]
+    assert list_database_sessions(database) == [("ses_1", "/users/kim/app", 1772359300000)]
     assert export_session(database, "ses_2") is None
 
 

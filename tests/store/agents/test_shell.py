@@ -51,8 +51,8 @@ def test_what_a_command_writes_is_found(command, expected):
 
 
 def test_paths_are_seen_from_the_folder_of_the_command():
-    (edit,) = find_shell_edits("echo x > ../b/f", "/home/kim/app/a")
-    assert edit.path == "/home/kim/app/b/f"
+    (edit,) = find_shell_edits("echo x > ../b/f", "/users/kim/app/a")
+    assert edit.path == "/users/kim/app/b/f"
 
 
 def test_a_patch_in_a_here_document_is_a_patch():

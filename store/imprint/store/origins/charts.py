@@ -20,6 +20,7 @@ _HEIGHT: Final = 220
 _FOOT: Final = 24
 _HEAD: Final = 20
 _MONTHS_MAX: Final = 600
+_COLUMN_MAX: Final = 64.0
 _LABELS_MAX: Final = 12
 
 
@@ -51,7 +52,7 @@ def draw_months(months: Sequence[tuple[str, Mapping[Evidence, int]]]) -> str:
         return ""
     months = _fill_gaps(months)
     highest = max(sum(counts.values()) for _, counts in months) or 1
-    step = _WIDTH / len(months)
+    step = min(_WIDTH / len(months), _COLUMN_MAX)
     every = -(-len(months) // _LABELS_MAX)
     parts: list[str] = []
     for index, (month, counts) in enumerate(months):
