@@ -484,6 +484,45 @@ def test_what_shell_commands_wrote_is_the_calls(desk: Desk, capsys) -> None:
     assert not (desk.clone / ".git" / "imprint" / "cache" / "shell").exists()
 
 
+def test_a_shell_command_of_a_sub_agent_is_the_sub_agents(desk: Desk, capsys) -> None:
+    """Its hook names the parent's session."""
+    desk.hooks("install", "claude-code")
+    claude = desk.claude("s-one")
+    claude.ask("delegate it")
+    child = claude.sub("a1b2")
+    child.ask("generate it")
+    payload = {"session_id": "s-one", "cwd": str(desk.clone), "tool_use_id": child.bash("make gen")}
+    desk.fire(".claude/settings.local.json", "PreToolUse", payload)
+    desk.write("gen.py", code("generated"))
+    desk.fire(".claude/settings.local.json", "PostToolUse", payload)
+    desk.git("add", "-A")
+    desk.now = int(time.time())
+    commit = desk.commit()
+    desk.sweep(capsys)
+    ((name, record),) = desk.kept().of(commit).items()
+    assert "a1b2" in name
+    assert record.extra["shell_edits"]["session"] == "s-one.shell"
+
+
+def test_why_leads_to_the_prompt_without_a_server(desk: Desk, capsys) -> None:
+    desk.write("app.py", code("old"))
+    desk.git("add", "-A")
+    desk.commit()
+    claude = desk.claude("s-one")
+    claude.ask("please write the retry policy")
+    claude.write("retry.py", code("retry"))
+    desk.git("add", "-A")
+    desk.commit()
+    desk.sweep(capsys)
+    assert run(["why", "retry.py:2", "--json"], Surroundings(desk.clone, desk.environment)) == 0
+    claim = json.loads(capsys.readouterr().out)["claims"][0]
+    assert (claim["evidence"], claim["session"], claim["prompt"]) == (
+        "observed",
+        "s-one",
+        "please write the retry policy",
+    )
+
+
 def test_fifty_hooks_at_once_lose_nothing(desk: Desk) -> None:
     assert desk.hooks("install", "claude-code") == 0
     threads = [
@@ -514,6 +553,21 @@ def test_hooks_work_with_a_bare_path_and_a_home_that_cannot_be_written(desk: Des
     assert desk.git.run("-c", "core.fsync=none", "commit", "-qm", "x").stderr == b""
     desk.wait_for("post-commit")
     assert len(list(Places(desk.clone / ".git").spool.iterdir())) == 2
+
+
+def test_a_script_that_a_repository_brings_along_is_not_run(desk: Desk) -> None:
+    """A bare repository among the files, with a script where ours would be."""
+    desk.hooks("install", "claude-code")
+    trap = desk.clone / "docs"
+    trap.mkdir()
+    desk.at(trap)("init", "-q", "--bare", ".")
+    desk.write("docs/imprint/ground/hooks/record", "touch trapped\n")
+    command = json.loads((desk.clone / ".claude/settings.local.json").read_text())
+    command = command["hooks"]["Stop"][0]["hooks"][0]["command"]
+    desk.call(command, {}, cwd=trap)
+    assert not (trap / "trapped").exists()
+    desk.call(command.replace("-c safe.bareRepository=explicit", ""), {}, cwd=trap)
+    assert (trap / "trapped").exists()  # the trap would have worked
 
 
 def test_a_hook_that_cannot_write_lets_the_commit_be(desk: Desk) -> None:

@@ -145,26 +145,22 @@ class Linker:
     def _load_works(self) -> dict[str, list[Piece]]:
         """The edits of every session of the clone."""
         works: dict[str, list[Piece]] = {}
+        calls: dict[str, tuple[str, int, int]] = {}
         for key, known in self._state.files.items():
             if not known.is_here or known.mtime_ns // 10**6 < self._since_ms:
                 continue
             with suppress(OSError, ValueError, KeyError):
                 document = json.loads(self._file(key).read_text())
-                pieces = [read_piece(one) for one in document["pieces"]]
-                pieces += self._load_shells(known.session_id, document["calls"])
-                works.setdefault(known.session_id, []).extend(pieces)
-        for session in self._state.shells.keys() - works.keys():
-            works[session] = self._load_shells(session, {})
+                works.setdefault(known.session_id, []).extend(map(read_piece, document["pieces"]))
+                calls |= {name: (known.session_id, *span) for name, span in document["calls"].items()}
+        for session, noted in self._state.shells.items():
+            for one in noted:
+                # Hooks name the session; that it was a sub-agent of it, its transcript says.
+                caller, first, end = calls.get(one["call"], (session, 0, 0))
+                works.setdefault(caller, []).extend(
+                    replace(read_piece(piece), first_line=first, end_line=end) for piece in one["pieces"]
+                )
         return {session: pieces for session, pieces in works.items() if pieces}
-
-    def _load_shells(self, session: str, calls: Mapping[str, Sequence[int]]) -> list[Piece]:
-        pieces = []
-        for one in self._state.shells.get(session, ()):
-            first, end = calls.get(one["call"], (0, 0))
-            pieces += [
-                replace(read_piece(listed), first_line=first, end_line=end) for listed in one["pieces"]
-            ]
-        return pieces
 
     def _replay(
         self, reflogs: Mapping[str, Sequence[Step]], works: Mapping[str, Sequence[Piece]]
@@ -216,6 +212,7 @@ class Linker:
 
     def _record(self, shares: Mapping[str, Sequence[Share]]) -> list[Parcel]:
         agents = {known.session_id: known.agent for known in self._state.files.values()}
+        noted = {one["call"]: session for session, listed in self._state.shells.items() for one in listed}
         parcels = []
         facts = self._read_commits([commit for commit, found in shares.items() if found])
         for commit, (tree, parents) in facts.items():
@@ -228,7 +225,8 @@ class Linker:
                 anchors.append(("patch-id", patch_id))
             for share in new:
                 linked[share.session] = asdict(share)
-                parcels.append(_build(share, agents.get(share.session, "unknown"), tuple(anchors)))
+                shells = next((noted[call] for call in share.calls if call in noted), share.session)
+                parcels.append(_build(share, agents.get(share.session, "unknown"), tuple(anchors), shells))
         return parcels
 
     def _patch_id(self, commit: str) -> str:
@@ -239,10 +237,11 @@ class Linker:
         return self._cache / f"{hashlib.sha256(os.fsencode(key)).hexdigest()}.json"
 
 
-def _build(share: Share, agent: str, anchors: tuple[tuple[str, str], ...]) -> Parcel:
+def _build(share: Share, agent: str, anchors: tuple[tuple[str, str], ...], shells: str) -> Parcel:
+    """The record of a share; `shells` is the session that the shell calls were noted for."""
     extra: dict[str, Any] = {"lines": share.lines, "paths": list(share.paths)}
     if share.calls:
-        extra["shell_edits"] = {"session": name_shell_session(share.session), "calls": list(share.calls)}
+        extra["shell_edits"] = {"session": name_shell_session(shells), "calls": list(share.calls)}
     part = (share.first_line, share.end_line) if share.end_line > share.first_line else None
     return Parcel(agent, share.session, anchors=anchors, part=part, extra=extra)
 

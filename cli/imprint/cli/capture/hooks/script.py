@@ -147,10 +147,15 @@ def render_recorder(program: list[str]) -> str:
 
 
 def render_command(agent: str, event: str) -> str:
-    """The command in an agent's settings: works in every shell, and where there is no Imprint."""
+    """The command in an agent's settings: works in every shell, and where there is no Imprint.
+
+    A repository can hold a bare repository among its files, and in that a script where ours would be: git is
+    told to see none that is not named (git-config(1), `safe.bareRepository`).
+    """
     inner = (
         'PATH="${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin"; '
-        f'f="$(git rev-parse --git-common-dir 2>/dev/null)/{MARK}"; '
+        'f="$(git -c safe.bareRepository=explicit rev-parse --git-common-dir 2>/dev/null)'
+        f'/{MARK}"; '
         f'if [ -f "$f" ]; then /bin/sh "$f" {agent} {event}; else cat >/dev/null; fi; exit 0'
     )
     return f"/bin/sh -c '{inner}'"
