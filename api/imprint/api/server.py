@@ -38,6 +38,7 @@ from imprint.semantic.library import Library
 from imprint.store.clock import SystemClock
 from imprint.store.hosting.data import DataFolder
 from imprint.store.hosting.repositories import Hosting
+from imprint.store.hosting.sessions import RULES_NAME, load_redactor
 from imprint.store.origins.sources import Origins
 
 if TYPE_CHECKING:
@@ -95,11 +96,13 @@ def serve(  # noqa: PLR0913 - the two callbacks belong to the caller, the rest i
         ListenFailed: the address is in use or not this machine's.
         TlsFailed: the certificate or its key cannot be used.
         BadRequest: a trusted proxy is no address.
+        BadInput: the data folder's rules of redaction have a fault.
         StorageFailed: the folder is not writable.
         DataFolderMismatch: the folder is not one that this version can use.
     """
     settings = settings or ApiSettings()
     parse_proxies(settings.trusted_proxies)
+    load_redactor(data / RULES_NAME)  # a fault in an operator's rules ends the start, not the first session
     if tls is not None:
         Certificate(tls, SystemClock())
     with ExitStack() as opened:
