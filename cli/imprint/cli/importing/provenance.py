@@ -18,11 +18,12 @@ from imprint.cli.output import counted
 from imprint.store.errors import PlumbingFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from imprint.cli.importing.importer import Source
     from imprint.cli.output import Output
     from imprint.cli.ports import Document
+    from imprint.store.agents.model import Problem
     from imprint.store.hosting.repositories import Hosting, Repository
     from imprint.store.intake.checkpoints import AbsentFile, Intake
     from imprint.store.intake.shelf import Shelf
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
 _MB: Final = 1_000_000
 _SHOWN: Final = 10
 _AT_ONCE: Final = 500
+_COUNTED: Final = 10
+"""Refs with holes for which the absent objects are counted one by one."""
 
 
 @dataclass(slots=True)
 class Holes:
-    """Refs whose history is not whole, each with the number of objects that it lacks."""
+    """Refs whose history is not whole, each with the number of objects that it lacks; 0 if not counted."""
 
     refs: dict[RefName, int] = field(default_factory=dict)
     tips: dict[RefName, ObjectId] = field(default_factory=dict)
@@ -44,42 +47,85 @@ class Holes:
     def describe(self) -> list[str]:
         """A line for each, for people."""
         return [
-            f"{name.text}: its history lacks {counted(count, 'object') if count else 'commits or trees'}"
+            f"{name.text}: its history lacks {counted(count, 'object') if count else 'objects'}"
             for name, count in sorted(self.refs.items())
         ]
 
 
 def find_holes(source: Source) -> Holes:
     """The refs of a source whose history lacks objects."""
-    holes = Holes()
-    _search(source.plumbing, sorted(source.refs.items()), holes)
+    plumbing, holes = source.plumbing, Holes()
+    lacking = _list_lacking(plumbing, source.refs.values())
+    if lacking is None:
+        _search(plumbing, sorted(source.refs.items()), holes)
+    elif lacking:
+        bringing = _find_bringing(plumbing, source.refs.values(), lacking)
+        names = _list_containing(plumbing, bringing)
+        for name, tip in source.refs.items():
+            if name in names or tip in lacking:
+                holes.refs[name], holes.tips[name] = 0, tip
+    if len(holes.refs) <= _COUNTED:
+        for name, tip in holes.tips.items():
+            holes.refs[name] = len(_list_lacking(plumbing, [tip]) or ())
     return holes
 
 
+def _find_bringing(plumbing: Plumbing, tips: Iterable[ObjectId], lacking: set[str]) -> list[str]:
+    """Commits in whose trees an absent object is new."""
+    listed = plumbing.run("rev-list", "--ignore-missing", "--stdin", stdin=_lines(tips))
+    found: dict[str, None] = {}
+    options = ("--stdin", "-r", "-t", "-m", "--root", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff")
+    with plumbing.stream("diff-tree", *options) as git, git.fed(listed):
+        commit = ""
+        for line in git.stdout:
+            if not line.startswith(b":"):
+                commit = line.split()[0].decode("ascii") if line.strip() else commit
+            elif line.split(b" ", 4)[3].decode("ascii") in lacking:
+                found[commit] = None
+        git.finish(check=False)
+    return list(found)
+
+
+def _list_containing(plumbing: Plumbing, commits: Sequence[str]) -> set[bytes]:
+    """Names of refs that reach one of the commits."""
+    names: set[bytes] = set()
+    for start in range(0, len(commits), _AT_ONCE):
+        some = [f"--contains={commit}" for commit in commits[start : start + _AT_ONCE]]
+        names.update(plumbing.run("for-each-ref", "--format=%(refname)", *some).splitlines())
+    return names
+
+
+def _lines(tips: Iterable[ObjectId]) -> bytes:
+    return "".join(f"{tip}\n" for tip in dict.fromkeys(tips)).encode()
+
+
 def _search(plumbing: Plumbing, refs: Sequence[tuple[RefName, ObjectId]], holes: Holes) -> None:
-    """Halve the refs until those with holes are alone: few have any."""
-    count = _count_lacking(plumbing, [tip for _, tip in refs]) if refs else 0
-    if count == 0:
+    """Halve the refs until those with holes are alone: where commits or trees are absent, git only fails."""
+    lacking = _list_lacking(plumbing, [tip for _, tip in refs]) if refs else set()
+    if lacking is not None and not lacking:
         return
     if len(refs) == 1:
         name, tip = refs[0]
-        holes.refs[name], holes.tips[name] = max(count, 0), tip
+        holes.refs[name], holes.tips[name] = 0, tip
         return
     _search(plumbing, refs[: len(refs) // 2], holes)
     _search(plumbing, refs[len(refs) // 2 :], holes)
 
 
-def _count_lacking(plumbing: Plumbing, tips: Sequence[ObjectId]) -> int:
-    """Objects that are absent below the tips; -1 where not even that can be counted."""
-    given = "".join(f"{tip}\n" for tip in dict.fromkeys(tips)).encode()
-    lacking = 0
+def _list_lacking(plumbing: Plumbing, tips: Iterable[ObjectId]) -> set[str] | None:
+    """Objects that are absent below the tips; None where git cannot list them."""
+    lacking = set()
     try:
-        with plumbing.stream("rev-list", "--objects", "--missing=print", "--stdin") as git, git.fed(given):
+        with (
+            plumbing.stream("rev-list", "--objects", "--missing=print", "--stdin") as git,
+            git.fed(_lines(tips)),
+        ):
             for line in git.stdout:
-                lacking += line.startswith(b"?")
+                if line.startswith(b"?"):
+                    lacking.add(line[1:].strip().decode("ascii"))
             git.finish()
     except PlumbingFailed:
-        return -1
+        return None
     return lacking
 
 
@@ -103,6 +149,7 @@ def keep_records(
     """
     from imprint.store.hosting.followers import FollowerRunner, never
     from imprint.store.intake.follower import RecordsFollower
+    from imprint.store.intake.state import Step
     from imprint.store.origins.sources import Origins
     from imprint.store.provenance.expand import ProvenanceFollower
 
@@ -110,12 +157,13 @@ def keep_records(
     with Origins.of_hosting(hosting) as origins:
         assert origins.intake is not None  # noqa: S101
         before = origins.intake.tally(repository_id)
-        extra, absent = _keep_beside(source, holes, traces, repository, hosting, output)
+        extra, absent, found = _keep_beside(source, holes, traces, repository, hosting, output)
         records = RecordsFollower(origins.intake, hosting, never)
         runner = FollowerRunner(hosting, [ProvenanceFollower(origins.ledger, hosting, never), records])
         with output.progress("reading checkpoints") as report:
             records.progress = report
             runner.catch_up()
+        origins.intake.finish(repository_id, Step(problems=found))
         counts = origins.intake.tally(repository_id) - before + extra
         problems = Counter(_kind(each.text) for _, each in origins.intake.problems(repository_id))
         notes = origins.ledger.notes(repository_id)
@@ -165,7 +213,7 @@ def _keep_beside(
     repository: Repository,
     hosting: Hosting,
     output: Output,
-) -> tuple[Counter[str], list[AbsentFile]]:
+) -> tuple[Counter[str], list[AbsentFile], list[tuple[str, Problem]]]:
     """Keep what does not come with the refs: from refs that stayed behind, and from files."""
     from imprint.store.events import EventKind
     from imprint.store.hosting.repositories import OPERATOR
@@ -177,11 +225,13 @@ def _keep_beside(
     shelf = Shelf(keeper.archive, keeper, repository.record.id, OPERATOR, now_ms, hosting.ids)
     counts: Counter[str] = Counter()
     absent: list[AbsentFile] = []
+    problems: list[tuple[str, Problem]] = []
     for name, tip in holes.tips.items():
         with output.progress(f"reading what is there of {name.text}") as report:
             intake = take_in(source.plumbing, shelf, {}, {name: tip}, progress=report)
         counts.update(intake.counts)
         absent += intake.absent
+        problems += intake.problems
         if intake.counts["new records"] or intake.counts["kept"]:
             details = {
                 "source": source.name,
@@ -194,12 +244,11 @@ def _keep_beside(
     for path in traces:
         _keep_file(path, shelf, given)
     counts.update(given.counts)
-    for _, problem in given.problems:
-        output.note(f"{problem.place}: {problem.text}")
+    problems += given.problems
     if given.counts["new records"]:
         details = {"source": "agent-trace", "records": str(given.counts["new records"])}
         hosting.announce(repository.record.id, EventKind.RECORDED, None, details)
-    return counts, absent
+    return counts, absent, problems
 
 
 def _keep_file(path: str, shelf: Shelf, intake: Intake) -> None:
