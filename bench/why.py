@@ -432,10 +432,10 @@ class Told(ClaimSource):
     def __init__(self, claims: dict[ObjectId, list[Claim]]) -> None:
         self._claims = claims
 
-    def claims_of(self, repository_id: str, commits: Iterable[ObjectId]) -> dict[ObjectId, list[Claim]]:
+    def claims_of(self, _repository_id: str, commits: Iterable[ObjectId]) -> dict[ObjectId, list[Claim]]:
         return {commit: self._claims[commit] for commit in commits if commit in self._claims}
 
-    def all_claims(self, repository_id: str) -> dict[ObjectId, list[Claim]]:
+    def all_claims(self, _repository_id: str) -> dict[ObjectId, list[Claim]]:
         return self._claims
 
 

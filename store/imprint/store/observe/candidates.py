@@ -21,7 +21,7 @@ from imprint.store.observe.payloads import collect_edits
 from imprint.store.sessions.model import Anchor, AnchorKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from imprint.store.objects.ports import Commit
     from imprint.store.observe.payloads import SessionEdits
@@ -45,6 +45,9 @@ _SESSION: Final = re.compile(
     r"^[A-Za-z]{1,40}-Session:[ \t]*(\S{1,200})[ \t]*$", re.MULTILINE | re.IGNORECASE
 )
 """Anywhere in the message: a squash leaves the trailers of what it joined in the middle."""
+_DAY_MS: Final = 24 * 3600 * 1000
+_DAYS_MAX: Final = 60
+"""Of a session that goes on for longer, only its last days are near to anything."""
 _DEPTH_MAX: Final = 4
 """Sub-agents of sub-agents that are followed."""
 
@@ -127,7 +130,7 @@ class Finder:
         self._archive = archive
         self._edits = edits
         self._id = repository_id
-        self._sessions: list[ArchivedSession] | None = None
+        self._days: dict[int, list[ArchivedSession]] | None = None
         self._names: dict[str, frozenset[str]] = {}
 
     def find(self, commit: Commit, claimed: Iterable[str]) -> Tied:
@@ -179,15 +182,15 @@ class Finder:
     def list_near(self, commit: Commit) -> list[ArchivedSession]:
         """Sessions that ended, or were going on, within `NEARBY_MS` before a commit; the latest first."""
         until_ms = _latest(commit)
-        near = [
-            session
-            for session in self._list_sessions()
-            if session.started_at_ms is not None
-            and session.started_at_ms <= until_ms
-            and (session.ended_at_ms or session.started_at_ms) >= until_ms - NEARBY_MS
-        ]
-        near.sort(key=lambda session: session.ended_at_ms or 0, reverse=True)
-        return near
+        from_ms = until_ms - NEARBY_MS
+        days = self._list_days()
+        near = {
+            session.id: session
+            for day in range(from_ms // _DAY_MS, until_ms // _DAY_MS + 1)
+            for session in days.get(day, ())
+            if (session.started_at_ms or 0) <= until_ms and _end(session) >= from_ms
+        }
+        return sorted(near.values(), key=_end, reverse=True)
 
     def add_near(self, tied: Tied, commit: Commit, names: frozenset[str]) -> None:
         """Add sessions nearby that touched a file of one of these names, given without their folders."""
@@ -204,14 +207,20 @@ class Finder:
             if found == NEARBY_SESSIONS_MAX:
                 break
 
-    def _list_sessions(self) -> Sequence[ArchivedSession]:
-        if self._sessions is None:
-            self._sessions = []
+    def _list_days(self) -> dict[int, list[ArchivedSession]]:
+        """Sessions by the days, since 1970, on which they went on: their last `_DAYS_MAX`."""
+        if self._days is None:
+            self._days = {}
             serial = 0
             while part := self._archive.list_sessions(self._id, after_serial=serial):
-                self._sessions += part
+                for session in part:
+                    if session.started_at_ms is not None and session.erased_at_ms is None:
+                        last = _end(session) // _DAY_MS
+                        first = max(session.started_at_ms // _DAY_MS, last - _DAYS_MAX + 1)
+                        for day in range(first, last + 1):
+                            self._days.setdefault(day, []).append(session)
                 serial = part[-1].serial
-        return self._sessions
+        return self._days
 
     def _names_of(self, session_id: str) -> frozenset[str]:
         """Names of the files that a session's calls name."""
@@ -224,6 +233,10 @@ class Finder:
                 for path in call.paths
             )
         return names
+
+
+def _end(session: ArchivedSession) -> int:
+    return max(session.ended_at_ms or 0, session.started_at_ms or 0)
 
 
 def _latest(commit: Commit) -> int:
