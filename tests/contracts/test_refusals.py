@@ -12,8 +12,14 @@ from imprint.store.catalog.sql import SqlCatalogue
 from imprint.store.errors import BadInput, Missing, RepositoryMissing
 from imprint.store.events import Admission, EventKind
 from imprint.store.links.model import Refusal
-from imprint.store.links.refusals import REASON_LENGTH_MAX, FileRefusals, NoRefusals, Refusals, verify_reason
-from imprint.store.links.sql import SqlRefusals
+from imprint.store.links.refusals import (
+    REASON_LENGTH_MAX,
+    FileRefusals,
+    NoRefusals,
+    Refusals,
+    SqlRefusals,
+    verify_reason,
+)
 from imprint.store.types import HashAlgorithm, ObjectId, RefName, RepositoryName
 
 HERE = "repo_1"

@@ -16,8 +16,7 @@ from imprint.store.intake.follower import RecordsFollower
 from imprint.store.intake.state import IntakeState
 from imprint.store.links.claims import LinkedClaims
 from imprint.store.links.follower import LinkFollower
-from imprint.store.links.refusals import NoRefusals, Refusals
-from imprint.store.links.sql import SqlRefusals
+from imprint.store.links.refusals import NoRefusals, Refusals, SqlRefusals
 from imprint.store.links.store import LinkStore
 from imprint.store.observe.follower import ObservationsFollower
 from imprint.store.observe.store import Observations
