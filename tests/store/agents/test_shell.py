@@ -92,6 +92,11 @@ def test_literals_of_an_inline_script_count_as_written():
     assert (edit.path, edit.added) == ("a.js", ("let x = 1;",))
 
 
+def test_a_script_that_only_reads_writes_nothing():
+    assert find_shell_edits("python3 -c \"import json, sys; print(json.load(sys.stdin)['name'])\"") == ()
+    assert find_shell_edits("cat a.json | node -e 'console.log(\"count\")'") == ()
+
+
 @given(text=st.text(alphabet="ab \n\t'\"\\$`|&;<>()#-=/EOF{}é", max_size=120))
 @settings(max_examples=300, deadline=None)
 def test_any_text_is_read(text):

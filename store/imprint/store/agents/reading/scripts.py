@@ -28,6 +28,11 @@ _OPEN: Final = ("open", "open2", "open3", "open4", "open5")
 _TARGET: Final = re.compile(
     r"""(?:open|Path|writeFileSync|writeFile|File\.write|readFileSync|read_text|File\.read)\(\s*['"]([^'"\n]{1,400})['"]"""
 )
+_WRITES: Final = re.compile(
+    r"""\.write|write_(?:text|bytes)|writeFile|appendFile|File\.(?:write|open)|put_contents|\bdump\("""
+    r"""|['"][wax]\+?b?['"]|\.to_\w+\("""
+)
+"""What a script that writes a file has somewhere in it."""
 _NAMED: Final = re.compile(
     r"""(?m)^\s*(?:const |let |var )?\w*(?:path|file|fn|src|target|p|f)\w*\s*=\s*['"]([^'"\n\s]{1,400})['"]"""
 )
@@ -39,7 +44,12 @@ _NAMES: Final = {"n": "\n", "r": "\r", "t": "\t", "\n": ""}
 
 
 def read_script(text: str) -> tuple[str, tuple[str, ...]]:
-    """The one file that a script names, empty if it names none or several, and the lines of its literals."""
+    """The one file that a script names, empty if it names none or several, and the lines of its literals.
+
+    A script that nowhere writes has none.
+    """
+    if not _WRITES.search(text):
+        return "", ()
     targets = set(_TARGET.findall(text)) or set(_NAMED.findall(text))
     path = targets.pop() if len(targets) == 1 else ""
     lines: list[str] = []

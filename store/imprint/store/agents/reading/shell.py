@@ -88,7 +88,7 @@ def _read_command(reader: _Reader, command: Command) -> None:
     printed = _printed(program, words, fed)
     reader.fed = printed
     for target in command.writes:
-        if target not in {"/dev/null", "/dev/stderr", "/dev/stdout"} and (printed or program in {"", ":"}):
+        if target not in {"/dev/null", "/dev/stderr", "/dev/stdout"} and (printed or program == ":"):
             _add_text(reader, target, printed)
     reading = _PROGRAMS.get(program)
     if reading is not None:
