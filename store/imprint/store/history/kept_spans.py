@@ -38,6 +38,7 @@ CREATE TABLE kept (
     at_s INTEGER NOT NULL, used INTEGER NOT NULL, spans BLOB NOT NULL,
     PRIMARY KEY (repository, boundary, path, object)) WITHOUT ROWID;
 CREATE INDEX kept_used ON kept (used);
+CREATE INDEX kept_lately ON kept (repository, boundary, path, used);
 CREATE TABLE total (bytes INTEGER NOT NULL);
 INSERT INTO total VALUES (0);
 CREATE TABLE position (repository TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
