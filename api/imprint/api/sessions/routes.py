@@ -19,12 +19,13 @@ from imprint.api.errors import BadRequest
 from imprint.api.rest.access import Limit, Owner, Reader, Repo, Writer
 from imprint.api.services import NOT_SHOWN, Access, get_services, open_access
 from imprint.api.sessions.shapes import (
-    NewSession,
+    DeliveredSession,
     SessionDetails,
     SessionErased,
     SessionKept,
     SessionPage,
     TurnsAnswer,
+    describe_delivery,
 )
 from imprint.store.actors import Verb
 from imprint.store.errors import Denied, ProtocolError, TranscriptMissing
@@ -77,10 +78,7 @@ def list_sessions(
     status_code=200,
     response_model=SessionKept,
     openapi_extra={
-        "requestBody": {
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewSession"}}},
-            "required": True,
-        }
+        "requestBody": {"content": {"application/json": {"schema": describe_delivery()}}, "required": True}
     },
 )
 async def keep_session(request: Request, owner: Owner, repo: Repo) -> JSONResponse:
@@ -102,7 +100,7 @@ async def keep_session(request: Request, owner: Owner, repo: Repo) -> JSONRespon
 
 def _keep(access: Access, body: bytes) -> dict[str, Any]:
     try:
-        wish = NewSession.model_validate_json(body)
+        wish = DeliveredSession.model_validate_json(body)
     except ValidationError as bad:
         fault = bad.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in fault["loc"])

@@ -34,7 +34,7 @@ class GivenAnchor(_Asked):
     value: Annotated[str, Field(min_length=1, max_length=1024)]
 
 
-class NewSession(_Asked):
+class DeliveredSession(_Asked):
     """A session's transcript, or lines that it has grown by."""
 
     agent: Annotated[_Id | None, Field(description="the tool; left out: seen from the transcript")] = None
@@ -52,6 +52,23 @@ class NewSession(_Asked):
         tuple[int, int] | None, Field(description="lines that belong to the anchors: first, and end")
     ] = None
     extra: Annotated[dict[str, Any], Field(description="kept beside, never words of the session")] = {}
+
+
+def describe_delivery() -> dict[str, Any]:
+    """The schema of a delivery, in one piece: its route reads the body itself, so that few are in memory."""
+    schema = DeliveredSession.model_json_schema()
+    parts = schema.pop("$defs", {})
+
+    def put_in(value: Any) -> Any:
+        if isinstance(value, dict):
+            named = value.get("$ref")
+            if isinstance(named, str):
+                return put_in(parts[named.rpartition("/")[2]])
+            return {name: put_in(each) for name, each in value.items()}
+        return [put_in(each) for each in value] if isinstance(value, list) else value
+
+    found: dict[str, Any] = put_in(schema)
+    return found
 
 
 class SessionSummary(_Told):
