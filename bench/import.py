@@ -138,7 +138,7 @@ def main() -> None:
     print(f"first import   {first.seconds:8.1f} s, peak {first.peak_mb:.0f} MB")
     print(f"again          {again.seconds:8.1f} s")
     print(f"disk, MB       {disk}")
-    print(f"refs           {first.document['refs']} taken, left behind: {first.document['left'] or 'none'}")
+    print(f"refs           {first.document['refs']} taken, left behind: {len(left)} {left[:3]}")
     print(f"git says       {by_git}")
     shown = {key: value for key, value in found.items() if key != "absent"}
     print(f"imprint says   {shown}, absent {len(found['absent'])}")

@@ -139,8 +139,10 @@ def _no_files() -> ImportRefused:
 
 
 def _show(call: Call, document: Document, behind: list[str]) -> None:
-    for line in behind:
-        call.output.note(f"left behind: {line}")
+    from imprint.cli.importing.importer import describe_left
+
+    if behind:
+        call.output.note(f"left behind {counted(len(behind), 'ref')}: {describe_left(behind)}")
     if call.as_json:
         call.output.document(document)
     else:

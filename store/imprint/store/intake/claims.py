@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.errors import BadPath
+from imprint.store.errors import BadPath, PlumbingFailed
 from imprint.store.evidence.claims import Claim, Evidence, LineRange
 from imprint.store.formats import agent_trace, entire
 from imprint.store.history.reading import iter_added_lines, iter_commits
@@ -90,14 +90,22 @@ class Claiming:
         family = self._find_family(bases, records)
         needed = {commit for commit, each in of_commit.items() if any(anchor in records for anchor in each)}
         needed |= {ObjectId(each) for members in family.values() for each in members}
-        added = {
-            commit.id: lines
-            for commit, lines in iter_added_lines(self._view, iter_commits(self._view, sorted(needed)))
-        }
+        added = self._find_added(sorted(needed))
         return {
             commit: self._claims_of(commits[commit], of_commit[commit], records, added, family)
             for commit in commits
         }
+
+    def _find_added(self, commits: Sequence[ObjectId]) -> dict[ObjectId, Added]:
+        """What each commit added; nothing for one whose files are not all there."""
+        try:
+            found = iter_added_lines(self._view, iter_commits(self._view, commits))
+            return {commit.id: lines for commit, lines in found}
+        except PlumbingFailed:
+            if len(commits) <= 1:
+                return {}
+        half = len(commits) // 2
+        return self._find_added(commits[:half]) | self._find_added(commits[half:])
 
     def _find_family(
         self, bases: Iterable[str], records: Mapping[Anchor, Sequence[Record]]
