@@ -50,3 +50,8 @@ def test_the_page_is_written_where_it_is_wanted(imprint, clone: Path) -> None:
     page = (clone / "report.html").read_text()
     assert page.startswith("<!doctype html>")
     assert "claude-code" in page
+
+
+def test_an_audit_keeps_nothing_in_a_clone(imprint, clone: Path) -> None:
+    assert imprint("audit", "--json", cwd=clone).document["costs"] is None
+    assert not (clone / ".git" / "imprint" / "ground" / "sessions.db").exists()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imprint.store.links.refusals import Refusals
     from imprint.store.origins.sources import Origins
     from imprint.store.sessions.keeping import Keeper
+    from imprint.store.sessions.ports import Archive
     from imprint.store.types import ObjectId
 
 
@@ -172,6 +173,11 @@ class _ClonePlaces:
         """The text of a prompt kept in the clone: whoever reads its files may read it."""
         keeper = self._kept()
         return keeper.read_prompt(self._clone.view.id, session, address) if keeper else None
+
+    def archive(self) -> Archive | None:
+        """The clone's own archive, if anything was ever kept in it."""
+        keeper = self._kept()
+        return keeper.archive if keeper else None
 
     def keeper(self) -> Keeper:
         """The clone's own archive."""

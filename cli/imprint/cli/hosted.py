@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from imprint.store.links.refusals import Refusals
     from imprint.store.origins.sources import Origins
     from imprint.store.sessions.keeping import Keeper
+    from imprint.store.sessions.ports import Archive
     from imprint.store.types import ObjectId
 
 DEFAULT_ADDRESS: Final = "http://127.0.0.1:8470"
@@ -341,6 +342,10 @@ class _HostedPlaces:
     def prompt(self, session: str, address: str) -> str | None:
         """The text of a prompt, unless it was erased."""
         return self._hosting.keeper.read_prompt(self._repository.record.id, session, address)
+
+    def archive(self) -> Archive:
+        """The data folder's archive."""
+        return self._hosting.archive
 
     def keeper(self) -> Keeper:
         """The data folder's archive."""

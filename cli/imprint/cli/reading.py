@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from imprint.store.origins.sources import Origins
     from imprint.store.origins.tally import Locate
     from imprint.store.sessions.keeping import Keeper
+    from imprint.store.sessions.ports import Archive
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
 
@@ -53,6 +54,10 @@ class Places(Protocol):
 
     def recorded(self) -> RecordedSessions:
         """The recorded sessions."""
+        ...
+
+    def archive(self) -> Archive | None:
+        """Sessions and records; None where nothing was ever kept. Asking makes nothing."""
         ...
 
     def keeper(self) -> Keeper:
@@ -173,7 +178,7 @@ class LocalReading:
         scope = Scope.read(wish.since, wish.until, wish.path)
         commit = resolve_commit(self._view, ref)
         origins = self._places.origins(commit)
-        archive = self._places.keeper().archive
+        archive = self._places.archive()
         symbols: AbstractContextManager[Locate | None] = nullcontext()
         if wish.symbols:
             from imprint.semantic.auditing import locating_symbols
