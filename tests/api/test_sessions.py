@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from imprint.store.actors import Verb
+from imprint.store.hosting.access import SessionSeed
 from imprint.store.types import RepositoryName
 
 READ = frozenset({Verb.READ})
@@ -212,6 +213,19 @@ def test_a_session_of_another_actor_is_not_touched(place, server) -> None:
     assert eve.delete(f"{address}/child/texts").json() == {"erased": ["child"]}
     assert "Mine." in client.get(f"{address}/s1/transcript").text
     assert eve.get(f"{address}/s1/transcript").status_code == 403
+
+
+def test_a_token_with_a_session_delivers_that_and_what_it_started(server) -> None:
+    name = server.repository()
+    seed = SessionSeed("mine", agent="claude-code")
+    client = server.client(server.token(name, actor="agent-2", session=seed))
+    address = f"/api/repos/{name}/sessions"
+    assert client.post(address, json=wish("One.", session="other")).status_code == 403
+    assert client.post(address, json=wish("One.", session="mine")).status_code == 200
+    child = wish("Two.", session="child", parent_id="mine")
+    assert client.post(address, json=child).status_code == 200
+    nameless = {key: value for key, value in wish("One.", "Three.", session="mine").items() if key != "id"}
+    assert client.post(address, json=nameless).json()["id"] == "mine"
 
 
 def test_what_the_operator_brought_is_taken_over_by_nobody_who_has_not_seen_it(place, server) -> None:

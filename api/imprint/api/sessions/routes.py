@@ -108,12 +108,17 @@ def _keep(access: Access, body: bytes) -> dict[str, Any]:
     del body
     hosting, repository_id = access.services.hosting, access.repository.record.id
     actor = access.principal.actor.name
+    bound = access.principal.token.session
+    if bound is not None and bound not in {wish.id or bound, wish.parent_id}:
+        raise Denied(
+            f"this token delivers in session {bound!r} only", hint="use a token without a session for others"
+        )
     source = Source(wish.source.system, wish.source.version, wish.source.ref, wish.source.raw_hash)
     given = GivenSession(
         wish.agent,
         wish.transcript.encode("utf-8", "replace"),
         source,
-        wish.id,
+        wish.id or bound,
         wish.parent_id,
         wish.first_line,
         wish.extra,
