@@ -20,7 +20,7 @@ from imprint.store.redaction import blocks, pairs
 from imprint.store.redaction.custom import CustomRules
 from imprint.store.redaction.library import library_rules, library_version
 from imprint.store.redaction.ports import Redacted, Redactor
-from imprint.store.redaction.rules import AFTER, BEFORE, OWN, Rule, Span, entropy
+from imprint.store.redaction.rules import AFTER, BEFORE, JUDGED_CHARACTERS, OWN, Rule, Span, entropy
 
 if TYPE_CHECKING:
     import re
@@ -185,7 +185,7 @@ class RuleRedactor(Redactor):
         stop = min(end, at + AFTER)
         for rule in rules:
             if rule.begins:
-                match = rule.pattern.match(text, at, stop)
+                match = rule.pattern.match(text, max(0, at - rule.back), stop)
             else:
                 begin = max(text.rfind("\n", max(0, at - BEFORE), at) + 1, at - BEFORE)
                 match = rule.pattern.search(text, begin, stop)
@@ -195,7 +195,7 @@ class RuleRedactor(Redactor):
     def _describe(self) -> str:
         parts = [rule.describe() for rule in self._rules]
         parts += [*pairs.describe(), *blocks.describe()]
-        parts += [f"{VERSION} {PASSES_MAX} {BEFORE} {AFTER}", library_version()]
+        parts += [f"{VERSION} {PASSES_MAX} {BEFORE} {AFTER} {JUDGED_CHARACTERS}", library_version()]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -37,6 +37,8 @@ COMMON: Final = frozenset(
 )
 """Words that stand where a secret would, in documentation and in programs."""
 
+JUDGED_CHARACTERS: Final = 256
+"""Characters of a value whose entropy is counted."""
 LOOKS_RANDOM: Final = 4.2
 """Bits a character from which on letters alone are taken for chance."""
 
@@ -51,6 +53,7 @@ class Rule:
         pattern: found in the neighbourhood of the anchor.
         group: the group of the pattern that is the secret; 0 is all of it.
         begins: whether the pattern begins at the anchor, which makes looking cheap.
+        back: characters of what is found before the anchor, where it begins there.
         entropy_min: bits a character that the secret needs at least.
         accepts: a further condition on the secret; None is none.
         allowed: a secret that one of these is found in is let be.
@@ -61,6 +64,7 @@ class Rule:
     pattern: re.Pattern[str]
     group: int = 0
     begins: bool = False
+    back: int = 0
     entropy_min: float = 0.0
     accepts: Callable[[str], bool] | None = None
     allowed: tuple[re.Pattern[str], ...] = ()
@@ -70,7 +74,9 @@ class Rule:
         accepts = self.accepts.__name__ if self.accepts else ""
         allowed = ",".join(pattern.pattern for pattern in self.allowed)
         parts = (self.kind, *self.anchors, self.pattern.pattern, str(self.pattern.flags), str(self.group))
-        return "\t".join((*parts, str(self.begins), f"{self.entropy_min:.3f}", accepts, allowed))
+        return "\t".join(
+            (*parts, str(self.begins), str(self.back), f"{self.entropy_min:.3f}", accepts, allowed)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,8 @@ class Span:
 
 
 def entropy(text: str) -> float:
-    """Shannon's entropy of a text, in bits a character."""
+    """Shannon's entropy of a text, or of its beginning, in bits a character."""
+    text = text[:JUDGED_CHARACTERS]
     size = len(text)
     return -sum(n / size * math.log2(n / size) for n in Counter(text).values()) if size else 0.0
 
@@ -176,8 +183,8 @@ OWN: Final[tuple[Rule, ...]] = (
     _rule(
         "azure-client-secret",
         "q~",
-        rf"{START}[A-Za-z0-9_~.]{{3}}\dQ~[A-Za-z0-9_~.\-]{{31,34}}{END}",
-        begins=False,
+        rf"[A-Za-z0-9_~.]{{3}}\dQ~[A-Za-z0-9_~.\-]{{31,34}}{END}",
+        back=4,
         entropy_min=3.0,
     ),
     _rule("age-key", "age-secret-key-", r"AGE-SECRET-KEY-1[A-Z0-9]{50,}"),
