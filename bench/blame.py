@@ -4,9 +4,9 @@
     python bench/blame.py --generated [--lines N] [--commits N]
 
 Agreement: text files are sampled at HEAD and asked for at several commits of its first-parent line, older
-ones first, so that most answers are computed from those before. Each line is compared with what stock `git blame`
-says in the repository itself. A line that differs is asked for again with one influence after the other shut
-off; the first that makes git agree is the cause.
+ones first, so that most answers are computed from those before. Each line is compared with what stock
+`git blame` says in the repository itself. A line that differs is asked for again with one influence after
+the other shut off; the first that makes git agree is the cause.
 
 Times, in turn for each file: `cold`, with nothing kept; `git`, `git blame --porcelain` in the repository;
 `warm`, the same question again; `one more`, at the newest commit that changed the file, when its parent was

@@ -325,3 +325,15 @@ def test_a_ref_that_cannot_be_had_holds_up_no_other(mirrored):
     mirrored.bench.hosting.clock.advance(3_600_000)
     assert sync_due(mirrored.bench.hosting, mirrored.bench.receiver) == 1
     assert mirrored.state.refused, "it is not tried again before it moves"
+
+
+def test_what_a_mirror_leaves_goes_when_it_is_none_any_more(mirrored):
+    hosting = mirrored.bench.hosting
+    mirrored.git.commit_file("a.txt", "1\n")
+    assert sync_due(hosting, mirrored.bench.receiver) == 1
+    assert workshop_folder(hosting, mirrored.id).exists()
+    sync_due(hosting, mirrored.bench.receiver)
+    assert workshop_folder(hosting, mirrored.id).exists()
+    hosting.mirrors.remove(mirrored.id)
+    sync_due(hosting, mirrored.bench.receiver)
+    assert list(workshop_folder(hosting, mirrored.id).parent.iterdir()) == []

@@ -386,4 +386,6 @@ def _show(name: bytes) -> str:
 
 def remove_workshop(hosting: Hosting, repository_id: str) -> None:
     """Delete what a mirror works with."""
-    shutil.rmtree(workshop_folder(hosting, repository_id), ignore_errors=True)
+    folder = workshop_folder(hosting, repository_id)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.with_name(f"{folder.name}.lock").unlink(missing_ok=True)
