@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from imprint.api import git_http
 from imprint.api.auth import Gate
+from imprint.api.exports import history as exports
 from imprint.api.gitai import notes as gitai
 from imprint.api.housekeeping import keep_house
 from imprint.api.lfs import batch, locks, transfer
@@ -30,7 +31,6 @@ from imprint.api.refusal import refuse, refuse_invalid, refuse_plainly
 from imprint.api.rest import (
     branches,
     commits,
-    exports,
     files,
     health,
     metrics,

@@ -1,0 +1,1 @@
+"""What is known of a repository, on its way out in others' formats."""
