@@ -32,7 +32,7 @@ class Script:
     """A transcript in the making; each line comes a second after the one before."""
 
     session: str = "11111111-0000-4000-8000-000000000001"
-    cwd: str = "/home/ada/app"
+    cwd: str = "/srv/ada/app"
     begins_s: int = 0
     lines: list[dict[str, Any]] = field(default_factory=list)
 

@@ -20,9 +20,9 @@ LONGER = TEXT + "\n\ndef stop(call):\n    call.cancel()\n"
 @pytest.fixture
 def session(script):
     """Two turns: a file, then more of it."""
-    made = script().prompt("write a retry").write("/home/ada/app/retry.py", TEXT)
+    made = script().prompt("write a retry").write("/srv/ada/app/retry.py", TEXT)
     made.prompt("and a stop").edit(
-        "/home/ada/app/retry.py",
+        "/srv/ada/app/retry.py",
         "    return call(wait)\n",
         "    return call(wait)\n\n\ndef stop(call):\n    call.cancel()\n",
     )
@@ -72,7 +72,7 @@ def test_trees_bases_and_named_sessions_tie_too(room, session) -> None:
 def test_a_commit_without_any_tie_is_matched_with_a_session_nearby_by_its_runs(room, session) -> None:
     room.keep(session)
     long = "".join(f"step_{number}(state, {number})\n" for number in range(8))
-    session.prompt("steps").write("/home/ada/app/steps.py", long)
+    session.prompt("steps").write("/srv/ada/app/steps.py", long)
     room.keep(session)
     commit = room.commit("steps.py", long, 600)
     late = room.commit("again.py", long, 60 + 8 * 24 * 3600)
@@ -82,7 +82,7 @@ def test_a_commit_without_any_tie_is_matched_with_a_session_nearby_by_its_runs(r
 
 
 def test_a_grown_session_is_matched_anew_and_only_read_when_it_grew(room, session, script) -> None:
-    first = script().prompt("write a retry").write("/home/ada/app/retry.py", TEXT)
+    first = script().prompt("write a retry").write("/srv/ada/app/retry.py", TEXT)
     room.keep(first, checkpoint("aaaaaaaaaaaa"), part=(0, first.count))
     room.commit("retry.py", TEXT, 30, "One\n\nEntire-Checkpoint: aaaaaaaaaaaa")
     room.push()
@@ -99,7 +99,7 @@ def test_a_grown_session_is_matched_anew_and_only_read_when_it_grew(room, sessio
 
 def test_a_sub_agents_lines_are_its_own_sessions(room, session, script) -> None:
     child = script(session="22222222-0000-4000-8000-000000000002").prompt("do the tests")
-    child.write("/home/ada/app/test_retry.py", "def test_it():\n    assert retry(call) == 1\n")
+    child.write("/srv/ada/app/test_retry.py", "def test_it():\n    assert retry(call) == 1\n")
     room.keep(session, checkpoint("abcdef012345"))
     room.keep(child, parent=session.session)
     text = "def test_it():\n    assert retry(call) == 1\n"

@@ -19,7 +19,7 @@ def written(text: str, path: str = PATH) -> Edit:
     return Edit(path, EditKind.WRITE, tuple(text.split("\n")))
 
 
-def session(*turns: Edit | list[Edit] | ToolCall, name: str = "s1", cwd: str | None = "/home/ada/app"):
+def session(*turns: Edit | list[Edit] | ToolCall, name: str = "s1", cwd: str | None = "/srv/ada/app"):
     """A session with one turn for each argument, ten lines of transcript and one second each."""
     parsed = []
     for number, turn in enumerate(turns, 1):
@@ -151,9 +151,9 @@ def test_neighbouring_lines_decide_between_equal_ones() -> None:
 
 def test_paths_lead_through_work_trees_and_folders_but_not_to_another_file_of_the_name() -> None:
     line = "connection = open_database(url)"
-    assert turns(added(line), session(written(line, "/home/ada/app/src/app.py"))) == {1: 1}
+    assert turns(added(line), session(written(line, "/srv/ada/app/src/app.py"))) == {1: 1}
     assert turns(added(line), session(written(line, "/tmp/trees/fix-1/src/app.py"))) == {1: 1}
-    assert turns(added(line), session(written(line, "app.py"), cwd="/home/ada/app/src")) == {1: 1}
+    assert turns(added(line), session(written(line, "app.py"), cwd="/srv/ada/app/src")) == {1: 1}
     assert turns(added(line, path="README.md"), session(written(line, "docs/README.md"))) == {}
     assert turns(added(line), session(written(line, "lib/app.py"))) == {}
 

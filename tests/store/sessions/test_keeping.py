@@ -47,7 +47,7 @@ def prompt_line(text: str, session: str = "s1") -> dict:
     return {
         "type": "user",
         "sessionId": session,
-        "cwd": "/work/thing",
+        "cwd": "/srv/thing",
         "gitBranch": "main",
         "version": "1.0",
         "uuid": f"u {text[:20]}",
@@ -61,7 +61,7 @@ def answer_line(number: int, path: str = "a.py", content: str = "x = 1\n", sessi
         "type": "tool_use",
         "id": f"call {number}",
         "name": "Write",
-        "input": {"file_path": f"/work/thing/{path}", "content": content},
+        "input": {"file_path": f"/srv/thing/{path}", "content": content},
     }
     return {
         "type": "assistant",
@@ -159,7 +159,7 @@ def test_a_session_is_read_into_turns_without_its_edits(keeper):
     )
     kept = keeper.keep(ROOM, given(content), "ada")
     assert (kept.id, kept.root_id, kept.agent, kept.actor) == ("s1", "s1", "claude-code", "ada")
-    assert (kept.cwd, kept.branch, kept.models, kept.line_count) == ("/work/thing", "main", ("model-a",), 4)
+    assert (kept.cwd, kept.branch, kept.models, kept.line_count) == ("/srv/thing", "main", ("model-a",), 4)
     assert kept.content_hash == hashlib.sha256(content).hexdigest()
     turns = keeper.archive.list_turns(ROOM, "s1")
     assert [keeper.read_prompt(ROOM, kept, turn.prompt) for turn in turns] == ["make it so", "and more"]
