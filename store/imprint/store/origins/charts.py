@@ -68,8 +68,8 @@ def draw_months(months: Sequence[tuple[str, Mapping[Evidence, int]]]) -> str:
                     f"<title>{escape(title)}</title></rect>"
                 )
         if index % every == 0:
-            x, y = (index + 0.43) * step, _HEAD + _HEIGHT + 17
-            anchor = "start" if index == 0 else "middle"
+            x, y = (index + 0.43) * step if index else 0.0, _HEAD + _HEIGHT + 17
+            anchor = "middle" if index else "start"
             parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{escape(month)}</text>')
     top = f'<text x="{_WIDTH}" y="12" text-anchor="end">at most {highest} commits a month</text>'
     return (
