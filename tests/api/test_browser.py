@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from imprint.store.actors import Verb
+
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 
 from selenium.webdriver.chrome.service import Service  # noqa: E402
@@ -51,7 +53,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["webdriver.Chr
 @pytest.fixture
 def visit(browser, server, sample):
     """Open an address of the sample as one of its readers; what the browser complains of is a failure."""
-    token = server.token(sample.name)
+    token = server.token(sample.name, verbs=frozenset({Verb.TRANSCRIPTS}))
 
     def open_page(address: str) -> None:
         browser.get(server.url.replace("://", f"://reader:{token}@") + address)

@@ -26,6 +26,9 @@ SORTS = {
     "operator": (*OUTSIDE, 403, 403, 403, 403, IN),
     # Makes a repository that no token names: those who administer something else may not.
     "creator": (*OUTSIDE, 403, 403, 403, 403, IN),
+    # Of the one repository that the token names; the operator's names all, which is a complaint.
+    "reader of one": (*OUTSIDE, IN, IN, IN, IN, IN),
+    "writer of one": (*OUTSIDE, IN, 403, IN, IN, IN),
 }
 PLACES = {
     ("GET", "/healthz"): "open",
@@ -65,6 +68,30 @@ PLACES = {
     ("GET", "/api/repos/{owner}/{repo}/audit"): "reader",
     ("GET", "/api/repos/{owner}/{repo}/files"): "reader",
     ("GET", "/api/repos/{owner}/{repo}/file"): "reader",
+    ("GET", "/api/repos/{owner}/{repo}/export/{format}"): "reader",
+    ("POST", "/api/repos/{owner}/{repo}/sessions"): "writer",
+    ("GET", "/api/repos/{owner}/{repo}/sessions/{session_id:path}"): "reader",
+    ("GET", "/api/repos/{owner}/{repo}/sessions/{session_id:path}/turns"): "reader",
+    ("GET", "/api/repos/{owner}/{repo}/sessions/{session_id:path}/transcript"): "reader",
+    ("DELETE", "/api/repos/{owner}/{repo}/sessions/{session_id:path}/texts"): "writer",
+    ("GET", "/{owner}/{repo}/session/{session_id:path}"): "reader",
+    ("GET", "/api/repos/{owner}/{repo}/links"): "reader",
+    ("POST", "/api/repos/{owner}/{repo}/links/refusals"): "writer",
+    ("DELETE", "/api/repos/{owner}/{repo}/links/refusals/{commit}/{origin}"): "writer",
+    ("GET", "/api/mirrors"): "operator",
+    ("POST", "/api/mirrors"): "operator",
+    ("GET", "/api/repos/{owner}/{repo}/mirror"): "administrator",
+    ("PATCH", "/api/repos/{owner}/{repo}/mirror"): "administrator",
+    ("DELETE", "/api/repos/{owner}/{repo}/mirror"): "administrator",
+    ("POST", "/api/repos/{owner}/{repo}/mirror/sync"): "administrator",
+    ("GET", "/api/repos/{owner}/{repo}/git-ai/worker/notes"): "reader",
+    ("GET", "/api/repos/{owner}/{repo}/git-ai/worker/notes/"): "reader",
+    ("POST", "/api/repos/{owner}/{repo}/git-ai/worker/notes/upload"): "writer",
+    ("POST", "/api/repos/{owner}/{repo}/git-ai/worker/notes/upload/"): "writer",
+    ("GET", "/api/git-ai/worker/notes"): "reader of one",
+    ("GET", "/api/git-ai/worker/notes/"): "reader of one",
+    ("POST", "/api/git-ai/worker/notes/upload"): "writer of one",
+    ("POST", "/api/git-ai/worker/notes/upload/"): "writer of one",
     ("GET", "/{owner}/{repo}/info/refs?service=git-upload-pack"): "reader",
     ("GET", "/{owner}/{repo}/info/refs?service=git-receive-pack"): "writer",
     ("POST", "/{owner}/{repo}/git-upload-pack"): "reader",
@@ -173,7 +200,17 @@ def ask(server, token: str | None, method: str, path: str) -> int:
     address = (
         path.replace("{place:path}", place)
         .replace("{name:path}", "gone")
-        .format(owner="scopes", repo="target", token_id="tok_none", oid="none", lock_id="lock_none")
+        .replace("{session_id:path}", "s-none")
+        .format(
+            owner="scopes",
+            repo="target",
+            token_id="tok_none",
+            oid="none",
+            lock_id="lock_none",
+            format="in-toto",
+            commit="1" * 40,
+            origin="2" * 40,
+        )
     )
     service = address.rpartition("/")[2]
     headers = {"Content-Type": f"application/x-{service}-request"} if service.startswith("git-") else {}
@@ -190,7 +227,7 @@ def ask(server, token: str | None, method: str, path: str) -> int:
     )
     assert answer.status_code < 500, answer.text
     put_back(server)
-    let_in = ("token_missing", "no lock", "ref_missing")
+    let_in = ("token_missing", "no lock", "ref_missing", "session_missing", "mirror_missing", "no note", "is refused")
     if answer.status_code == 404 and any(words in answer.text for words in let_in):
         return IN
     return answer.status_code if answer.status_code in {401, 403, 404} else IN

@@ -11,10 +11,10 @@ from imprint.store.catalog.migrate import upgrade, upgrade_database
 from imprint.store.catalog.ports import RepositoryRecord
 from imprint.store.catalog.postgres import PostgresDatabase
 from imprint.store.catalog.sql import SqlCatalogue
-from imprint.store.errors import RepositoryMissing
+from imprint.store.errors import MirrorExists, MirrorMissing, RepositoryMissing
 from imprint.store.events import Admission, EventKind
 from imprint.store.mirror.model import Credential, Mirror, MirrorState
-from imprint.store.mirror.ports import MemoryMirrors, MirrorExists, MirrorMissing, Mirrors
+from imprint.store.mirror.ports import MemoryMirrors, Mirrors
 from imprint.store.mirror.sql import SqlMirrors
 from imprint.store.types import HashAlgorithm, RefName, RepositoryName
 

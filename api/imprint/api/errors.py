@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imprint.store import errors as store
-from imprint.store.mirror.ports import MirrorBusy, MirrorExists, MirrorFailed, MirrorMissing
 from imprint.store.paths import quote_path
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ STATUSES: Final[Mapping[type[store.StoreError], int]] = {
     store.TranscriptMissing: 404,
     store.LargeObjectMissing: 404,
     store.LockMissing: 404,
-    MirrorMissing: 404,
+    store.MirrorMissing: 404,
     store.TranscriptErased: 410,
     store.Conflict: 409,
     store.RepositoryExists: 409,
@@ -117,8 +116,8 @@ STATUSES: Final[Mapping[type[store.StoreError], int]] = {
     store.SessionMoved: 409,
     store.MergeConflict: 409,
     store.StaleUpdate: 409,
-    MirrorExists: 409,
-    MirrorBusy: 409,
+    store.MirrorExists: 409,
+    store.MirrorBusy: 409,
     store.Denied: 403,
     store.Unauthenticated: 401,
     store.TokenExpired: 401,
@@ -135,7 +134,8 @@ STATUSES: Final[Mapping[type[store.StoreError], int]] = {
     ListenFailed: 500,
     TlsFailed: 500,
     WorkerFailed: 500,
-    MirrorFailed: 502,
+    store.MirrorFailed: 502,
+    store.PluginFailed: 502,
     Busy: 503,
 }
 

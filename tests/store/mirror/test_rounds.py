@@ -8,12 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from imprint.store.errors import PushRefused
+from imprint.store.errors import MirrorBusy, MirrorFailed, MirrorMissing, PushRefused
 from imprint.store.events import EventKind
 from imprint.store.hosting.followers import Stopped
 from imprint.store.limits import Limits
 from imprint.store.mirror.model import Mirror
-from imprint.store.mirror.ports import MirrorBusy, MirrorFailed, MirrorMissing
 from imprint.store.receive.policy import ScopeJudge
 from imprint.store.types import HashAlgorithm, ObjectId
 from imprint.store.upstream.judge import MirrorJudge

@@ -10,46 +10,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from imprint.store.errors import Conflict, Missing, RepositoryMissing, StoreFailure
+from imprint.store.errors import MirrorExists, MirrorMissing, RepositoryMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imprint.store.mirror.model import Mirror
-
-
-class MirrorMissing(Missing):
-    """A repository is no mirror."""
-
-    code = "mirror_missing"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the repository is no mirror", hint="'imprint mirror add URL OWNER/NAME' makes it one"
-        )
-
-
-class MirrorExists(Conflict):
-    """A repository is a mirror already."""
-
-    code = "mirror_exists"
-
-    def __init__(self, url: str) -> None:
-        super().__init__(
-            f"the repository is a mirror of {url} already", hint="'imprint mirror remove' ends that"
-        )
-
-
-class MirrorBusy(Conflict):
-    """Another round works on the repository."""
-
-    code = "mirror_busy"
-
-
-class MirrorFailed(StoreFailure):
-    """The place could not be reached, or did not give what was asked for."""
-
-    code = "mirror_failed"
 
 
 class Mirrors(Protocol):

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select, update
 
 from imprint.store.catalog import schema
-from imprint.store.errors import RepositoryMissing
+from imprint.store.errors import MirrorExists, MirrorMissing, RepositoryMissing
 from imprint.store.mirror.model import mirror_facts, mirror_from_facts
-from imprint.store.mirror.ports import MirrorExists, MirrorMissing, Mirrors
+from imprint.store.mirror.ports import Mirrors
 
 if TYPE_CHECKING:
     from collections.abc import Callable

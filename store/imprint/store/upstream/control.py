@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.errors import BadInput, RepositoryMissing
+from imprint.store.errors import BadInput, MirrorExists, MirrorMissing, RepositoryMissing
 from imprint.store.events import EventKind
 from imprint.store.mirror.model import (
     DEFAULT_PATTERNS,
@@ -22,7 +22,6 @@ from imprint.store.mirror.model import (
     describe,
     verify_patterns,
 )
-from imprint.store.mirror.ports import MirrorExists, MirrorMissing
 from imprint.store.upstream.places import is_loopback, parse_place
 from imprint.store.upstream.secrets import seal, verify_file
 from imprint.store.upstream.sync import look_at, remove_workshop

@@ -15,8 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.errors import BadRefName
-from imprint.store.mirror.ports import MirrorFailed
+from imprint.store.errors import BadRefName, MirrorFailed
 from imprint.store.plumbing import Plumbing
 from imprint.store.types import HashAlgorithm, ObjectId, RefName
 from imprint.store.upstream.places import pin

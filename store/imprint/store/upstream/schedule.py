@@ -10,9 +10,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.errors import Missing, StoreError
+from imprint.store.errors import MirrorBusy, MirrorMissing, Missing, StoreError
 from imprint.store.hosting.followers import Stopped, never
-from imprint.store.mirror.ports import MirrorBusy, MirrorMissing
 from imprint.store.upstream.sync import remove_workshop, sync, workshop_folder
 
 if TYPE_CHECKING:

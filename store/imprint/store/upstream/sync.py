@@ -30,11 +30,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from imprint.store.errors import LimitExceeded, PlumbingFailed, StorageFailed, StoreError
+from imprint.store.errors import (
+    LimitExceeded,
+    MirrorBusy,
+    MirrorFailed,
+    MirrorMissing,
+    PlumbingFailed,
+    StorageFailed,
+    StoreError,
+)
 from imprint.store.events import EventKind
 from imprint.store.hosting.followers import Stopped, never
 from imprint.store.mirror.model import compile_patterns, is_request
-from imprint.store.mirror.ports import MirrorBusy, MirrorFailed, MirrorMissing
 from imprint.store.plumbing import Plumbing
 from imprint.store.receive.push import Push, RefCommand
 from imprint.store.types import HashAlgorithm, RefName
