@@ -227,7 +227,8 @@ def ask(server, token: str | None, method: str, path: str) -> int:
     )
     assert answer.status_code < 500, answer.text
     put_back(server)
-    let_in = ("token_missing", "no lock", "ref_missing", "session_missing", "mirror_missing", "no note", "is refused")
+    kinds = ("token_missing", "ref_missing", "session_missing", "mirror_missing")
+    let_in = (*kinds, "no lock", "no note", "is refused")
     if answer.status_code == 404 and any(words in answer.text for words in let_in):
         return IN
     return answer.status_code if answer.status_code in {401, 403, 404} else IN

@@ -238,7 +238,7 @@ class SessionMoved(Conflict):
 
     def __init__(self, session_id: str, line_count: int) -> None:
         super().__init__(
-            f"session {session_id!r} has {line_count} lines here, and what was sent does not go on from there",
+            f"session {session_id!r} has {line_count} lines here; what was sent does not go on from there",
             hint=f"send the lines from {line_count} on, or the whole transcript from line 0",
         )
         self.line_count = line_count
