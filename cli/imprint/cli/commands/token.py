@@ -35,7 +35,9 @@ def create(  # noqa: PLR0913 - an option each
     repo: Annotated[
         list[str], typer.Option(metavar="OWNER/NAME", help="A repository, or '*' for all. May be repeated.")
     ],
-    can: Annotated[str, typer.Option(metavar="VERBS", help="Of read, write, transcripts, admin, joined by commas.")],
+    can: Annotated[
+        str, typer.Option(metavar="VERBS", help="Of read, write, transcripts, admin; with commas.")
+    ],
     email: Annotated[
         list[str] | None,
         typer.Option(
