@@ -121,7 +121,94 @@ def test_threads_that_open_one_session_together_agree_on_its_key(transcripts):
     assert transcripts.read(ONE, addresses[3]) == b"text 1"
 
 
+def test_texts_of_a_batch_are_there_when_it_has_ended(transcripts):
+    before = transcripts.write(ONE, b"before")
+    with transcripts.writing(ONE) as batch:
+        addresses = [batch.write(b"text %d" % (number % 20)) for number in range(30)]
+        assert batch.write(b"before") == before
+    assert [transcripts.read(ONE, each) for each in addresses] == [b"text %d" % (n % 20) for n in range(30)]
+    assert transcripts.write(ONE, b"text 3") == addresses[3]
+
+
+def test_a_batch_that_fails_keeps_nothing_and_leaves_what_was_there(transcripts):
+    before = transcripts.write(ONE, b"before")
+
+    def fail() -> str:
+        with transcripts.writing(ONE) as batch:
+            batch.write(b"before")
+            told.append(batch.write(b"new"))
+            raise InterruptedError
+
+    told: list[str] = []
+    with pytest.raises(InterruptedError):
+        fail()
+    with pytest.raises(TranscriptMissing):
+        transcripts.read(ONE, told[0])
+    assert transcripts.read(ONE, before) == b"before"
+
+
+def test_a_batch_takes_no_text_above_the_limit(transcripts):
+    with transcripts.writing(ONE) as batch, pytest.raises(LimitExceeded):
+        batch.write(bytes(TRANSCRIPT_BYTES_MAX + 1))
+
+
+@pytest.mark.parametrize("is_more_written", [False, True])
+def test_a_session_that_is_erased_within_a_batch_keeps_nothing(transcripts, is_more_written):
+    def write() -> None:
+        with transcripts.writing(ONE) as batch:
+            batch.write(b"a secret")
+            transcripts.erase(ONE)
+            if is_more_written:
+                batch.write(b"another")
+
+    with pytest.raises(TranscriptErased):
+        write()
+    with pytest.raises(TranscriptErased):
+        transcripts.read(ONE, "0" * 64)
+
+
+def test_an_empty_batch_is_nothing(transcripts):
+    transcripts.erase(ONE)
+    with transcripts.writing(ONE):
+        pass
+
+
 # -- files ----------------------------------------------------------------------------------------------
+
+
+def test_a_crash_within_a_batch_names_no_text_and_an_erasure_takes_what_it_left(tmp_path):
+    transcripts = FileTranscripts(tmp_path, MASTER_KEY)
+    block = transcripts.writing(ONE)
+    batch = block.__enter__()
+    address = batch.write(b"half")
+    (partial,) = (tmp_path / "texts").rglob(f".{address}.*")
+    with pytest.raises(TranscriptMissing):
+        FileTranscripts(tmp_path, MASTER_KEY).read(ONE, address)
+    transcripts.erase(ONE)
+    assert not partial.exists()
+    with pytest.raises(TranscriptErased):
+        block.__exit__(None, None, None)
+
+
+def test_a_batch_leaves_no_partial_files(tmp_path):
+    transcripts = FileTranscripts(tmp_path, MASTER_KEY)
+    with transcripts.writing(ONE) as batch:
+        addresses = {batch.write(b"%d" % number) for number in range(40)}
+    there = {path.name for path in (tmp_path / "texts").rglob("*") if path.is_file()}
+    assert there == addresses
+
+
+def test_a_text_that_is_forgotten_while_it_is_written_again_is_told(tmp_path):
+    transcripts = FileTranscripts(tmp_path, MASTER_KEY)
+    address = transcripts.write(ONE, b"hello")
+
+    def write() -> None:
+        with transcripts.writing(ONE) as batch:
+            batch.write(b"hello")
+            transcripts.forget(ONE, [address])
+
+    with pytest.raises(TranscriptMissing):
+        write()
 
 
 def all_bytes(folder: Path) -> bytes:

@@ -300,6 +300,43 @@ def test_two_processes_that_grow_one_session_lose_nothing(room):
     assert all(transcript(prompt_line(f"{one} {two}")) in text for one in range(4) for two in range(5))
 
 
+def test_reasoning_that_nobody_can_open_is_left_out(keeper):
+    sealed = {"type": "reasoning", "summary": [], "encrypted_content": "gAAA" * 500}
+    quoted = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": str(sealed)}]}
+    nested = {"type": "function_call_output", "call_id": "c", "output": json.dumps(sealed)[:90]}
+    meta = {"type": "session_meta", "payload": {"id": "c1", "cwd": "/w"}}
+    items = [{"type": "response_item", "payload": each} for each in (sealed, quoted, nested)]
+    content = transcript(meta, *items)
+    kept = keeper.keep(ROOM, GivenSession(None, content, Source("capture")), "ada")
+    more = transcript({"type": "response_item", "payload": sealed})
+    grown = keeper.keep(ROOM, GivenSession(None, more, Source("capture"), "c1", first_line=4), "ada")
+    assert (kept.agent, kept.line_count, grown.line_count) == ("codex", 4, 5)
+    said = [json.loads(line) for line in keeper.read_transcript(ROOM, grown).splitlines()]
+    empty = {"type": "response_item", "payload": {**sealed, "encrypted_content": None}}
+    assert said == [meta, empty, *items[1:], empty]
+    assert keeper.keep(ROOM, GivenSession(None, content + more, Source("capture")), "ada") == grown
+    foreign = transcript({"encrypted_content": "of another tool"})
+    other = keeper.keep(ROOM, given(foreign, agent="odd", session_id="other"), "ada")
+    assert keeper.read_transcript(ROOM, other) == foreign
+
+
+def test_a_keeping_that_the_archive_refuses_leaves_no_name_for_its_texts(room):
+    with room.open() as keeper, pytest.raises(RepositoryMissing):
+        keeper.keep("repo_9", given(b"".join(story(50))), "ada")
+    with room.open() as keeper:
+        keeper.keep(ROOM, given(b"".join(story(50))), "ada")
+        assert not any(name.startswith(".") for name in room.files())
+
+
+def test_a_long_session_is_named_by_its_first_lines(keeper):
+    named = transcript({"type": "session_meta", "payload": {"id": "c2", "forked_from_id": "c1"}})
+    idle = transcript({"type": "event_msg", "payload": {"type": "other", "text": "x" * 900}}) * 400
+    kept = keeper.keep(ROOM, GivenSession(None, named + idle, Source("capture")), "ada")
+    assert (kept.id, kept.parent_id, kept.line_count) == ("c2", "c1", 401)
+    late = GivenSession("codex", idle + named.replace(b"c2", b"c3"), Source("capture"))
+    assert keeper.keep(ROOM, late, "ada").id == "c3"
+
+
 # -- redaction ------------------------------------------------------------------------------------------
 
 TOKEN = "ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"

@@ -48,6 +48,7 @@ _IDLE: Final = re.compile(
     rb'"type":"compacted"|"payload":\{"type":"(?:reasoning|agent_message|agent_reasoning\w*|web_search_\w+'
     rb'|context_compacted|turn_diff|world_state|mcp_tool_call_\w+|thread_name_updated)"'
 )
+_SEALED: Final = re.compile(rb'("encrypted_content"[ \t]*+:[ \t]*+)"[^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*+"')
 _OWN_MESSAGE: Final = re.compile(
     r"\s*(?:<(?:environment_context|user_instructions|permissions|subagent_notification"
     r"|turn_aborted|user_shell_command|skill|skills_instructions|INSTRUCTIONS|collaboration_mode|user_action"
@@ -55,6 +56,15 @@ _OWN_MESSAGE: Final = re.compile(
     r"|# AGENTS\.md instructions)"
 )
 _EXIT_CODE: Final = re.compile(r"(?:Process exited with code|Exit code:) (-?\d{1,9})")
+
+
+def drop_sealed(content: bytes) -> bytes:
+    """Lines without reasoning that only the model's provider can open: `null` stands in its place.
+
+    The field `encrypted_content` of items of kind `reasoning` and of compactions holds it. A line that was
+    JSON stays JSON, and there are as many lines as before; a name within another text is left alone.
+    """
+    return _SEALED.sub(rb"\1null", content)
 
 
 class Codex(TranscriptFormat):

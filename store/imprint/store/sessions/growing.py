@@ -2,7 +2,7 @@
 
 Invariants:
     1. A chunk that is there is neither redacted nor written again, unless the policy is another.
-    2. Nothing is written before it was redacted.
+    2. Nothing is written before it was redacted, and before what nobody can read was taken out.
     3. Memory is bounded by the largest chunk and by the part of the transcript that turns are read from.
 """
 
@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from imprint.store.agents import codex
 from imprint.store.errors import LimitExceeded
 from imprint.store.sessions.chunks import Chunk, count_lines, cut, line_start
 from imprint.store.sessions.manifest import Entry, Manifest
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from imprint.store.limits import Limits
     from imprint.store.redaction.ports import Redactor
-    from imprint.store.transcripts.ports import Transcripts
+    from imprint.store.transcripts.ports import Batch, Transcripts
 
 
 class Growth:
@@ -30,10 +31,11 @@ class Growth:
 
     Args:
         transcripts: where texts are kept.
-        key_id: under which key.
+        batch: where new ones are written, under the key of all; they are read again after its end alone.
         redactor: what takes secrets out.
         limits: bounds of transcripts.
         kept: what is there; None for nothing.
+        agent: the tool whose transcript it is.
 
     Attributes:
         head: the redacted transcript from its start, up to `transcript_parse_bytes_max`, in whole lines.
@@ -43,17 +45,20 @@ class Growth:
     def __init__(
         self,
         transcripts: Transcripts,
-        key_id: str,
+        batch: Batch,
         redactor: Redactor,
         limits: Limits,
         kept: Manifest | None,
+        agent: str,
     ) -> None:
         self._transcripts = transcripts
-        self._key_id = key_id
+        self._batch = batch
+        self._is_sealed = agent == codex.AGENT
+        self._key_id = batch.session_key_id
         self._redactor = redactor
         self._limits = limits
         self._kept = kept
-        self._hashing_key = transcripts.hashing_key(key_id)
+        self._hashing_key = transcripts.hashing_key(self._key_id)
         self._entries: list[Entry] = []
         self._hash = hashlib.sha256()
         self._parts: list[bytes] = []
@@ -158,7 +163,7 @@ class Growth:
         text = self._read(entry)
         if self._kept and self._kept.policy_hash != self._redactor.policy_hash:
             text, found = self._redacted(text)
-            address = self._transcripts.write(self._key_id, text)
+            address = self._batch.write(text)
             counts = Counter(entry.counts) + found
             entry = replace(entry, address=address, size_bytes=len(text), counts=dict(counts))
         self._note(entry, text)
@@ -167,7 +172,7 @@ class Growth:
         self._verify_room(chunk)
         text, counts = self._redacted(raw)
         counts += before or Counter()
-        address = self._transcripts.write(self._key_id, text)
+        address = self._batch.write(text)
         lines, size = chunk.line_count, chunk.raw_bytes
         key = chunk.key.hex()
         entry = Entry(key, address, lines, size, len(text), chunk.is_closed, dict(counts))
@@ -192,6 +197,8 @@ class Growth:
             raise LimitExceeded("the transcript has too many lines", limit="transcript_lines_max")
 
     def _redacted(self, raw: bytes) -> tuple[bytes, Counter[str]]:
+        if self._is_sealed:
+            raw = codex.drop_sealed(raw)
         done = self._redactor.redact(raw.decode("utf-8", "surrogateescape"))
         return done.text.encode("utf-8", "surrogateescape"), Counter(done.counts)
 

@@ -1,7 +1,8 @@
 """Keeping sessions: a transcript comes in, is redacted, cut, written, read into turns, and noted.
 
 Invariants:
-    1. Texts are written before the archive names them; a crash between leaves texts that nothing names.
+    1. The texts of one keeping are durable together, before the archive names them in one transaction; a
+       crash between leaves texts that nothing names.
     2. No word of a prompt or a transcript is anywhere but among the transcripts, under the key of the
        session's root. What the archive has of a session stays readable when the key is gone.
     3. A session of one actor never joins the tree of another's, even where it names it as its parent: whoever
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from imprint.store.clock import Clock
     from imprint.store.redaction.ports import Redactor
     from imprint.store.sessions.ports import Archive
-    from imprint.store.transcripts.ports import Transcripts
+    from imprint.store.transcripts.ports import Batch, Transcripts
 
 ID_LENGTH_MAX: Final = 200
 """Characters in the id of a session."""
@@ -50,6 +51,8 @@ EXTRA_BYTES_MAX: Final = 1024**2
 """Bytes of what a source says of a session beside its transcript, as JSON."""
 _PROBLEMS_MAX: Final = 100
 _FACT_LENGTH_MAX: Final = 4096
+_HEAD_BYTES: Final = 256 * 1024
+"""A line-based transcript names itself and its parent in its first lines."""
 _TRIES: Final = 20
 _TREE_MAX: Final = 10_000
 
@@ -253,7 +256,11 @@ class Keeper:
         form = find_format(given.agent, given.content) if given.content and not given.first_line else None
         agent = form.agent if form else given.agent or "unknown"
         if form is not None and not (given.session_id and self._serial(repository_id, given)):
-            said = form.parse(given.content[: self._limits.transcript_parse_bytes_max])
+            whole = given.content[: self._limits.transcript_parse_bytes_max]
+            head = whole if len(whole) <= _HEAD_BYTES else whole[: whole.rfind(b"\n", 0, _HEAD_BYTES) + 1]
+            said = form.parse(head)
+            if not said.id and head != whole:
+                said = form.parse(whole)
             given = replace(
                 given,
                 session_id=given.session_id or said.id or None,
@@ -277,10 +284,6 @@ class Keeper:
         root_id = kept.root_id if kept else self._find_root(repository_id, given, actor)
         key_id = transcript_key(repository_id, root_id)
         before = self._read_manifest(key_id, kept) if kept and kept.transcript else None
-        growth = Growth(self._transcripts, key_id, self._redactor, self._limits, before)
-        after = self._grow(growth, given, kept, before, actor)
-        if after is None and kept is not None:
-            return kept
         if given.first_line and kept:
             agent = kept.agent
         base = kept or ArchivedSession(session_id, root_id, agent, actor, given.source, 0)
@@ -291,19 +294,24 @@ class Keeper:
             source=given.source,
             received_at_ms=self._clock.now_ms(),
             parent_id=base.parent_id or _other(given.parent_id, session_id),
-            extra=self._redact_extra(given.extra) or base.extra,
+            extra=self.redact_extra(given.extra) or base.extra,
         )
         turns: list[ArchivedTurn] = []
         known = self.archive.list_turns(repository_id, session_id) if kept else []
-        if after is not None and after.entries:
-            session, turns = self._read_turns(session, growth, key_id, known)
-            session = replace(
-                session,
-                transcript=self._transcripts.write(key_id, after.encode()),
-                content_hash=growth.content_hash,
-                line_count=after.line_count,
-                redaction=Redaction(after.engine, after.policy_hash, after.counts),
-            )
+        with self._transcripts.writing(key_id) as batch:
+            growth = Growth(self._transcripts, batch, self._redactor, self._limits, before, agent)
+            after = self._grow(growth, given, kept, before, actor)
+            if after is None and kept is not None:
+                return kept
+            if after is not None and after.entries:
+                session, turns = self._read_turns(session, growth, key_id, batch, known)
+                session = replace(
+                    session,
+                    transcript=batch.write(after.encode()),
+                    content_hash=growth.content_hash,
+                    line_count=after.line_count,
+                    redaction=Redaction(after.engine, after.policy_hash, after.counts),
+                )
         done = self.archive.put_session(repository_id, session, turns, expected=kept.serial if kept else 0)
         if kept and before and done.transcript != kept.transcript:
             gone = {kept.transcript, *(entry.address for entry in before.entries)}
@@ -368,7 +376,12 @@ class Keeper:
             raise TranscriptMissing(f"no transcript of session {session.id!r} was kept")
         return Manifest.decode(self._transcripts.read(key_id, session.transcript))
 
-    def _redact_extra(self, extra: Mapping[str, object]) -> Mapping[str, object]:
+    def redact_extra(self, extra: Mapping[str, object]) -> Mapping[str, object]:
+        """What a source says beside, as it may be written.
+
+        Raises:
+            LimitExceeded: it has more than `EXTRA_BYTES_MAX` bytes.
+        """
         if not extra:
             return {}
         text = json.dumps(extra)
@@ -380,7 +393,12 @@ class Keeper:
     # -- turns --------------------------------------------------------------------------------------------
 
     def _read_turns(
-        self, session: ArchivedSession, growth: Growth, key_id: str, known: Sequence[ArchivedTurn]
+        self,
+        session: ArchivedSession,
+        growth: Growth,
+        key_id: str,
+        batch: Batch,
+        known: Sequence[ArchivedTurn],
     ) -> tuple[ArchivedSession, list[ArchivedTurn]]:
         """The session with what its redacted transcript says, and its turns."""
         head = growth.head
@@ -395,13 +413,13 @@ class Keeper:
                 Problem(f"line {parsed.line_count}", "turns were read up to here: transcript_parse_bytes_max")
             )
         prompts = {turn.number: turn.prompt for turn in known}
-        turns = [self._keep_turn(turn, key_id, prompts.get(turn.number)) for turn in parsed.turns]
+        turns = [self._keep_turn(turn, key_id, batch, prompts.get(turn.number)) for turn in parsed.turns]
         return _with_facts(session, parsed, problems), turns
 
-    def _keep_turn(self, turn: ParsedTurn, key_id: str, known: str | None) -> ArchivedTurn:
+    def _keep_turn(self, turn: ParsedTurn, key_id: str, batch: Batch, known: str | None) -> ArchivedTurn:
         return ArchivedTurn(
             number=turn.number,
-            prompt=self._keep_prompt(turn.prompt, key_id, known) if turn.prompt else None,
+            prompt=self._keep_prompt(turn.prompt, key_id, batch, known) if turn.prompt else None,
             at_ms=turn.at_ms,
             model=turn.model,
             first_line=turn.first_line,
@@ -410,11 +428,11 @@ class Keeper:
             usage=turn.usage,
         )
 
-    def _keep_prompt(self, prompt: str, key_id: str, known: str | None) -> str:
+    def _keep_prompt(self, prompt: str, key_id: str, batch: Batch, known: str | None) -> str:
         text = self.redact_prompt(prompt)
         if known is not None and self._transcripts.read(key_id, known) == text:
             return known
-        return self._transcripts.write(key_id, text)
+        return batch.write(text)
 
     def _forget(self, repository_id: str, session: ArchivedSession, replaced: set[str | None]) -> None:
         """Drop texts that this growth has replaced, where no session of the tree names them."""

@@ -1,7 +1,7 @@
 """What a kept transcript consists of: the list of its chunks, itself a text of the session.
 
 Invariants:
-    1. The manifest is written after every chunk that it lists.
+    1. The manifest is written after every chunk that it lists, in one batch with those that are new.
     2. It lies under the session's key, as the chunks do: erasing leaves neither.
 
     {"format": 1, "engine": ..., "policy": ..., "chunks": [CHUNK, ...]}

@@ -14,9 +14,11 @@ and the one by which its writers recognise chunks, from its session key; all by 
 address is HMAC-SHA256(address key, text).
 
 Invariants:
-    1. A file has its name only when it is whole and synced; its name is synced before `write` returns.
+    1. A file has its name only when it is whole and synced; its name is synced before `write` returns, or the
+       block of `writing` ends.
     2. A session's key is random, made once, and never replaced by another; erasing replaces it for ever.
-    3. Writers hold the lock shared and an erasure exclusively: no text is written under a key that is gone.
+    3. Writers hold the lock shared and an erasure exclusively: no text is written under a key that is gone,
+       nor is one named that was written before the key went.
 
 After a crash there may be hidden partial files beside the others; they are never read. Erasing overwrites
 and unlinks the wrapped key here; a copy in a backup is opened by the master key only, which is in no backup.
@@ -32,17 +34,17 @@ import secrets
 import shutil
 import zlib
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from imprint.store.durable import sync_folder
+from imprint.store.durable import sync_files, sync_folder
 from imprint.store.errors import LimitExceeded, StorageFailed, TranscriptErased, TranscriptMissing
-from imprint.store.transcripts.ports import TRANSCRIPT_BYTES_MAX, Transcripts
+from imprint.store.transcripts.ports import TRANSCRIPT_BYTES_MAX, Batch, Transcripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 _KEY_MARK: Final = b"imprint key 1\n"
@@ -73,6 +75,25 @@ class FileTranscripts(Transcripts):
 
     def write(self, session_key_id: str, text: bytes) -> str:
         """See `Transcripts.write`."""
+        with self.writing(session_key_id) as batch:
+            return batch.write(text)
+
+    @contextmanager
+    def writing(self, session_key_id: str) -> Iterator[Batch]:
+        """See `Transcripts.writing`."""
+        batch = _FileBatch(self._add, session_key_id)
+        try:
+            yield batch
+            if batch.partials:
+                with _failures_named():
+                    self._settle(session_key_id, batch.partials)
+        finally:
+            for partial in filter(None, batch.partials.values()):
+                with suppress(OSError):
+                    partial.unlink(missing_ok=True)
+
+    def _add(self, session_key_id: str, text: bytes, partials: dict[str, Path | None]) -> str:
+        """Write a text under a name that is not its own yet, unless it is there; its address."""
         if len(text) > TRANSCRIPT_BYTES_MAX:
             raise LimitExceeded(f"the text has {len(text)} bytes", limit="TRANSCRIPT_BYTES_MAX")
         with _failures_named(), self._locked(fcntl.LOCK_SH):
@@ -82,13 +103,30 @@ class FileTranscripts(Transcripts):
             if not folder.exists():
                 folder.mkdir(mode=0o700, exist_ok=True)
                 sync_folder(self._texts)
-            path = folder / address
-            if not path.exists():
-                nonce = secrets.token_bytes(_NONCE_BYTES)
-                sealed = AESGCM(_derive(key, b"text")).encrypt(nonce, zlib.compress(text), address.encode())
-                _write(path, _TEXT_MARK + nonce + sealed)
-            sync_folder(folder)  # also when somebody else wrote it a moment ago, and is not done
+            if address in partials:
+                return address
+            if (folder / address).exists():
+                partials[address] = None
+                return address
+            nonce = secrets.token_bytes(_NONCE_BYTES)
+            sealed = AESGCM(_derive(key, b"text")).encrypt(nonce, zlib.compress(text), address.encode())
+            partial = partials[address] = _partial_of(folder / address)
+            with _opened_new(partial) as file:
+                file.write(_TEXT_MARK + nonce + sealed)
         return address
+
+    def _settle(self, session_key_id: str, partials: dict[str, Path | None]) -> None:
+        """Make the texts of a batch durable, then give them their names, and make those durable."""
+        with self._locked(fcntl.LOCK_SH):
+            self._read_key(session_key_id)
+            sync_files([partial for partial in partials.values() if partial is not None])
+            folder = self._texts / self._hashed(session_key_id)
+            for address, partial in partials.items():
+                if partial is not None:
+                    partial.replace(folder / address)
+                elif not (folder / address).exists():
+                    raise TranscriptMissing("a text was forgotten while it was written again")
+            sync_folder(folder)  # also for names that somebody else gave a moment ago, and has not synced
 
     def read(self, session_key_id: str, address: str) -> bytes:
         """See `Transcripts.read`."""
@@ -156,7 +194,7 @@ class FileTranscripts(Transcripts):
         path = self._keys / self._hashed(session_key_id)
         key, nonce = secrets.token_bytes(_KEY_BYTES), secrets.token_bytes(_NONCE_BYTES)
         content = _KEY_MARK + nonce + self._wrapping.encrypt(nonce, key, path.name.encode())
-        partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        partial = _partial_of(path)
         try:
             _write_new(partial, content)
             with suppress(FileExistsError):
@@ -219,9 +257,30 @@ def _failures_named() -> Iterator[None]:
         )
 
 
-def _write_new(path: Path, content: bytes) -> None:
+class _FileBatch(Batch):
+    """A batch: its addresses, each with the file that shall have that name; None where there is one."""
+
+    def __init__(self, add: Callable[[str, bytes, dict[str, Path | None]], str], session_key_id: str) -> None:
+        self._add = add
+        self.session_key_id = session_key_id
+        self.partials: dict[str, Path | None] = {}
+
+    def write(self, text: bytes) -> str:
+        """See `Batch.write`."""
+        return self._add(self.session_key_id, text, self.partials)
+
+
+def _partial_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+
+
+def _opened_new(path: Path) -> BinaryIO:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    return os.fdopen(descriptor, "wb")
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    with _opened_new(path) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -229,7 +288,7 @@ def _write_new(path: Path, content: bytes) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     """Give the path this content; the folder is yet to be synced."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    partial = _partial_of(path)
     try:
         _write_new(partial, content)
         partial.replace(path)

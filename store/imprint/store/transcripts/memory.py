@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from imprint.store.errors import LimitExceeded, TranscriptErased, TranscriptMissing
-from imprint.store.transcripts.ports import TRANSCRIPT_BYTES_MAX, Transcripts
+from imprint.store.transcripts.ports import TRANSCRIPT_BYTES_MAX, Batch, Transcripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class MemoryTranscripts(Transcripts):
@@ -30,19 +31,23 @@ class MemoryTranscripts(Transcripts):
 
     def write(self, session_key_id: str, text: bytes) -> str:
         """See `Transcripts.write`."""
-        if len(text) > TRANSCRIPT_BYTES_MAX:
-            raise LimitExceeded(f"the text has {len(text)} bytes", limit="TRANSCRIPT_BYTES_MAX")
-        key = session_key_id.encode("utf-8", "surrogatepass")
-        address = hmac.new(key, text, hashlib.sha256).hexdigest()
+        with self.writing(session_key_id) as batch:
+            return batch.write(text)
+
+    @contextmanager
+    def writing(self, session_key_id: str) -> Iterator[Batch]:
+        """See `Transcripts.writing`."""
+        batch = _MemoryBatch(self, session_key_id)
+        yield batch
         with self._lock:
-            self._verify_kept(session_key_id)
-            self._texts.setdefault(session_key_id, {})[address] = text
-        return address
+            if batch.texts:
+                self.verify_kept(session_key_id)
+            self._texts.setdefault(session_key_id, {}).update(batch.texts)
 
     def read(self, session_key_id: str, address: str) -> bytes:
         """See `Transcripts.read`."""
         with self._lock:
-            self._verify_kept(session_key_id)
+            self.verify_kept(session_key_id)
             text = self._texts.get(session_key_id, {}).get(address)
         if text is None:
             raise TranscriptMissing("no text at this address in this session")
@@ -51,7 +56,7 @@ class MemoryTranscripts(Transcripts):
     def hashing_key(self, session_key_id: str) -> bytes:
         """See `Transcripts.hashing_key`."""
         with self._lock:
-            self._verify_kept(session_key_id)
+            self.verify_kept(session_key_id)
         return hashlib.sha256(session_key_id.encode("utf-8", "surrogatepass")).digest()
 
     def forget(self, session_key_id: str, addresses: Iterable[str]) -> None:
@@ -66,6 +71,24 @@ class MemoryTranscripts(Transcripts):
             self._texts.pop(session_key_id, None)
             self._erased.add(session_key_id)
 
-    def _verify_kept(self, session_key_id: str) -> None:
+    def verify_kept(self, session_key_id: str) -> None:
+        """Raise `TranscriptErased` where the session was erased."""
         if session_key_id in self._erased:
             raise TranscriptErased("the texts of this session were erased")
+
+
+class _MemoryBatch(Batch):
+    def __init__(self, transcripts: MemoryTranscripts, session_key_id: str) -> None:
+        self._transcripts = transcripts
+        self.session_key_id = session_key_id
+        self.texts: dict[str, bytes] = {}
+
+    def write(self, text: bytes) -> str:
+        """See `Batch.write`."""
+        if len(text) > TRANSCRIPT_BYTES_MAX:
+            raise LimitExceeded(f"the text has {len(text)} bytes", limit="TRANSCRIPT_BYTES_MAX")
+        self._transcripts.verify_kept(self.session_key_id)
+        key = self.session_key_id.encode("utf-8", "surrogatepass")
+        address = hmac.new(key, text, hashlib.sha256).hexdigest()
+        self.texts[address] = text
+        return address

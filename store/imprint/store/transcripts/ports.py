@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
 TRANSCRIPT_BYTES_MAX: Final = 64 * 1024**2
 """Bytes of one text."""
@@ -17,6 +18,20 @@ TRANSCRIPT_BYTES_MAX: Final = 64 * 1024**2
 def transcript_key(repository_id: str, root_id: str) -> str:
     """The id of the key under which the texts of a session and of its whole tree are kept."""
     return f"{repository_id}/{root_id}"
+
+
+class Batch(Protocol):
+    """Texts of one session that become durable together. Used by one thread.
+
+    Attributes:
+        session_key_id: of the session.
+    """
+
+    session_key_id: str
+
+    def write(self, text: bytes) -> str:
+        """Take a text in and return its address; errors as in `Transcripts.write`."""
+        ...
 
 
 class Transcripts(Protocol):
@@ -37,6 +52,19 @@ class Transcripts(Protocol):
             TranscriptErased: the session was erased.
             LimitExceeded: the text is too large.
             StorageFailed: it could not be made durable.
+        """
+        ...
+
+    def writing(self, session_key_id: str) -> AbstractContextManager[Batch]:
+        """A block whose texts are durable, and can be read, when it has ended: for many at the cost of few.
+
+        Where the block raises, or the machine stops within it, its texts may be gone, and no name of a text
+        was given to a part of one. Others may write to the session meanwhile.
+
+        Raises:
+            TranscriptErased: at the end of the block: the session was erased meanwhile; nothing was kept.
+            TranscriptMissing: at the end of the block: a text that was there already was forgotten meanwhile.
+            StorageFailed: at the end of the block: the texts could not be made durable.
         """
         ...
 
