@@ -102,6 +102,25 @@ def test_secrets_are_gone_before_anything_is_written(place, server) -> None:
     assert client.get(f"{address}/s1").json()["redaction"]["counts"]
 
 
+def test_what_is_said_beside_of_commits_is_on_their_record(place, server) -> None:
+    name, client, address = place
+    client.post(address, json=wish("One."))
+    token = "ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"
+    beside = {"lines": 4, "paths": ["a.py", token], "shell_edits": {"session": "s1.shell", "calls": ["c1"]}}
+    commit = {"kind": "commit", "value": "a" * 40}
+    share = {**wish(anchors=[commit], part=[0, 2], extra=beside), "transcript": ""}
+    assert client.post(address, json=share).json()["records"] == 1
+    assert client.post(address, json=share).json()["records"] == 0
+    repository_id = server.hosting.get(RepositoryName.parse(name)).record.id
+    (record,) = server.hosting.archive.records_of_session(repository_id, "s1")
+    assert {**record.extra, "paths": None} == {**beside, "paths": None}
+    assert record.extra["paths"][0] == "a.py"
+    assert token not in str(record)
+    assert token.encode() not in folder_bytes(server)
+    too_much = {**share, "extra": {"paths": ["x" * 1000] * 1100}}
+    assert client.post(address, json=too_much).status_code == 413
+
+
 def test_prompts_of_commits_are_redacted_too(place) -> None:
     name, client, _ = place
     secret = "ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"

@@ -137,6 +137,7 @@ def _keep(access: Access, body: bytes) -> dict[str, Any]:
             part=wish.part,
             agent=kept.agent,
             model=kept.models[-1] if kept.models else None,
+            extra=hosting.keeper.redact_extra(wish.extra),
         )
         records = hosting.archive.add_records(repository_id, [record])
     is_changed = kept.serial > before
