@@ -8,8 +8,8 @@ from imprint.store.actors import ActorKind
 from imprint.store.errors import PathMissing
 from imprint.store.evidence.claims import Evidence
 from imprint.store.hosting.access import SessionSeed
-from imprint.store.origins.explain import blame, why
-from imprint.store.origins.render import blame_json, explanation_json
+from imprint.store.origins.explain import blame, blame_runs, why
+from imprint.store.origins.render import blame_json, blame_text, explanation_json
 from imprint.store.origins.sources import Origins
 from imprint.store.provenance.expand import expand_clone
 from imprint.store.transcripts.ports import transcript_key
@@ -53,6 +53,21 @@ def test_blame_gives_each_line_its_best_claim_and_who_delivered_it(mixed):
     assert [line.claim.agent for line in lines] == [None, "claude-code", "codex"]
     assert [line.delivery.actor for line in lines] == ["ada", "ada", "robot"]
     assert {line.author.name for line in lines} == {"Ada"}
+
+
+def test_blame_as_text_says_what_it_says_as_json(mixed):
+    room, commits = mixed
+    content = 'caf\u00e9 "x"\\\n\n'.encode() + b"cut \xe2\x82\n\xf0\x9f\x98\r\n\xff"
+    odd = ObjectId(room.git.commit_file("b.py", content, "odd"))
+    room.push(room.principal("ada", ActorKind.HUMAN), "main")
+    origins = Origins.of_ledger(room.ledger)
+    for commit, path in [(commits[2], b"a.py"), (odd, b"b.py"), (odd, b"a.py")]:
+        lines = blame(room.view, origins, commit, path)
+        text = blame_text(commit, path, blame_runs(room.view, origins, commit, path))
+        assert json.loads(text) == blame_json(commit, path, lines)
+    assert [line.text for line in blame(room.view, origins, odd, b"b.py")] == [
+        part.decode("utf-8", "replace") for part in content.split(b"\n")
+    ]
 
 
 def test_why_tells_the_session_and_the_prompt_of_a_bound_line(mixed):

@@ -20,8 +20,8 @@ from imprint.semantic.auditing import locating_symbols
 from imprint.semantic.why import why_symbol
 from imprint.store.errors import BadInput
 from imprint.store.origins.audit import Scope, audit
-from imprint.store.origins.explain import blame, why, why_lines
-from imprint.store.origins.render import blame_json, explanation_json, explanations_json
+from imprint.store.origins.explain import blame_runs, why, why_lines
+from imprint.store.origins.render import blame_text, explanation_json, explanations_json
 from imprint.store.origins.report import Cover, render_report
 from imprint.store.paths import unquote_path
 from imprint.store.view import resolve_commit
@@ -76,12 +76,13 @@ def read_asked(
     return Asked(name, line) if line is not None else Asked(name, lines=(start or 1, end or start or 1))
 
 
-@router.get("/blame", responses={200: {"model": BlameDocument}})
-def blame_file(access: Reader, path: TreePath, ref: Ref = "HEAD") -> dict[str, Any]:
+@router.get("/blame", response_model=None, responses={200: {"model": BlameDocument}})
+def blame_file(access: Reader, path: TreePath, ref: Ref = "HEAD") -> Response:
     """Every line of a file with the commit that it comes from and the best claim about it."""
     view = access.view
     commit = resolve_commit(view, ref)
-    return blame_json(commit, path, blame(view, access.services.origins, commit, path))
+    runs = blame_runs(view, access.services.origins, commit, path)
+    return Response(blame_text(commit, path, runs), media_type="application/json")
 
 
 @router.get("/why", responses={200: {"model": WhyDocument | WhyLinesDocument | WhySymbolDocument}})

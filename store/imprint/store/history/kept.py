@@ -23,6 +23,7 @@ from imprint.store.history.kept_trace import Known, cut_spans, trace
 from imprint.store.objects.ports import ObjectKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -95,6 +96,11 @@ class Lines:
                 verify_line(content, commit, path, line)
         spans = self._find(view, commit, path, lines or (1, count_lines(content)), is_part=lines is not None)
         return list(iter_origins(spans, content, lines[0] if lines else 1))
+
+    def find_spans(self, view: RepositoryView, commit: ObjectId, path: bytes) -> tuple[Sequence[Span], bytes]:
+        """The origins of a file's lines as spans, and the file's content; errors as in `origins`."""
+        content = view.objects.read_blob(find_file(view, commit, path))
+        return self._find(view, commit, path, (1, count_lines(content)), is_part=False), content
 
     def origin(self, view: RepositoryView, commit: ObjectId, path: bytes, line: int) -> LineOrigin:
         """The origin of one line; errors as in `origins`."""

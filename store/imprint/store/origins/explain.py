@@ -22,7 +22,7 @@ from imprint.store.history.reading import iter_commits
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from imprint.store.history.blame import LineOrigin
+    from imprint.store.history.blame import LineOrigin, Span
     from imprint.store.objects.ports import Identity
     from imprint.store.origins.sources import Origins
     from imprint.store.types import ObjectId
@@ -55,6 +55,24 @@ class BlameLine:
 
     line: int
     text: str
+    commit: ObjectId
+    claim: Claim
+    delivery: Delivery | None
+    author: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class BlameRun:
+    """Neighbouring lines of a file that one commit added and that have one best claim.
+
+    Attributes:
+        line: the number of the first.
+        texts: the lines, as in `BlameLine`.
+        commit, claim, delivery, author: as in `BlameLine`.
+    """
+
+    line: int
+    texts: tuple[str, ...]
     commit: ObjectId
     claim: Claim
     delivery: Delivery | None
@@ -150,26 +168,56 @@ def blame(view: RepositoryView, known: Origins, commit: ObjectId, path: bytes) -
     Raises:
         PathMissing: the commit has no file at the path.
     """
-    origins = known.lines.origins(view, commit, path)
-    commits = {origin.commit for origin in origins}
-    claims = known.claims.claims_of(view.id, commits)
-    deliveries = known.ledger.deliveries(view.id, commits)
-    authors = {found.id: found.author for found in iter_commits(view, commits)}
     return [
-        BlameLine(
-            line=origin.line,
-            text=origin.text.decode("utf-8", "replace"),
-            commit=origin.commit,
-            claim=_find_claim(claims.get(origin.commit, []), origin),
-            delivery=deliveries.get(origin.commit),
-            author=authors[origin.commit],
-        )
-        for origin in origins
+        BlameLine(line, text, run.commit, run.claim, run.delivery, run.author)
+        for run in blame_runs(view, known, commit, path)
+        for line, text in enumerate(run.texts, run.line)
     ]
 
 
-def _find_claim(ranked: list[Claim], origin: LineOrigin) -> Claim:
-    return find_best(ranked, origin.path, origin.original_line) or unknown(origin.commit)
+def blame_runs(view: RepositoryView, known: Origins, commit: ObjectId, path: bytes) -> list[BlameRun]:
+    """As `blame`, with neighbours that have one origin together: quicker for whoever can use it so."""
+    spans, content = known.lines.find_spans(view, commit, path)
+    commits = {span.commit for span in spans}
+    claims = known.claims.claims_of(view.id, commits)
+    deliveries = known.ledger.deliveries(view.id, commits)
+    authors = known.authors.find(view, commits)
+    unclaimed = {each: unknown(each) for each in commits}
+    texts = content.decode("utf-8", "replace").split("\n")
+    parts = (
+        (span.commit, claim, count)
+        for span in spans
+        for claim, count in _cut_by_claim(span, claims.get(span.commit, ()), unclaimed[span.commit])
+    )
+    runs = []
+    line = 1
+    for (origin, _), run in groupby(parts, lambda part: (part[0], id(part[1]))):
+        pieces = list(run)
+        count = sum(piece[2] for piece in pieces)
+        told = tuple(texts[line - 1 : line - 1 + count])
+        runs.append(BlameRun(line, told, origin, pieces[0][1], deliveries.get(origin), authors[origin]))
+        line += count
+    return runs
+
+
+def _cut_by_claim(span: Span, ranked: Sequence[Claim], unclaimed: Claim) -> Iterator[tuple[Claim, int]]:
+    """The best claims of a span's lines in order, each with the number of neighbours that it is best for."""
+    last = span.original_line + span.count - 1
+    near = [
+        claim
+        for claim in ranked
+        if not claim.lines
+        or any(
+            it.path == span.path and it.start <= last and it.end >= span.original_line for it in claim.lines
+        )
+    ]
+    if not near or not near[0].lines:
+        yield (near[0] if near else unclaimed), span.count
+        return
+    best = (find_best(near, span.path, line) or unclaimed for line in range(span.original_line, last + 1))
+    for _, same in groupby(best, id):
+        claims = list(same)
+        yield claims[0], len(claims)
 
 
 def why(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from imprint.store.evidence.stack import ClaimStack
+from imprint.store.history.authors import Authors
 from imprint.store.history.kept import Lines
 from imprint.store.history.kept_follow import LinesFollower
 from imprint.store.intake.follower import RecordsFollower
@@ -43,6 +44,7 @@ class Origins:
         ledger: deliveries, and what commits and notes declare.
         claims: what every source claims, the ledger's included.
         lines: where lines of files came from.
+        authors: whom commits name.
         observations: lines matched with transcripts, a part of the claims; None where nothing is matched.
         intake: what was read of others' records, and what these claim; None where nothing is read.
         links: which commits are versions of one another; None where nothing is carried over.
@@ -57,6 +59,7 @@ class Origins:
     intake: IntakeState | None = None
     links: LinkStore | None = None
     refusals: Refusals = field(default_factory=NoRefusals)
+    authors: Authors = field(default_factory=Authors)
 
     @classmethod
     def of_hosting(cls, hosting: Hosting) -> Self:
