@@ -40,6 +40,10 @@ def test_a_push_in_a_session_is_bound_to_it(server, place) -> None:
         "codex",
         "Make it two.",
     )
+    events = server.client(server.token(name, verbs=frozenset({Verb.READ}))).get(f"/api/repos/{name}/events")
+    assert "Make it two." not in events.text
+    data = server.hosting.folder.root
+    assert [path for path in data.rglob("*") if path.is_file() and b"Make it two." in path.read_bytes()] == []
 
 
 @pytest.mark.skipif(not (shutil.which("ssh") and shutil.which("ssh-keygen")), reason="needs OpenSSH's client")

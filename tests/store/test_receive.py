@@ -561,3 +561,14 @@ def test_deleting_a_branch_that_is_not_there_does_not_move_head(bench) -> None:
     before = bench.repository.view.refs.snapshot().head
     assert errors(bench.push({"refs/heads/gone": (None, None)}, None)) == {"refs/heads/gone": None}
     assert bench.repository.view.refs.snapshot().head == before
+
+
+def test_a_prompt_and_a_secret_among_push_options_are_not_kept_with_the_event(bench, work_tree) -> None:
+    secret = "ghp_" + "aB3dE5fG7h" * 3 + "J9kL1m"
+    options = ("session=s-1", "prompt=Say the word.", " prompt=and again", f"note={secret}")
+    head = work_tree.commit_file("a", "1")
+    receipt = bench.push({MAIN: (None, head)}, bench.pack(work_tree.folder, "HEAD"), options=options)
+    kept = json.loads(receipt.event.details["push_options"])
+    assert kept[0] == "session=s-1"
+    assert len(kept) == 2
+    assert secret not in str(kept)

@@ -86,6 +86,10 @@ class _Ready:
     verdict: Verdict
 
 
+_PROMPT_OPTION: Final = "prompt="
+"""Begins the push option that is a prompt, which is kept as a turn of its session."""
+
+
 class Receiver:
     """Receives pushes. Safe to share between threads.
 
@@ -310,8 +314,8 @@ class Receiver:
         details = dict(push.details)
         if push.pack is not None:
             details |= ReceiveRules.of(repository.record).strictness.describe()
-        if push.options:
-            details["push_options"] = json.dumps(push.options)
+        if options := self._kept_options(push):
+            details["push_options"] = json.dumps(options)
         return Admission(
             repository_id=repository.record.id,
             event_id=self.hosting.ids.new_id("evt"),
@@ -323,6 +327,11 @@ class Receiver:
             claim=push.claim or self._find_claim(push, repository),
             details=details,
         )
+
+    def _kept_options(self, push: Push) -> list[str]:
+        """The push options as the event keeps them, for ever and for every reader: no prompt, no secret."""
+        told = [option for option in push.options if not option.lstrip().startswith(_PROMPT_OPTION)]
+        return [self.hosting.keeper.redact_prompt(option).decode("utf-8", "replace") for option in told]
 
     def _find_claim(self, push: Push, repository: Repository) -> SessionClaim | None:
         if push.principal is None or push.principal.token.session is None:
