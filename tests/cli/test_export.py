@@ -86,6 +86,33 @@ def test_signed_statements_verify_and_changed_ones_do_not(
     assert "statements.jsonl:1" in changed.stderr
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "holds no statement"),
+        ("[" * 200_000, "no JSON document"),
+        ("[]\n", "no JSON object"),
+        ('{"_type": "https://in-toto.io/Statement/v1"}\n', "not signed"),
+        ("{}\n", "not a DSSE envelope"),
+    ],
+)
+def test_what_is_not_signed_statements_is_not_verified(
+    imprint, key: Path, tmp_path: Path, content: str, said: str
+) -> None:
+    (tmp_path / "x.jsonl").write_text(content)
+    ended = imprint("verify", "x.jsonl", "--public-key", str(key.with_suffix(".pub")))
+    assert ended.code == 1
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_statement_that_is_there_twice_is_not_verified(imprint, clone, key: Path, tmp_path: Path) -> None:
+    out = tmp_path / "twice.jsonl"
+    assert imprint("export", "in-toto", "-o", str(out), "--key", str(key), cwd=clone).code == 0
+    out.write_text(out.read_text() * 2)
+    assert imprint("verify", str(out), "--public-key", str(key.with_suffix(".pub"))).code == 1
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_tables_hold_every_commit(imprint, clone: Path, tmp_path: Path, kind: str) -> None:
     ended = imprint("export", kind, "-o", "tables", "--json", cwd=clone)

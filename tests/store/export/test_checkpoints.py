@@ -136,6 +136,16 @@ def test_what_was_exported_reads_back_the_same(told, make_bench, work_tree):
     assert tied == ties(told)
 
 
+def test_turns_after_the_last_record_go_out_too(told, make_bench, work_tree):
+    grown = transcript("parent", "Open the shop.", "Close it.", "Sweep the floor.")
+    given = GivenSession("claude-code", grown, Source("capture"), "parent")
+    told.hosting.keeper.keep(told.repository.record.id, given, "operator")
+    refs = write(work_tree, export(told, frozenset({"a" * 40})))
+    other = make_bench()
+    read_into(other, work_tree, refs)
+    assert facts(other) == facts(told)
+
+
 def test_exporting_what_was_read_gives_the_same_checkpoints_again(told, make_bench, work_tree):
     first = export(told, frozenset({"a" * 40}))
     other = make_bench()

@@ -91,13 +91,14 @@ def iter_checkpoints(
         history: the commits to speak of; others are not linked.
     """
     commits = _list_commits_of_sessions(view.id, claims, history)
-    told: set[str] = set()
+    told: dict[str, int] = {}
     for checkpoint_id, records in _group_records(keeper.archive, view.id).items():
         found = [
             (keeper.archive.find_session(view.id, record.session_id or ""), record) for record in records
         ]
         parts = [_Part(session, record) for session, record in found if session]
-        told.update(part.session.id for part in parts)
+        for part in parts:
+            told[part.session.id] = max(told.get(part.session.id, 0), _find_end(part))
         if parts:
             named = {
                 anchor.value
@@ -110,10 +111,15 @@ def iter_checkpoints(
         else:
             yield Loss(None, f"record {records[0].id}", "its session was never kept")
     for session in _iter_sessions(keeper.archive, view.id):
-        if session.id not in told:
+        if told.get(session.id, -1) < session.line_count:  # what no record speaks of goes out as well
             checkpoint_id = _make_id(session.id, session.started_at_ms)
             linked = commits.get(session.id, set())
             yield _make_checkpoint(keeper, view.id, checkpoint_id, [_Part(session, None)], sorted(linked))
+
+
+def _find_end(part: _Part) -> int:
+    """The line of the transcript up to which a part holds it."""
+    return part.record.part[1] if part.record and part.record.part else part.session.line_count
 
 
 def _list_commits_of_sessions(

@@ -28,7 +28,8 @@ def iter_exported(
         view: the repository.
         claims: who claims.
         commit: where to begin.
-        with_lines: whether the lines that each commit added are wanted too; they take git's time.
+        with_lines: whether the lines that each commit added are wanted too; they take git's time. A commit
+            of which files are absent is given without.
     """
     remaining = reversed(list_commits(view, [commit]))
     while ids := list(islice(remaining, _AT_ONCE)):
@@ -37,4 +38,4 @@ def iter_exported(
         pairs = iter_added_lines(view, found) if with_lines else ((each, {}) for each in found)
         for each, added in pairs:
             if chosen := select_effective(known[each.id]):
-                yield ExportedCommit(each, chosen, added)
+                yield ExportedCommit(each, chosen, added or {})

@@ -103,7 +103,10 @@ def verify(envelope: Mapping[str, Any], key: Ed25519PublicKey) -> Json:
         )
     if kind != PAYLOAD_TYPE:
         raise BadInput(f"the payload is {kind!r}, not {PAYLOAD_TYPE!r}")
-    statement = json.loads(payload)
+    try:
+        statement = json.loads(payload)
+    except (ValueError, RecursionError) as bad:
+        raise BadInput("the payload is no JSON document") from bad
     if not isinstance(statement, dict):
         raise BadInput("the payload is no statement")
     return statement
