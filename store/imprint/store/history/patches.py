@@ -9,6 +9,7 @@ Invariants:
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Final
 
@@ -96,9 +97,12 @@ def iter_patches(
         reader = _Reader(git, lines_max)
         for at in range(0, len(pairs), _PAIRS_AT_ONCE):
             part = [f"{old} {new}\n" for old, new in pairs[at : at + _PAIRS_AT_ONCE]]
-            git.stdin.write("".join([*part, _MARK.decode()]).encode())
-            git.stdin.flush()
+            with suppress(BrokenPipeError):  # it has ended, and its status says why
+                git.stdin.write("".join([*part, _MARK.decode()]).encode())
+                git.stdin.flush()
             yield from reader.iter_part()
+            if not reader.is_marked:
+                break
         git.stdin.close()
         git.finish()
 
@@ -110,9 +114,11 @@ class _Reader:
         self._out: IO[bytes] = git.stdout
         self._lines_max = lines_max
         self._left = 0
+        self.is_marked = False
 
     def iter_part(self) -> Iterator[list[FilePatch]]:
-        """The patches up to the mark."""
+        """The patches up to the mark; `is_marked` tells whether it came."""
+        self.is_marked = False
         patch: list[FilePatch] | None = None
         names: list[bytes] = []
         for line in self._out:
@@ -121,6 +127,7 @@ class _Reader:
                     yield patch
                 patch, self._left = [], self._lines_max
                 if line == _MARK:
+                    self.is_marked = True
                     return
             elif patch is not None and line.startswith(b"diff --git "):
                 names = []

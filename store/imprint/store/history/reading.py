@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from imprint.store.errors import ObjectDamaged, ObjectMissing
+from imprint.store.history.absent import iter_present
 from imprint.store.objects.codec import decode_commit
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.paths import unquote_path
@@ -211,21 +212,25 @@ _PAIR: Final = re.compile(rb"(?:[0-9a-f]{40} [0-9a-f]{40}|[0-9a-f]{64} [0-9a-f]{
 
 def iter_added_lines(
     view: RepositoryView, commits: Iterable[Commit]
-) -> Iterator[tuple[Commit, dict[bytes, Ranges]]]:
+) -> Iterator[tuple[Commit, dict[bytes, Ranges] | None]]:
     """The lines that each commit itself added, by path, with whole-file renames followed.
 
-    A merge added the lines that none of its parents has in the file of this name or the file it was before.
+    None for a commit of which files are absent: a partial clone left them out. A merge added the lines that
+    none of its parents has in the file of this name or the file it was before.
     """
     ordered = list(commits)
-    pairs = [list(_iter_tree_pairs(view, commit)) for commit in ordered]
+    pairs = [list(iter_tree_pairs(view, commit)) for commit in ordered]
     with isolated(view) as plumbing:
-        diffs = _iter_diffs(plumbing, [pair for of_commit in pairs for pair in of_commit])
+        every = [pair for of_commit in pairs for pair in of_commit]
+        diffs = iter_present(plumbing, view.objects, every, _iter_diffs)
         for commit, of_commit in zip(ordered, pairs, strict=True):
             added = [next(diffs) for _ in of_commit]
-            yield commit, _common_lines(added)
+            there = [each for each in added if each is not None]
+            yield commit, _common_lines(there) if len(there) == len(added) else None
 
 
-def _iter_tree_pairs(view: RepositoryView, commit: Commit) -> Iterator[tuple[ObjectId, ObjectId]]:
+def iter_tree_pairs(view: RepositoryView, commit: Commit) -> Iterator[tuple[ObjectId, ObjectId]]:
+    """The commit's tree after that of each parent; after the empty one where no parent is here."""
     if not commit.parents:
         yield EMPTY_TREES[commit.id.algorithm], commit.tree
     for parent in commit.parents:
@@ -278,10 +283,10 @@ def _iter_diffs(
                 if count:
                     added.setdefault(path, []).append((start, start + count - 1))
                 _skip_lines(git.stdout, removed + count)
+        feeder.join()
+        git.finish()  # before the last answer, which is not whole where git broke off
         if added is not None:
             yield _freeze(added)
-        feeder.join()
-        git.finish()
 
 
 def _skip_lines(stdout: IO[bytes], count: int) -> None:

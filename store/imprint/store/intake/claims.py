@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.errors import BadPath, PlumbingFailed
+from imprint.store.errors import BadPath
 from imprint.store.evidence.claims import Claim, Evidence, LineRange
 from imprint.store.formats import agent_trace, entire
 from imprint.store.history.reading import iter_added_lines, iter_commits
@@ -98,14 +98,8 @@ class Claiming:
 
     def _find_added(self, commits: Sequence[ObjectId]) -> dict[ObjectId, Added]:
         """What each commit added; nothing for one whose files are not all there."""
-        try:
-            found = iter_added_lines(self._view, iter_commits(self._view, commits))
-            return {commit.id: lines for commit, lines in found}
-        except PlumbingFailed:
-            if len(commits) <= 1:
-                return {}
-        half = len(commits) // 2
-        return self._find_added(commits[:half]) | self._find_added(commits[half:])
+        found = iter_added_lines(self._view, iter_commits(self._view, commits))
+        return {commit.id: lines for commit, lines in found if lines is not None}
 
     def _find_family(
         self, bases: Iterable[str], records: Mapping[Anchor, Sequence[Record]]

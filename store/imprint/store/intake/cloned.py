@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.formats.entire import find_layout
+from imprint.store.history.reading import isolated
 from imprint.store.intake.follower import READ_REFS, Tying, is_code, take_in
 from imprint.store.intake.shelf import Shelf
 from imprint.store.intake.state import Step
@@ -61,7 +62,8 @@ def read_clone(  # noqa: PLR0913 - each is a part of the clone
         step = Step()
         if has_some:
             shelf = Shelf(keeper.archive, keeper, view.id, _OPERATOR, clock.now_ms(), ids)
-            intake = take_in(view.plumbing, shelf, old, new, progress=progress)
+            with isolated(view) as plumbing:  # in a partial clone's own folder git would want to fetch
+                intake = take_in(plumbing, shelf, old, new, progress=progress)
             kept = intake.counts["new records"] + intake.counts["kept"]
             step.problems, step.counts = intake.problems, intake.counts
         wanted = {value.peeled or value.id for name, value in refs.items() if is_code(name)} | set(tips)

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import ObjectDamaged, ObjectMissing, PlumbingFailed
+from imprint.store.history.absent import iter_present
 from imprint.store.history.patches import iter_patches
 from imprint.store.history.reading import EMPTY_TREES, WALKED_COMMITS_MAX, isolated, iter_commits
 from imprint.store.links.anchors import (
@@ -201,9 +203,11 @@ class Intake:
         while done < len(told):
             try:
                 with isolated(self._view) as plumbing:
-                    for patch in iter_patches(plumbing, [one.trees for one in told[done:]], LINES_MAX):
+                    pairs = [one.trees for one in told[done:]]
+                    read = partial(iter_patches, lines_max=LINES_MAX)
+                    for patch in iter_present(plumbing, self._view.objects, pairs, read):
                         done += 1
-                        yield patch
+                        yield patch or []
             except PlumbingFailed as failure:
                 _log.warning("links: %s: %s: %s", self._view.id, told[done].commit.id, failure)
                 done += 1

@@ -7,13 +7,14 @@ Invariants:
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from imprint.store.history.absent import iter_present
 from imprint.store.history.blame import is_binary
 from imprint.store.history.patches import iter_patches
-from imprint.store.history.reading import EMPTY_TREES, isolated
+from imprint.store.history.reading import isolated, iter_tree_pairs
 from imprint.store.objects.codec import SUBMODULE_MODE
-from imprint.store.objects.ports import ObjectKind
 from imprint.store.objects.trees import find_entry
 from imprint.store.observe.model import AddedFile
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from imprint.store.history.patches import FilePatch
     from imprint.store.objects.ports import Commit
-    from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
 
 FILE_BYTES_MAX: Final = 4 * 1024**2
@@ -34,21 +34,15 @@ LINES_MAX: Final = 200_000
 def iter_added_files(
     view: RepositoryView, commits: Sequence[Commit]
 ) -> Iterator[tuple[Commit, list[tuple[bytes, AddedFile]]]]:
-    """What each commit added, in order: Git's path and the file."""
-    pairs = [list(_iter_pairs(view, commit)) for commit in commits]
+    """What each commit added, in order: Git's path and the file; nothing where files of it are absent."""
+    pairs = [list(iter_tree_pairs(view, commit)) for commit in commits]
     with isolated(view) as plumbing:
-        patches = iter_patches(plumbing, [pair for part in pairs for pair in part], LINES_MAX)
+        every = [pair for part in pairs for pair in part]
+        patches = iter_present(plumbing, view.objects, every, partial(iter_patches, lines_max=LINES_MAX))
         for commit, part in zip(commits, pairs, strict=True):
             of_parents = [next(patches) for _ in part]
-            yield commit, list(_iter_files(view, commit, of_parents))
-
-
-def _iter_pairs(view: RepositoryView, commit: Commit) -> Iterator[tuple[ObjectId, ObjectId]]:
-    if not commit.parents:
-        yield EMPTY_TREES[commit.id.algorithm], commit.tree
-    for parent in commit.parents:
-        known = view.objects.find_kind(parent) is ObjectKind.COMMIT  # absent beyond a shallow boundary
-        yield view.objects.read_commit(parent).tree if known else EMPTY_TREES[parent.algorithm], commit.tree
+            there = [patch for patch in of_parents if patch is not None]
+            yield commit, list(_iter_files(view, commit, there)) if len(there) == len(part) else []
 
 
 def _iter_files(

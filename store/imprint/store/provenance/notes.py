@@ -15,8 +15,9 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.formats.gitai import NOTES_REF, note_claims, parse_note, read_authors
-from imprint.store.history.reading import iter_added_lines, iter_commits, iter_objects
+from imprint.store.formats.gitai import NOTES_REF, NoteProblem, note_claims, parse_note, read_authors
+from imprint.store.history.absent import ABSENT_FILES
+from imprint.store.history.reading import isolated, iter_added_lines, iter_commits, iter_objects
 from imprint.store.provenance.rows import NoteRecord, NotesChange
 from imprint.store.types import ObjectId
 
@@ -102,9 +103,9 @@ def read_notes_change(
 def _iter_records(view: RepositoryView, blobs: Mapping[ObjectId, ObjectId]) -> Iterator[NoteRecord]:
     remaining = iter(blobs)
     while part := list(islice(remaining, _NOTES_AT_ONCE)):
-        contents = {
-            blob: content for blob, _, content in iter_objects(view.plumbing, {blobs[it] for it in part})
-        }
+        with isolated(view) as plumbing:  # in a partial clone's own folder git would want to fetch
+            read = iter_objects(plumbing, {blobs[it] for it in part})
+            contents = {blob: content for blob, _, content in read}
         notes = {commit: parse_note(contents.get(blobs[commit], b"")) for commit in part}
         with_lines = [commit for commit, note in notes.items() if note.attestations]
         added = {commit.id: lines for commit, lines in iter_added_lines(view, iter_commits(view, with_lines))}
@@ -113,9 +114,11 @@ def _iter_records(view: RepositoryView, blobs: Mapping[ObjectId, ObjectId]) -> I
 
 
 def _make_record(
-    commit: ObjectId, blob: ObjectId, note: Note, added: Mapping[bytes, Sequence[tuple[int, int]]]
+    commit: ObjectId, blob: ObjectId, note: Note, added: Mapping[bytes, Sequence[tuple[int, int]]] | None
 ) -> NoteRecord:
-    claims, unused = note_claims(commit, note, added)
+    claims, unused = note_claims(commit, note, added or {})
+    if added is None:
+        unused = [NoteProblem(0, ABSENT_FILES)]
     return NoteRecord(
         commit,
         blob,
