@@ -276,6 +276,39 @@ def test_a_damaged_key_is_told(tmp_path):
             call()
 
 
+def test_a_key_read_while_it_is_erased_is_said_to_be_erased(tmp_path, monkeypatch):
+    """An erasure replaces the key's file and zeroes the old one, which a reader may have open."""
+    transcripts = FileTranscripts(tmp_path, MASTER_KEY)
+    address = transcripts.write(ONE, b"hello")
+    waiting = [True]
+
+    def read_slowly(path: Path) -> bytes:
+        with path.open("rb", buffering=0) as file:
+            if waiting and path.parent.name == "keys":
+                waiting.clear()
+                transcripts.erase(ONE)
+            return file.read()
+
+    monkeypatch.setattr(Path, "read_bytes", read_slowly)
+    with pytest.raises(TranscriptErased):
+        transcripts.read(ONE, address)
+
+
+def test_a_text_that_is_erased_before_it_is_read_is_said_to_be_erased(tmp_path, monkeypatch):
+    transcripts = FileTranscripts(tmp_path, MASTER_KEY)
+    address = transcripts.write(ONE, b"hello")
+    read_bytes = Path.read_bytes
+
+    def read_late(path: Path) -> bytes:
+        if path.name == address:
+            transcripts.erase(ONE)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_late)
+    with pytest.raises(TranscriptErased):
+        transcripts.read(ONE, address)
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageFailed):

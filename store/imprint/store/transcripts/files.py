@@ -53,6 +53,7 @@ _TEXT_MARK: Final = b"imprint text 1\n"
 _NONCE_BYTES: Final = 12  # NIST SP 800-38D, 8.2: 96 bits
 _KEY_BYTES: Final = 32
 _ADDRESS_LENGTH: Final = 64
+_NO_TEXT: Final = "no text at this address in this session"
 
 
 class FileTranscripts(Transcripts):
@@ -132,10 +133,13 @@ class FileTranscripts(Transcripts):
         """See `Transcripts.read`."""
         with _failures_named():
             key = self._read_key(session_key_id)
-            path = self._texts / self._hashed(session_key_id) / address
-            if key is None or not _is_address(address) or not path.exists():
-                raise TranscriptMissing("no text at this address in this session")
-            content = path.read_bytes()
+            if key is None or not _is_address(address):
+                raise TranscriptMissing(_NO_TEXT)
+            try:
+                content = (self._texts / self._hashed(session_key_id) / address).read_bytes()
+            except FileNotFoundError:
+                self._read_key(session_key_id)  # says so where it was erased meanwhile
+                raise TranscriptMissing(_NO_TEXT) from None
         return _unseal(AESGCM(_derive(key, b"text")), content, address)
 
     def hashing_key(self, session_key_id: str) -> bytes:
@@ -177,14 +181,13 @@ class FileTranscripts(Transcripts):
         """
         path = self._keys / self._hashed(session_key_id)
         try:
-            content = path.read_bytes()
+            content = _read_unerased(path)
         except FileNotFoundError:
             return None
-        if content.startswith(_ERASED_MARK):
-            raise TranscriptErased("the texts of this session were erased")
         try:
             return _open_sealed(self._wrapping, _KEY_MARK, content, path.name)
         except (InvalidTag, ValueError) as failure:
+            _read_unerased(path)  # an erasure zeroes what it has replaced, which was perhaps what was read
             raise StorageFailed(
                 "a session's key cannot be opened", hint="is this the master key of this data folder?"
             ) from failure
@@ -214,6 +217,18 @@ class FileTranscripts(Transcripts):
             yield
         finally:
             os.close(descriptor)
+
+
+def _read_unerased(path: Path) -> bytes:
+    """A key file as it is now.
+
+    Raises:
+        TranscriptErased: it is the mark of an erasure.
+    """
+    content = path.read_bytes()
+    if content.startswith(_ERASED_MARK):
+        raise TranscriptErased("the texts of this session were erased")
+    return content
 
 
 def _derive(key: bytes, label: bytes) -> bytes:
