@@ -5,8 +5,9 @@ import json
 import pytest
 
 from imprint.store.actors import Verb
-from imprint.store.events import EventKind
-from imprint.store.types import RepositoryName
+from imprint.store.events import Event, EventKind
+from imprint.store.links.judging import Judge
+from imprint.store.types import ObjectId, RepositoryName
 
 SESSION = "s_c9883b05a2487d"
 
@@ -120,6 +121,35 @@ def test_a_refused_link_carries_nothing_until_it_is_restored(squashed):
         if event.kind is EventKind.JUDGED
     ]
     assert judged == [("grace", "refused"), ("grace", "restored")]
+
+
+@pytest.mark.parametrize("asked", ["refuse", "restore"])
+def test_a_page_keeps_nothing_from_between_a_judgement_and_its_event(squashed, asked):
+    server = squashed.server
+    repository = server.hosting.get(RepositoryName.parse(squashed.name))
+    refusals, shelf = server.origins.refusals, server.app.state.blame_shelf
+    link = (ObjectId(squashed.commit), ObjectId(squashed.head))
+
+    def evidence() -> list[str]:
+        lines = shelf.blame(repository.view, server.origins, link[0], b"one.py")
+        return [line.claim.evidence.value for line in lines]
+
+    def announce(*facts) -> Event:
+        event = server.hosting.announce(*facts)
+        server.settle()
+        seen.append(evidence())
+        return event
+
+    seen: list[list[str]] = []
+    judge = Judge(refusals, server.hosting.clock, announce)
+    before, after = CARRIED, ["unknown"] * len(CARRIED)
+    judge.refuse(repository.record.id, link, "another task", None)
+    if asked == "restore":
+        evidence()
+        judge.restore(repository.record.id, link, None)
+        before, after = after, before
+    assert (seen[-1], evidence()) == (before, after)
+    assert squashed.evidence() == after
 
 
 def test_agents_and_readers_do_not_judge(squashed):

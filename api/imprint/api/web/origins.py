@@ -145,6 +145,8 @@ class BlameShelf:
                 self._files.move_to_end(key)
                 return self._files[key]
         lines = blame(view, known, commit, path)
+        if known.state(view.id) != key[1]:
+            return lines  # of neither state for sure, and a judgement that is taken back brings a state back
         with self._lock:
             self._count += len(lines) - len(self._files.get(key, ()))
             self._files[key] = lines

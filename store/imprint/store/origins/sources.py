@@ -20,6 +20,7 @@ from imprint.store.links.follower import LinkFollower
 from imprint.store.links.refusals import NoRefusals, Refusals, SqlRefusals
 from imprint.store.links.store import LinkStore
 from imprint.store.observe.follower import ObservationsFollower
+from imprint.store.observe.owners import Owners
 from imprint.store.observe.store import Observations
 from imprint.store.provenance.expand import ProvenanceFollower
 from imprint.store.provenance.ledger import Ledger
@@ -105,9 +106,18 @@ class Origins:
         return cls(ledger, ledger)
 
     def state(self, repository_id: str) -> tuple[int, ...]:
-        """What moves whenever the claims about a repository's commits may have changed."""
+        """What moves whenever the claims about a repository's commits may have changed.
+
+        The part for refusals is their hash, read from where they are kept: the event of a judgement stands
+        before the judgement does. An answer found later than a state is at least as new as the state.
+        """
         followed = (self.ledger, self.intake, self.observations, self.links)
-        return tuple(source.position(repository_id) for source in followed if source is not None)
+        archived = (self.intake, self.observations)
+        return (
+            *(source.position(repository_id) for source in followed if source is not None),
+            *(source.serial(repository_id) for source in archived if source is not None),
+            hash(tuple(self.refusals.list_refusals(repository_id))),
+        )
 
     def list_followers(self, hosting: Hosting, stopping: Callable[[], bool]) -> list[Follower]:
         """What keeps this up to date with the events of hosted repositories, in the order to run them in."""
@@ -142,4 +152,5 @@ def _follow_sessions(
     def read(repository_id: str, session: ArchivedSession) -> bytes:
         return hosting.keeper.read_transcript(repository_id, session)
 
-    return ObservationsFollower(observations, hosting.archive, read, ledger, stopping)
+    owners = Owners(ledger.deliveries, hosting.catalogue.find_actor)
+    return ObservationsFollower(observations, hosting.archive, read, ledger, stopping, owners)
