@@ -173,7 +173,11 @@ def test_a_dry_run_shows_the_change_and_makes_none(place: Place) -> None:
 
 def test_agents_at_hand_are_found(place: Place) -> None:
     (place.home / ".gemini").mkdir()
-    (place.folder / ".cursor").mkdir()
+    programs = place.home / "bin"
+    programs.mkdir()
+    (programs / "cursor-agent").write_text("#!/bin/sh\n")
+    (programs / "cursor-agent").chmod(0o755)
+    place.git.environment["PATH"] += f":{programs}"
     assert set(json.loads(place("install", "--json"))["agents"]) == {"gemini-cli", "cursor"}
 
 
@@ -318,14 +322,21 @@ def test_a_file_that_cannot_be_written_is_named_and_others_are_installed(place: 
 
 
 def test_settings_behind_a_link_are_changed_where_they_lie(place: Place, tmp_path: Path) -> None:
+    """The user's own, anywhere; those of a work tree, in it."""
     real = tmp_path / "dotfiles.json"
     real.write_text("{}\n")
-    (place.folder / ".cursor").mkdir()
-    (place.folder / ".cursor/hooks.json").symlink_to(real)
-    place("install", "cursor")
-    assert "sessionEnd" in real.read_text()
-    place("uninstall")
-    assert (real.read_text(), (place.folder / ".cursor/hooks.json").is_symlink()) == ("{}\n", True)
+    (place.home / ".cursor").mkdir()
+    (place.home / ".cursor/hooks.json").symlink_to(real)
+    place.write("settings/cursor.json", "{}\n")
+    (place.folder / ".cursor").symlink_to("settings")
+    (place.folder / "settings/hooks.json").symlink_to("cursor.json")
+    for how, target in ((["--user"], real), ([], place.folder / "settings/cursor.json")):
+        place("install", "cursor", *how)
+        assert "sessionEnd" in target.read_text()
+        place("uninstall", *how)
+        assert target.read_text() == "{}\n"
+    assert (place.home / ".cursor/hooks.json").is_symlink()
+    assert (place.folder / ".cursor/hooks.json").is_symlink()
 
 
 def test_status_tells_what_is_broken(place: Place) -> None:

@@ -223,7 +223,7 @@ def _open_scene(call: Call, *, user: bool) -> "Scene":
     environment = surroundings.environment
     try:
         with discover_clone(surroundings.directory) as clone:
-            top, places = clone.top_level, Places(clone.common_dir)
+            top, places = clone.top_level, Places(clone.common_dir.resolve())
     except NothingFound:
         if not user:
             raise

@@ -10,7 +10,10 @@ Invariants:
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from imprint.cli.capture.hooks.script import (
@@ -26,7 +29,6 @@ from imprint.cli.capture.hooks.script import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from imprint.cli.ports import Document
 
@@ -57,6 +59,7 @@ class HookFile:
         entries: ours in it; empty for a file that is wholly ours.
         head: members that a file made by us has besides.
         whole: what a file that is wholly ours holds.
+        is_named_by_us: whether the file bears our name: one that is there without our mark is a stranger.
         warning: what to look at, besides.
     """
 
@@ -64,6 +67,7 @@ class HookFile:
     entries: tuple[Entry, ...] = ()
     head: str = "{}\n"
     whole: str | None = None
+    is_named_by_us: bool = False
     warning: str = ""
 
 
@@ -77,6 +81,7 @@ class _Agent:
         events: the agent's names of events, ours, and which tools it is for.
         style: how an entry is written.
         marks: names below the user's home that show that it is there.
+        programs: names on the PATH that show it.
         variable: of the environment, that names its folder; empty for none.
     """
 
@@ -85,6 +90,7 @@ class _Agent:
     events: tuple[tuple[str, str, str], ...]
     style: str
     marks: tuple[str, ...]
+    programs: tuple[str, ...]
     variable: str = ""
 
 
@@ -103,6 +109,7 @@ _AGENTS: Final[dict[str, _Agent]] = {
         ),
         "nested",
         (".claude",),
+        ("claude",),
         "CLAUDE_CONFIG_DIR",
     ),
     "codex": _Agent(
@@ -117,6 +124,7 @@ _AGENTS: Final[dict[str, _Agent]] = {
         ),
         "nested",
         (".codex",),
+        ("codex",),
         "CODEX_HOME",
     ),
     "gemini-cli": _Agent(
@@ -132,6 +140,7 @@ _AGENTS: Final[dict[str, _Agent]] = {
         ),
         "named",
         (".gemini",),
+        ("gemini",),
     ),
     "cursor": _Agent(
         ".cursor/hooks.json",
@@ -147,6 +156,7 @@ _AGENTS: Final[dict[str, _Agent]] = {
         ),
         "flat",
         (".cursor",),
+        ("cursor-agent", "cursor"),
     ),
     "copilot-cli": _Agent(
         ".github/hooks/imprint.json",
@@ -162,6 +172,7 @@ _AGENTS: Final[dict[str, _Agent]] = {
         ),
         "bash",
         (".copilot",),
+        ("copilot",),
     ),
     "opencode": _Agent(
         ".opencode/plugins/imprint.ts",
@@ -169,6 +180,7 @@ _AGENTS: Final[dict[str, _Agent]] = {
         (),
         "plugin",
         (".config/opencode", ".local/share/opencode"),
+        ("opencode",),
     ),
 }
 AGENTS: Final = tuple(_AGENTS)
@@ -187,13 +199,25 @@ def agent_folder(agent: str, home: Path, environment: Mapping[str, str]) -> Path
 
 
 def is_at_hand(agent: str, home: Path, environment: Mapping[str, str], top: Path | None) -> bool:
-    """Whether an agent has been used on this machine, or in this work tree."""
+    """Whether an agent is on this machine: what a work tree holds, somebody else may have put there.
+
+    Args:
+        agent: its id.
+        home: the user's.
+        environment: the user's.
+        top: the work tree; programs within it do not count.
+    """
     told = _AGENTS[agent]
     places = [home / mark for mark in told.marks]
     places.append(agent_folder(agent, home, environment))
-    if top is not None and not told.local.startswith(".github"):
-        places.append(top / told.local.partition("/")[0])
-    return any(place.is_dir() for place in places)
+    if any(place.is_dir() for place in places):
+        return True
+    path = os.pathsep.join(
+        folder
+        for folder in environment.get("PATH", "").split(os.pathsep)
+        if folder.startswith("/") and (top is None or not Path(os.path.realpath(folder)).is_relative_to(top))
+    )
+    return bool(path) and any(shutil.which(program, path=path) for program in told.programs)
 
 
 def hook_file(agent: str, folder: Path, *, is_shared: bool) -> HookFile:
@@ -207,13 +231,14 @@ def hook_file(agent: str, folder: Path, *, is_shared: bool) -> HookFile:
     told = _AGENTS[agent]
     path = folder / (told.shared if is_shared else told.local)
     if told.style == "plugin":
-        return HookFile(path, whole=render_plugin())
+        return HookFile(path, whole=render_plugin(), is_named_by_us=True)
     entries = tuple(
         Entry(("hooks", name), _render_entry(told.style, render_command(agent, event), tools))
         for name, event, tools in told.events
     )
     head = '{\n  "version": 1\n}\n' if told.style in ("flat", "bash") else "{}\n"
-    return HookFile(path, entries, head, warning=_CODEX_WARNING if agent == "codex" else "")
+    warning = _CODEX_WARNING if agent == "codex" else ""
+    return HookFile(path, entries, head, is_named_by_us=told.style == "bash", warning=warning)
 
 
 def _render_entry(style: str, command: str, tools: str) -> Document:

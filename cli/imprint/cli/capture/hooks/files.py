@@ -4,7 +4,9 @@ Invariants:
     1. Before a file is changed for the first time, its bytes and mode are kept under their SHA-256, durably.
     2. `restore` puts back what was there if the file is as we left it; else it takes out our part only.
     3. A file that we made goes, and so do the folders that we made for it once they are empty.
-    4. A file that cannot be written is said; the others are written all the same.
+    4. A file that cannot be written is said; the others are written all the same. One that its owner may not
+       write is left alone.
+    5. No link is followed, and what is replaced is what the change was planned for (see `unlinked`).
 
 The list is `installed.json` beside the kept bytes: `{"version": 1, "installed_at_ms", "files": [...]}`.
 """
@@ -12,6 +14,7 @@ The list is `installed.json` beside the kept bytes: `{"version": 1, "installed_a
 from __future__ import annotations
 
 import difflib
+import errno
 import hashlib
 import json
 import os
@@ -21,6 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from imprint.cli.capture.hooks.unlinked import Spot, open_spot, read_regular
 from imprint.store.durable import write_durably
 
 if TYPE_CHECKING:
@@ -36,7 +40,7 @@ class Change:
     """A wished change of one file.
 
     Attributes:
-        path: which.
+        path: which, with its links resolved; the last name may be a link if it is moved.
         owner: the agent or hook that it is for.
         before: its bytes now; None if it is not there.
         after: its bytes then.
@@ -113,8 +117,15 @@ class Manifest:
         return None if touched.before is None else self.read_kept(touched.before)
 
     def read_kept(self, name: str) -> bytes:
-        """Bytes that were kept."""
-        return (self.folder / "kept" / name).read_bytes()
+        """Bytes that were kept.
+
+        Raises:
+            OSError: they are lost.
+        """
+        try:
+            return (self.folder / "kept" / name).read_bytes()
+        except FileNotFoundError as lost:  # not to be taken for the file itself
+            raise OSError(errno.EIO, f"what it was is lost: {lost.filename} is gone") from lost
 
     def add_plugin(self, program: str) -> None:
         """Note that a plug-in's sessions are wanted."""
@@ -135,16 +146,17 @@ class Manifest:
         path = change.path
         known = self.find(path)
         was_ours = known is not None and change.before is not None and _hash(change.before) == known.after
-        folders = [os.fspath(one) for one in _missing_folders(path.parent)]
-        mode = stat.S_IMODE(path.stat().st_mode) if change.before is not None else None
-        if known is None or not was_ours:
-            before = None if change.before is None or change.moved_to else self._keep(change.before)
-            known = Touched(os.fspath(path), change.owner, before, mode, "", None, folders)
-        if change.moved_to is not None:
-            path.rename(change.moved_to)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = change.before is None or change.moved_to is not None
-        write_durably(path, change.after, mode=change.mode if is_new or mode is None else mode)
+        made: list[str] = []
+        try:
+            with open_spot(path, made) as spot:
+                mode = _check(spot, change)
+                if known is None or not was_ours:
+                    before = None if change.before is None or change.moved_to else self._keep(change.before)
+                    known = Touched(os.fspath(path), change.owner, before, mode, "", None, made)
+                _write(spot, change, mode)
+        except OSError:
+            _remove_folders(made)
+            raise
         moved = os.fspath(change.moved_to) if change.moved_to else known.moved_to
         self.files[os.fspath(path)] = Touched(
             known.path, change.owner, known.before, known.mode, _hash(change.after), moved, known.folders
@@ -165,22 +177,21 @@ class Manifest:
         Raises:
             OSError: it cannot be written.
         """
-        path = Path(touched.path)
-        current = read_file(path)
-        outcome = "restored"
-        if current is None:
-            outcome = "gone"
-        elif _hash(current) == touched.after:
-            content = None if touched.before is None else self.read_kept(touched.before)
-            _replace(path, content, touched.mode)
-        else:
-            outcome = "cleaned"
-            _replace(path, strip(current), None)
-        if touched.moved_to and os.path.lexists(touched.moved_to) and not os.path.lexists(path):
-            Path(touched.moved_to).rename(path)
-        for folder in reversed(touched.folders):
-            with suppress(OSError):
-                Path(folder).rmdir()
+        outcome = "gone"
+        with suppress(FileNotFoundError), open_spot(Path(touched.path)) as spot:
+            current = spot.read()
+            if current is not None and _hash(current) == touched.after:
+                outcome = "restored"
+                _replace(
+                    spot, None if touched.before is None else self.read_kept(touched.before), touched.mode
+                )
+            elif current is not None:
+                outcome = "cleaned"
+                _replace(spot, strip(current), None)
+            former = Path(touched.moved_to).name if touched.moved_to else ""
+            if former and spot.look(former) is not None and spot.look() is None:
+                spot.move(former, spot.name)
+        _remove_folders(touched.folders)
         del self.files[touched.path]
         self._save()
         return outcome
@@ -213,25 +224,60 @@ def read_file(path: Path) -> bytes | None:
         OSError: it is there and cannot be read.
     """
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def _replace(path: Path, content: bytes | None, mode: int | None) -> None:
-    if content is None:
-        path.unlink()
+def _check(spot: Spot, change: Change) -> int | None:
+    """The mode of what is there, if that is what the change was planned for; None if nothing is.
+
+    Raises:
+        OSError: it is something else now, or not to be written.
+    """
+    status = spot.look()
+    if change.moved_to is not None:
+        if status is None or spot.look(change.moved_to.name) is not None:
+            raise OSError(errno.EEXIST, f"{change.moved_to.name} is there already, or nothing to move to it")
+        return None if stat.S_ISLNK(status.st_mode) else stat.S_IMODE(status.st_mode)
+    if spot.read() != change.before:
+        raise OSError(errno.EAGAIN, "it was changed meanwhile: install again")
+    return None if status is None else _writable_mode(status)
+
+
+def _writable_mode(status: os.stat_result) -> int:
+    mode = stat.S_IMODE(status.st_mode)
+    if not mode & stat.S_IWUSR:
+        raise PermissionError(errno.EACCES, "it is read-only: make it writable, or leave it")
+    return mode
+
+
+def _write(spot: Spot, change: Change, mode: int | None) -> None:
+    if change.moved_to is None:
+        spot.write(change.after, change.mode if mode is None else mode, is_exact=mode is not None)
         return
-    write_durably(path, content, mode=stat.S_IMODE(path.stat().st_mode) if mode is None else mode)
+    spot.move(spot.name, change.moved_to.name)
+    try:
+        spot.write(change.after, change.mode, is_exact=False)
+    except OSError:
+        spot.move(change.moved_to.name, spot.name)
+        raise
 
 
-def _missing_folders(folder: Path) -> list[Path]:
-    """Folders that have to be made, the outermost first."""
-    missing: list[Path] = []
-    while not folder.exists():
-        missing.insert(0, folder)
-        folder = folder.parent
-    return missing
+def _replace(spot: Spot, content: bytes | None, mode: int | None) -> None:
+    status = spot.look()
+    now = None if status is None else _writable_mode(status)
+    if content is None:
+        spot.remove()
+    else:
+        spot.write(content, mode if mode is not None else now or 0o600)
+
+
+def _remove_folders(folders: list[str]) -> None:
+    """Remove folders that are empty, the innermost first."""
+    for folder in reversed(folders):
+        with suppress(OSError), open_spot(Path(folder)) as spot:
+            spot.remove_folder()
 
 
 def _read_document(file: Path) -> dict[str, Any]:

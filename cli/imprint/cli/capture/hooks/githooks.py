@@ -3,6 +3,7 @@
 Invariants:
     1. Every hook that ran before runs after, with the same arguments, input, name and status.
     2. A folder of hooks that other repositories use too is changed only when the user's settings are meant.
+       One in the clone that a link takes out of it is not changed at all.
     3. Nothing depends on these hooks but how soon a commit is linked: the sweep reads the reflogs.
 
 How a hook that is there is kept:
@@ -17,6 +18,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,6 +32,7 @@ from imprint.cli.capture.hooks.script import (
     render_git_hook,
     render_wrapper,
 )
+from imprint.cli.capture.hooks.unlinked import resolve
 from imprint.cli.errors import CommandError
 
 if TYPE_CHECKING:
@@ -51,39 +54,52 @@ class HooksFolder:
     """Where git looks for the hooks of a clone.
 
     Attributes:
-        path: the folder.
+        path: the folder, its links resolved.
         scope: `local` for one that is the clone's; else that of the setting: `global`, `system`.
         manager: `husky`, `lefthook`, `pre-commit` or empty.
+        is_stray: whether it is named in the clone, and a link leads out of it.
     """
 
     path: Path
     scope: str
     manager: str = ""
+    is_stray: bool = False
 
 
-def find_folder(git: GitClient, top: Path) -> HooksFolder:
-    """Where git looks for hooks in a work tree."""
-    path = Path(os.path.normpath(top / git.run("rev-parse", "--git-path", "hooks")))
+def find_folder(git: GitClient, top: Path, common_dir: Path) -> HooksFolder:
+    """Where git looks for hooks in a work tree.
+
+    Args:
+        git: in the work tree.
+        top: the work tree, resolved.
+        common_dir: its Git folder, resolved.
+
+    Raises:
+        LeadsOut: its links lead to themselves.
+    """
+    named = Path(os.path.normpath(top / git.run("rev-parse", "--git-path", "hooks")))
+    path = resolve(named)
+    roots = (top, common_dir)
+    is_within = any(resolve(one) in roots for one in (named, *named.parents))
+    is_stray = is_within and not any(path.is_relative_to(root) for root in roots)
     try:
         told = git.run("config", "--show-scope", "--get", "core.hooksPath")
     except CommandError:
         told = "local"
     scope = told.partition("\t")[0].replace("worktree", "local")
-    return HooksFolder(path, scope, _find_manager(path, top))
+    return HooksFolder(path, scope, "" if is_stray else _find_manager(path, top), is_stray)
 
 
 def _find_manager(folder: Path, top: Path) -> str:
     if ".husky" in folder.parts:
         return "husky"
-    texts = b"".join(read_file(one) or b"" for one in sorted(folder.glob("pre-*")) if one.suffix != ".sample")
+    texts = b""
+    for one in sorted(folder.glob("pre-*")):
+        with suppress(OSError):
+            texts += (one.suffix != ".sample" and read_file(one)) or b""
     if b"lefthook" in texts.lower():
         return "lefthook"
     return "pre-commit" if b"pre-commit.com" in texts or (top / ".pre-commit-config.yaml").exists() else ""
-
-
-def plan(folder: HooksFolder, manifest: Manifest) -> list[Change]:
-    """The changes that put our lines into the hooks; none where they are in already."""
-    return [change for name in NAMES if (change := _plan_one(folder, name, manifest))]
 
 
 def hook_path(folder: HooksFolder, name: str, manifest: Manifest) -> Path:
@@ -95,23 +111,30 @@ def hook_path(folder: HooksFolder, name: str, manifest: Manifest) -> Path:
     return folder.path / name
 
 
-def _plan_one(folder: HooksFolder, name: str, manifest: Manifest) -> Change | None:
+def plan(folder: HooksFolder, name: str, manifest: Manifest) -> Change | None:
+    """The change that puts our lines into a hook; None where they are in already.
+
+    Raises:
+        OSError: what is there is a folder, or cannot be read.
+    """
     path = hook_path(folder, name, manifest)
     block = render_git_hook(name).encode()
     if not os.path.lexists(path):
         return Change(path, OWNER, None, b"#!/bin/sh\n" + block, _EXECUTABLE)
-    current = read_file(path)
-    if current is not None and block in current:
-        return None
     kept = path.with_name(name + _KEPT)
-    if not path.is_symlink() and current is not None and _takes_lines(path, current):
+    wrapper = render_wrapper(name, kept.name).encode()
+    if path.is_symlink():
+        return Change(path, OWNER, b"", wrapper, _EXECUTABLE, moved_to=kept)
+    current = read_file(path) or b""
+    if block in current:
+        return None
+    if _takes_lines(path, current):
         stripped = _BLOCK.sub(b"", current)
         note = (
             f"{folder.manager} may write {name} anew: 'imprint hooks status' tells" if folder.manager else ""
         )
         return Change(path, OWNER, current, _insert(stripped, block), note=note)
-    wrapper = render_wrapper(name, kept.name).encode()
-    return Change(path, OWNER, current or b"", wrapper, _EXECUTABLE, moved_to=kept)
+    return Change(path, OWNER, current, wrapper, _EXECUTABLE, moved_to=kept)
 
 
 def _takes_lines(path: Path, content: bytes) -> bool:
@@ -137,7 +160,7 @@ def strip(content: bytes) -> bytes | None:
 
 def plan_exclude(common_dir: Path, names: list[str], manifest: Manifest) -> Change | None:
     """The change that keeps files that we made in the work tree out of everybody's commits."""
-    path = common_dir / "info" / "exclude"
+    path = resolve(common_dir / "info" / "exclude")
     current = read_file(path)
     known = _BLOCK.search(current or b"")
     listed = set(known[0].splitlines()[1:-1]) if known else set()

@@ -4,6 +4,8 @@ Invariants:
     1. What is planned is all that is done: `--dry-run` shows the same changes.
     2. Installing again changes nothing; after another version, it brings our parts up to date.
     3. A file that cannot be changed safely is left as it is, and what to add by hand is said.
+    4. In a work tree nothing is read or written that a link takes out of it, and no file that bears our name
+       without our mark: what a repository brings along decides about no file of the user.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from typing import TYPE_CHECKING, Final
 from imprint.cli.capture.hooks import githooks, jsonedit
 from imprint.cli.capture.hooks.agents import AGENTS, HookFile, agent_folder, hook_file, is_at_hand, is_ours
 from imprint.cli.capture.hooks.files import Change, Manifest, Touched, read_file
-from imprint.cli.capture.hooks.script import render_git_hook, render_recorder
+from imprint.cli.capture.hooks.script import MARK, render_git_hook, render_recorder
+from imprint.cli.capture.hooks.unlinked import LeadsOut, resolve, resolve_within
 from imprint.cli.errors import CommandError
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 _HOOKS: Final = ("hooks",)
 _BOM: Final = "\ufeff"
 RECORDER: Final = "recorder"
+_LEADS_OUT: Final = "it was left alone: take the link away, or use 'imprint hooks install --user'"
+_NO_HOOKS: Final = "without them commits are linked at the end of the agent's turn"
 INSTALLED, STALE, BROKEN, ABSENT = "installed", "stale", "broken", "not installed"
 
 
@@ -39,8 +44,8 @@ class Scene:
 
     Attributes:
         git: the user's own git, in the work tree.
-        top: the work tree; None where there is none.
-        places: of the clone; None outside of one.
+        top: the work tree, resolved; None where there is none.
+        places: of the clone, its Git folder resolved; None outside of one.
         home: the user's.
         environment: the user's.
         program: how to call Imprint from anywhere.
@@ -99,7 +104,13 @@ def plan_install(scene: Scene, agents: Sequence[str], *, is_user: bool) -> Plan:
         if file is None:
             continue
         try:
-            change = plan_settings(file, agent, manifest)
+            change = plan_settings(file, _settle(scene, file, is_user=is_user), agent, manifest)
+        except LeadsOut as wrong:
+            plan.refused[agent] = f"{file.path}: {wrong}\n{_LEADS_OUT}"
+            continue
+        except NotOurs as wrong:
+            plan.refused[agent] = f"{file.path}: {wrong}"
+            continue
         except (jsonedit.NotPlainJson, OSError, UnicodeDecodeError) as wrong:
             plan.refused[agent] = f"{file.path}: {wrong}\n{_by_hand(file)}"
             continue
@@ -115,6 +126,17 @@ def _locate(scene: Scene, agent: str, *, is_user: bool) -> HookFile | None:
     if is_user:
         return hook_file(agent, agent_folder(agent, scene.home, scene.environment), is_shared=True)
     return None if scene.top is None else hook_file(agent, scene.top, is_shared=False)
+
+
+def _settle(scene: Scene, file: HookFile, *, is_user: bool) -> Path:
+    """The file that is to be changed. In a work tree links are followed as long as they stay in it.
+
+    Raises:
+        LeadsOut: they do not.
+    """
+    if is_user or scene.top is None:
+        return resolve(file.path)
+    return resolve_within(file.path, scene.top)
 
 
 def _plan_clone(scene: Scene, plan: Plan, manifest: Manifest, chosen: Manifest) -> None:
@@ -133,37 +155,73 @@ def _plan_clone(scene: Scene, plan: Plan, manifest: Manifest, chosen: Manifest) 
         plan.changes.append((manifest, Change(scene.places.recorder, RECORDER, current, wanted, 0o700)))
     if scene.top is None:
         return
-    folder = githooks.find_folder(scene.git, scene.top)
-    if folder.scope == "local" or chosen is not manifest:
-        owner = manifest if folder.scope == "local" else chosen
-        plan.changes += [(owner, change) for change in githooks.plan(folder, owner)]
-    else:
-        plan.refused["git"] = (
-            f"core.hooksPath is set for all repositories ({folder.scope}): {folder.path}\n"
-            "'imprint hooks install --user' puts lines there that do nothing in clones without Imprint; "
-            "without them commits are linked at the end of the agent's turn"
-        )
+    _plan_hooks(scene, plan, manifest, chosen)
     made = [
         os.path.relpath(change.path, scene.top)
         for _, change in plan.changes
         if change.before is None and change.path.is_relative_to(scene.top)
     ]
     new = [one for one in made if not one.startswith(".git" + os.sep)]
-    exclude = githooks.plan_exclude(scene.places.common_dir, new, manifest) if new else None
+    try:
+        exclude = githooks.plan_exclude(scene.places.common_dir, new, manifest) if new else None
+    except (OSError, LeadsOut) as wrong:
+        plan.refused["info/exclude"] = f"it cannot be read: {wrong}"
+        return
     if exclude is not None:
         plan.changes.append((manifest, exclude))
 
 
-def plan_settings(file: HookFile, agent: str, manifest: Manifest) -> Change | None:
+def _plan_hooks(scene: Scene, plan: Plan, manifest: Manifest, chosen: Manifest) -> None:
+    assert scene.top is not None  # noqa: S101 - the caller looked
+    assert scene.places is not None  # noqa: S101 - likewise
+    try:
+        folder = githooks.find_folder(scene.git, scene.top, scene.places.common_dir)
+    except LeadsOut as wrong:
+        plan.refused["git"] = f"the folder of hooks: {wrong}"
+        return
+    if folder.is_stray:
+        plan.refused["git"] = (
+            f"a link takes the folder of hooks out of this clone: {folder.path}\n{_NO_HOOKS}"
+        )
+    elif folder.scope != "local" and chosen is manifest:
+        plan.refused["git"] = (
+            f"core.hooksPath is set for all repositories ({folder.scope}): {folder.path}\n"
+            "'imprint hooks install --user' puts lines there that do nothing in clones without Imprint; "
+            f"{_NO_HOOKS}"
+        )
+    else:
+        owner = manifest if folder.scope == "local" else chosen
+        for name in githooks.NAMES:
+            try:
+                change = githooks.plan(folder, name, owner)
+            except OSError as wrong:
+                plan.refused[f"git {name}"] = f"{folder.path / name}: {wrong.strerror or wrong}"
+                continue
+            plan.changes += [(owner, change)] if change else []
+
+
+class NotOurs(Exception):
+    """A file bears our name, but not our mark."""
+
+
+def plan_settings(file: HookFile, path: Path, agent: str, manifest: Manifest) -> Change | None:
     """The change that puts our entries into an agent's settings; None if they are in.
 
+    Args:
+        file: what it is to hold.
+        path: the file itself, its links resolved.
+        agent: whose.
+        manifest: what was changed.
+
     Raises:
+        NotOurs: a file of another is where ours belongs.
         NotPlainJson: the file is not strict JSON, or has something else where hooks belong.
         OSError: it cannot be read.
         UnicodeDecodeError: it is not UTF-8.
     """
-    path = file.path.resolve()
     current = read_file(path)
+    if file.is_named_by_us and current is not None and MARK.encode() not in current:
+        raise NotOurs("there is a file that is not ours: move it away, then install again")
     if file.whole is not None:
         wanted = file.whole.encode()
         return None if current == wanted else Change(path, agent, current, wanted)
@@ -238,8 +296,13 @@ def apply(plan: Plan, at_ms: int) -> dict[str, str]:
         try:
             manifest.apply(change, at_ms)
         except OSError as fault:
-            failed[str(change.path)] = fault.strerror or str(fault)
+            failed[str(change.path)] = _render_fault(fault, change.path)
     return failed
+
+
+def _render_fault(fault: OSError, path: Path) -> str:
+    said = fault.strerror or str(fault)
+    return f"{said} ({fault.filename})" if fault.filename and str(fault.filename) != str(path) else said
 
 
 def uninstall(manifest: Manifest, agents: Sequence[str]) -> dict[str, str]:
@@ -298,28 +361,32 @@ def inspect(scene: Scene) -> list[Finding]:
             file = _locate(scene, agent, is_user=is_user)
             if file is None or (is_user and not file.path.exists()):
                 continue
-            finding = _inspect_settings(scene, agent, file)
+            try:
+                path = _settle(scene, file, is_user=is_user)
+            except LeadsOut as wrong:
+                findings.append(Finding(agent, ABSENT, str(file.path), str(wrong)))
+                continue
+            finding = _inspect_settings(scene, agent, file, path)
             if not is_user or finding.state != ABSENT:
                 findings.append(finding)
     if scene.top is not None and scene.places is not None:
-        folder = githooks.find_folder(scene.git, scene.top)
-        findings += [_inspect_git(scene, folder, name) for name in githooks.NAMES]
+        findings += _inspect_hooks(scene, scene.top, scene.places)
         findings.append(_inspect_recorder(scene, scene.places))
     return findings
 
 
-def _inspect_settings(scene: Scene, agent: str, file: HookFile) -> Finding:
+def _inspect_settings(scene: Scene, agent: str, file: HookFile, real: Path) -> Finding:
     path = str(file.path)
     try:
-        content = read_file(file.path)
+        content = read_file(real)
         if content is None:
-            state = BROKEN if scene.manifest(is_user=False).find(file.path.resolve()) else ABSENT
+            state = BROKEN if scene.manifest(is_user=False).find(real) else ABSENT
             return Finding(agent, state, path, "the file was removed" if state is BROKEN else "")
         if file.whole is not None:
             return Finding(agent, INSTALLED if content == file.whole.encode() else STALE, path)
         text = content.decode()
         if not is_ours(json.loads(text.removeprefix(_BOM) or "{}")):
-            was_there = scene.manifest(is_user=False).find(file.path.resolve())
+            was_there = scene.manifest(is_user=False).find(real)
             return Finding(
                 agent, BROKEN if was_there else ABSENT, path, "our entries are gone" if was_there else ""
             )
@@ -328,10 +395,23 @@ def _inspect_settings(scene: Scene, agent: str, file: HookFile) -> Finding:
         return Finding(agent, BROKEN, path, str(wrong))
 
 
+def _inspect_hooks(scene: Scene, top: Path, places: Places) -> list[Finding]:
+    try:
+        folder = githooks.find_folder(scene.git, top, places.common_dir)
+    except LeadsOut as wrong:
+        return [Finding("git", ABSENT, str(top), f"the folder of hooks: {wrong}")]
+    if folder.is_stray:
+        return [Finding("git", ABSENT, str(folder.path), "a link takes it out of this clone")]
+    return [_inspect_git(scene, folder, name) for name in githooks.NAMES]
+
+
 def _inspect_git(scene: Scene, folder: githooks.HooksFolder, name: str) -> Finding:
     manifest = scene.manifest(is_user=folder.scope != "local")
     path = githooks.hook_path(folder, name, manifest)
-    content = read_file(path) or b""
+    try:
+        content = read_file(path) or b""
+    except OSError as wrong:
+        return Finding(f"git {name}", BROKEN, str(path), wrong.strerror or str(wrong))
     was_there = manifest.find(path) is not None
     if b"imprint: begin" not in content:
         detail = f"{folder.manager or 'something'} wrote it anew: install again" if was_there else ""
