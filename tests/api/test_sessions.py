@@ -2,10 +2,12 @@
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from imprint.api.settings import ApiSettings
 from imprint.store.actors import Verb
 from imprint.store.hosting.access import SessionSeed
 from imprint.store.types import RepositoryName
@@ -307,6 +309,54 @@ def test_what_is_no_transcript_is_kept_and_said(place) -> None:
     assert answer.json()["line_count"] == 2
     assert client.get(f"{address}/s1").json()["problems"]
     assert client.get(f"{address}/s1/transcript").text == "just text\nmore\n"
+
+
+def test_slow_deliveries_of_one_actor_leave_room_for_others(server) -> None:
+    """One actor holds half of the slots at most; notes have slots of their own."""
+    name = server.repository()
+    noisy, other = (server.client(server.token(name, actor=actor)) for actor in ("noisy", "bob"))
+    address = f"/api/repos/{name}/sessions"
+    queue = server.app.state.services.sessions_queue
+    go_on = threading.Event()
+
+    def slowly(number: int):
+        body = json.dumps(wish("One.", session=f"slow{number}")).encode()
+        yield body[:20]
+        go_on.wait(30)
+        yield body[20:]
+
+    def deliver(number: int) -> int:
+        headers = {"Content-Type": "application/json"}
+        return noisy.post(address, content=slowly(number), headers=headers).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(deliver, number) for number in range(4)]
+        try:
+            deadline = time.monotonic() + 20
+            while queue.held + queue.waiting < 4 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert (queue.held, queue.waiting) == (2, 2)
+            assert other.post(address, json=wish("Two.", session="quick")).status_code == 200
+            notes = noisy.post(f"/api/repos/{name}/git-ai/worker/notes/upload", json={"entries": []})
+            assert notes.status_code == 200
+        finally:
+            go_on.set()
+        assert [each.result() for each in done] == [200] * 4
+    assert queue.held == queue.waiting == 0
+
+
+def test_what_is_not_kept_in_time_is_not_kept_at_all(serve_at, tmp_path) -> None:
+    hurried = serve_at(tmp_path, ApiSettings(session_seconds_max=0.0))
+    name = hurried.repository()
+    client = hurried.client(hurried.token(name, actor="agent-1"))
+    answer = client.post(f"/api/repos/{name}/sessions", json=wish("One."))
+    assert (answer.status_code, answer.json()["code"]) == (503, "delivery_late")
+    assert "try again" in answer.json()["detail"]
+    assert int(answer.headers["Retry-After"]) > 0
+    assert client.get(f"/api/repos/{name}/sessions").json()["sessions"] == []
+    texts = hurried.folder / "data" / "transcripts" / "texts"
+    assert [path for path in texts.rglob("*") if path.is_file()] == []
+    assert hurried.app.state.services.sessions_queue.held == 0
 
 
 def test_two_who_grow_one_session_lose_nothing(place) -> None:

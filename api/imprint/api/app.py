@@ -133,7 +133,15 @@ def _open_services(hosting: Hosting, origins: Origins, library: Library, setting
         ),
         git_limiter=CapacityLimiter(settings.git_requests_max),
         gate_limiter=CapacityLimiter(settings.rest_threads),
-        notes_limiter=CapacityLimiter(settings.notes_uploads_max),
+        notes_queue=_share_halves(settings.notes_uploads_max, settings),
+        sessions_queue=_share_halves(settings.sessions_at_once_max, settings),
+    )
+
+
+def _share_halves(slots: int, settings: ApiSettings) -> FairQueue:
+    """A queue for what is delivered in one piece: no actor has more than half of the slots."""
+    return FairQueue(
+        slots, max(1, slots // 2), settings.sessions_waiting_max, settings.sessions_wait_seconds_max
     )
 
 

@@ -76,11 +76,18 @@ class Busy(store.StoreFailure):
 
     code = "busy"
 
-    def __init__(self, retry_seconds: float) -> None:
-        super().__init__(
-            "too many requests wait for git already", hint=f"try again in {retry_seconds:.0f} seconds"
-        )
+    def __init__(self, retry_seconds: float, what: str = "too many requests wait already") -> None:
+        super().__init__(what, hint=f"try again in {retry_seconds:.0f} seconds")
         self.retry_seconds = retry_seconds
+
+
+class DeliveryLate(Busy):
+    """The session was not kept in the time that a delivery has, and nothing of it is; try again later."""
+
+    code = "delivery_late"
+
+    def __init__(self, retry_seconds: float) -> None:
+        super().__init__(retry_seconds, "keeping the session took too long")
 
 
 STATUSES: Final[Mapping[type[store.StoreError], int]] = {
@@ -137,6 +144,7 @@ STATUSES: Final[Mapping[type[store.StoreError], int]] = {
     store.MirrorFailed: 502,
     store.PluginFailed: 502,
     Busy: 503,
+    DeliveryLate: 503,
 }
 
 

@@ -51,7 +51,8 @@ class Services:
         settings: what the operator chose.
         git_queue: who may begin git work, in turn; HTTP and SSH share it.
         git_limiter: the threads of git work that may run, apart from those of REST; enough for every slot.
-        notes_limiter: bounds the uploads of notes that are in memory at the same time.
+        notes_queue: whose upload of notes is taken next, so that few are in memory at the same time.
+        sessions_queue: the same of deliveries of sessions.
         gate_limiter: bounds the threads that check tokens, so that nobody waits outside for others' work.
     """
 
@@ -64,7 +65,8 @@ class Services:
     git_queue: FairQueue
     git_limiter: CapacityLimiter
     gate_limiter: CapacityLimiter
-    notes_limiter: CapacityLimiter
+    notes_queue: FairQueue
+    sessions_queue: FairQueue
 
 
 @dataclass(frozen=True, slots=True)

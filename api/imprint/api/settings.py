@@ -29,7 +29,13 @@ class ApiSettings:
         json_bytes_max: body of a REST request; a commit may be larger, see `Limits.commit_bytes_max`.
         notes_bytes_max: body of an upload of Git AI notes.
         session_bytes_max: body of a delivery of a session; a longer transcript is sent in parts.
-        notes_uploads_max: such uploads and deliveries that are in memory at the same time; further ones wait.
+        notes_uploads_max: such uploads in memory at the same time; one actor has at most half of them.
+        sessions_at_once_max: deliveries of sessions that are worked on at the same time; one actor has at
+            most half of them.
+        sessions_waiting_max: deliveries, and apart from them uploads of notes, that wait for their turn;
+            further ones are told to come again.
+        sessions_wait_seconds_max: how long each of them waits before it is told to come again.
+        session_seconds_max: how long keeping one delivery may take; then nothing of it is kept.
         negotiation_bytes_max: body of a fetch request, inflated.
         page_limit_max: items in one page of a list.
         file_bytes_max: a larger file is not given in one answer of REST.
@@ -68,6 +74,10 @@ class ApiSettings:
     notes_bytes_max: int = 128 * 1024**2
     session_bytes_max: int = 64 * 1024**2
     notes_uploads_max: int = 4
+    sessions_at_once_max: int = 4
+    sessions_waiting_max: int = 64
+    sessions_wait_seconds_max: float = 60.0
+    session_seconds_max: float = 120.0
     negotiation_bytes_max: int = 64 * 1024**2
     page_limit_max: int = 1000
     file_bytes_max: int = 16 * 1024**2

@@ -142,6 +142,7 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
     api.TlsFailed: EXIT_REFUSED,
     api.WorkerFailed: EXIT_REFUSED,
     api.Busy: EXIT_REFUSED,
+    api.DeliveryLate: EXIT_REFUSED,
 }
 """Every class that a command may end with, and its exit code."""
 

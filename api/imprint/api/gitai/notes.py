@@ -89,7 +89,7 @@ def _find_repository(request: Request) -> tuple[str, str]:
 async def _upload(request: Request, owner: str, repo: str) -> JSONResponse:
     services = get_services(request)
     access = await to_thread.run_sync(open_access, request, owner, repo, Verb.WRITE)
-    async with services.notes_limiter:
+    async with services.notes_queue.slot(access.principal.actor.name):
         try:
             with anyio.fail_after(services.settings.stall_seconds_max):
                 body = await request.body()

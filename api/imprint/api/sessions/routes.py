@@ -3,9 +3,12 @@
 Invariants:
     1. Prompts and transcripts leave by `Access.may_read_words` alone.
     2. A session is delivered in the name of the token's actor; what a client says of the actor is not asked.
-    3. Few deliveries are in memory at once; a transcript larger than one of them comes in parts.
+    3. Few deliveries are in memory at once, and at most half of them one actor's; a transcript larger than
+       one of them comes in parts.
+    4. What is not kept in its time is not kept at all, and told to come again.
 """
 
+import time
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
@@ -15,7 +18,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
 from starlette.responses import JSONResponse, StreamingResponse
 
-from imprint.api.errors import BadRequest
+from imprint.api.errors import BadRequest, DeliveryLate
 from imprint.api.rest.access import Limit, Owner, Reader, Repo, Writer
 from imprint.api.services import NOT_SHOWN, Access, get_services, open_access
 from imprint.api.sessions.shapes import (
@@ -89,16 +92,18 @@ async def keep_session(request: Request, owner: Owner, repo: Repo) -> JSONRespon
     """
     services = get_services(request)
     access = await to_thread.run_sync(open_access, request, owner, repo, Verb.WRITE)
-    async with services.notes_limiter:
+    settings = services.settings
+    async with services.sessions_queue.slot(access.principal.actor.name):
         try:
-            with anyio.fail_after(services.settings.stall_seconds_max):
+            with anyio.fail_after(settings.stall_seconds_max):
                 body = await request.body()
         except TimeoutError:
             raise ProtocolError("the session did not come in time", hint="send fewer lines at once") from None
-        return JSONResponse(await to_thread.run_sync(_keep, access, body))
+        late_at = time.monotonic() + settings.session_seconds_max
+        return JSONResponse(await to_thread.run_sync(_keep, access, body, late_at))
 
 
-def _keep(access: Access, body: bytes) -> dict[str, Any]:
+def _keep(access: Access, body: bytes, late_at: float) -> dict[str, Any]:
     try:
         wish = DeliveredSession.model_validate_json(body)
     except ValidationError as bad:
@@ -124,7 +129,12 @@ def _keep(access: Access, body: bytes) -> dict[str, Any]:
         wish.extra,
     )
     before = hosting.archive.last_serial(repository_id)
-    kept = hosting.keeper.keep(repository_id, given, actor)
+
+    def verify_time() -> None:
+        if time.monotonic() > late_at:
+            raise DeliveryLate(access.services.settings.sessions_wait_seconds_max)
+
+    kept = hosting.keeper.paced(verify_time).keep(repository_id, given, actor)
     records = []
     if wish.anchors:
         record = Record(

@@ -14,6 +14,7 @@ Invariants:
 from __future__ import annotations
 
 import json
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Self
 
@@ -33,13 +34,13 @@ from imprint.store.sessions.chunks import count_lines
 from imprint.store.sessions.growing import Growth, iter_texts, skip_lines
 from imprint.store.sessions.manifest import Manifest
 from imprint.store.sessions.model import ArchivedSession, ArchivedTurn, Redaction, Source
-from imprint.store.sessions.rules import OPERATOR
+from imprint.store.sessions.rules import OPERATOR, PacedRedactor, with_facts
 from imprint.store.transcripts.ports import transcript_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from imprint.store.agents.model import ParsedSession, ParsedTurn
+    from imprint.store.agents.model import ParsedTurn
     from imprint.store.clock import Clock
     from imprint.store.redaction.ports import Redactor
     from imprint.store.sessions.ports import Archive
@@ -50,7 +51,6 @@ ID_LENGTH_MAX: Final = 200
 EXTRA_BYTES_MAX: Final = 1024**2
 """Bytes of what a source says of a session beside its transcript, as JSON."""
 _PROBLEMS_MAX: Final = 100
-_FACT_LENGTH_MAX: Final = 4096
 _HEAD_BYTES: Final = 256 * 1024
 """A line-based transcript names itself and its parent in its first lines."""
 _TRIES: Final = 20
@@ -135,6 +135,12 @@ class Keeper:
                 if self._serial(repository_id, given) == seen:
                     raise
         return self._keep_once(repository_id, given, form_agent, actor)
+
+    def paced(self, check: Callable[[], None]) -> Self:
+        """The same keeper with a check between its steps: what that raises ends a keeping, without effect."""
+        paced = copy(self)
+        paced._redactor = PacedRedactor(self._redactor, check)  # noqa: SLF001 - its own kind
+        return paced
 
     def redact_again(self, repository_id: str, session_id: str) -> ArchivedSession:
         """Redact what is kept of a session by the policy of today; as it is where that was done already.
@@ -414,7 +420,7 @@ class Keeper:
             )
         prompts = {turn.number: turn.prompt for turn in known}
         turns = [self._keep_turn(turn, key_id, batch, prompts.get(turn.number)) for turn in parsed.turns]
-        return _with_facts(session, parsed, problems), turns
+        return with_facts(session, parsed, problems), turns
 
     def _keep_turn(self, turn: ParsedTurn, key_id: str, batch: Batch, known: str | None) -> ArchivedTurn:
         return ArchivedTurn(
@@ -452,26 +458,6 @@ class Keeper:
         if kept is None:
             raise SessionMissing(f"no session {session_id[:ID_LENGTH_MAX]!r} in this repository")
         return kept
-
-
-def _with_facts(
-    session: ArchivedSession, parsed: ParsedSession, problems: Sequence[Problem]
-) -> ArchivedSession:
-    return replace(
-        session,
-        agent=parsed.agent,
-        agent_version=_fact(parsed.agent_version),
-        models=tuple(filter(None, (_fact(model) for model in parsed.models))),
-        cwd=_fact(parsed.cwd),
-        branch=_fact(parsed.branch),
-        started_at_ms=parsed.started_at_ms,
-        ended_at_ms=parsed.ended_at_ms,
-        problems=tuple(problems),
-    )
-
-
-def _fact(text: str | None) -> str | None:
-    return text[:_FACT_LENGTH_MAX] if text else None
 
 
 def _other(parent_id: str | None, session_id: str) -> str | None:

@@ -1,21 +1,72 @@
-"""What every archive decides alike: who may write a session, and when nothing changed."""
+"""What every archive decides alike: who may write a session, when nothing changed, and what is noted."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from imprint.store.errors import BadInput, SessionConflict, SessionMoved, TranscriptErased
+from imprint.store.redaction.ports import Redactor
 from imprint.store.sessions.codec import verify_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from imprint.store.agents.model import ParsedSession, Problem
+    from imprint.store.redaction.ports import Redacted
     from imprint.store.sessions.model import ArchivedSession, ArchivedTurn, Record
 
 OPERATOR: Final = "operator"
 """The actor of what is delivered at the data folder: whoever else delivers the session next may have it."""
+_FACT_LENGTH_MAX: Final = 4096
+
+
+class PacedRedactor(Redactor):
+    """Another redactor, with a check before and after each text: what the check raises ends the work.
+
+    Args:
+        redactor: what redacts.
+        check: what is called.
+    """
+
+    def __init__(self, redactor: Redactor, check: Callable[[], None]) -> None:
+        self._redactor = redactor
+        self._check = check
+        self.engine = redactor.engine
+        self.policy_hash = redactor.policy_hash
+
+    def __getattr__(self, name: str) -> Any:
+        """What else the redactor says of itself."""
+        return getattr(self._redactor, name)
+
+    def redact(self, text: str) -> Redacted:
+        """See `Redactor.redact`."""
+        self._check()
+        done = self._redactor.redact(text)
+        self._check()
+        return done
+
+
+def with_facts(
+    session: ArchivedSession, parsed: ParsedSession, problems: Sequence[Problem]
+) -> ArchivedSession:
+    """A session with what its transcript says of it as a whole; long texts are cut."""
+    return replace(
+        session,
+        agent=parsed.agent,
+        agent_version=_fact(parsed.agent_version),
+        models=tuple(filter(None, (_fact(model) for model in parsed.models))),
+        cwd=_fact(parsed.cwd),
+        branch=_fact(parsed.branch),
+        started_at_ms=parsed.started_at_ms,
+        ended_at_ms=parsed.ended_at_ms,
+        problems=tuple(problems),
+    )
+
+
+def _fact(text: str | None) -> str | None:
+    return text[:_FACT_LENGTH_MAX] if text else None
 
 
 def verify_session(session: ArchivedSession, turns: Sequence[ArchivedTurn]) -> None:
