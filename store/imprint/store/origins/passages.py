@@ -2,23 +2,27 @@
 
 Invariants:
     1. Every passage has an origin; it is the one of most of its lines, and says of how many.
-    2. What the whole file was found to come from is kept, so that the next search pays little.
+    2. What the whole file was found to come from is kept, so that the next search pays little; neighbouring
+       lines that came together are looked at together, and only those of the passages.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, cast
 
 from imprint.store.errors import Missing
 from imprint.store.evidence.claims import unknown
+from imprint.store.history.blame import count_lines
+from imprint.store.history.kept_trace import cut_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from imprint.store.evidence.claims import Claim
-    from imprint.store.history.blame import LineOrigin
+    from imprint.store.history.blame import Span
     from imprint.store.origins.explain import PromptReader
     from imprint.store.origins.sources import Origins
     from imprint.store.types import ObjectId
@@ -57,37 +61,71 @@ def passage_origins(
     prompts: PromptReader,
 ) -> list[PassageOrigin | None]:
     """The origin of each passage of a commit's files, in order; None where the lines are not there."""
-    files: dict[bytes, list[LineOrigin]] = {}
+    files: dict[bytes, tuple[list[Span], int]] = {}
     for path, _, _ in passages:
         if path not in files:
             files[path] = _find(view, known, commit, path)
-    parts = [files[path][start - 1 : end] for path, start, end in passages]
-    commits = {origin.commit for part in parts for origin in part}
-    claims = known.claims.claims_of(view.id, commits)
+    parts = [_cut(*files[path], (start, end)) for path, start, end in passages]
+    claims = known.claims.claims_of(view.id, {span.commit for part in parts for span in part})
     return [_choose(part, claims, prompts) for part in parts]
 
 
-def _find(view: RepositoryView, known: Origins, commit: ObjectId, path: bytes) -> list[LineOrigin]:
+def _find(view: RepositoryView, known: Origins, commit: ObjectId, path: bytes) -> tuple[list[Span], int]:
+    """The spans of a file, and how many lines it has."""
     try:
-        return known.lines.origins(view, commit, path)
+        spans, content = known.lines.find_spans(view, commit, path)
     except Missing:
-        return []
+        return [], 0
+    return list(spans), count_lines(content)
+
+
+def _cut(spans: Sequence[Span], count: int, lines: tuple[int, int]) -> list[Span]:
+    first, last = lines[0], min(lines[1], count)
+    return cut_spans(spans, (first, last)) if first <= last else []
 
 
 def _choose(
-    part: Sequence[LineOrigin], claims: dict[ObjectId, list[Claim]], prompts: PromptReader
+    part: Sequence[Span], claims: dict[ObjectId, list[Claim]], prompts: PromptReader
 ) -> PassageOrigin | None:
     if not part:
         return None
-    counts: Counter[tuple[ObjectId, Claim]] = Counter()
-    for origin in part:
-        ranked = [it for it in claims.get(origin.commit, ()) if it.covers(origin.path, origin.original_line)]
-        counts[origin.commit, _pick(ranked) or unknown(origin.commit)] += 1
-    (commit, claim), lines = max(
-        counts.items(), key=lambda item: (item[1], item[0][1].turn is not None, -item[0][1].evidence.rank)
+    counts: Counter[tuple[ObjectId, int]] = Counter()
+    picked: dict[int, Claim] = {}
+    unclaimed = {span.commit: unknown(span.commit) for span in part}
+    for span in part:
+        for claim, lines in _cut_by_claim(span, claims.get(span.commit, ())):
+            told = claim or unclaimed[span.commit]
+            picked[id(told)] = told
+            counts[span.commit, id(told)] += lines
+    ((commit, key), lines) = max(
+        counts.items(),
+        key=lambda it: (it[1], picked[it[0][1]].turn is not None, -picked[it[0][1]].evidence.rank),
     )
+    claim = picked[key]
     text = prompts(claim.session, claim.prompt) if claim.session and claim.prompt else None
     return PassageOrigin(commit, claim, lines, _first_line(text))
+
+
+def _cut_by_claim(span: Span, ranked: Sequence[Claim]) -> Iterator[tuple[Claim | None, int]]:
+    """What is picked for the lines of a span, with the number of neighbours that it is picked for."""
+    first, last = span.original_line, span.original_line + span.count - 1
+    near = [claim for claim in ranked if not claim.lines or _touches(claim, span)]
+    if not any(claim.lines for claim in near):
+        yield _pick(near), span.count
+        return
+    picks = (
+        _pick([claim for claim in near if claim.covers(span.path, line)]) for line in range(first, last + 1)
+    )
+    for _, same in groupby(picks, id):
+        told = list(same)
+        yield told[0], len(told)
+
+
+def _touches(claim: Claim, span: Span) -> bool:
+    last = span.original_line + span.count - 1
+    return any(
+        it.path == span.path and it.start <= last and it.end >= span.original_line for it in claim.lines
+    )
 
 
 def _pick(ranked: Sequence[Claim]) -> Claim | None:
