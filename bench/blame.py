@@ -10,7 +10,11 @@ the other shut off; the first that makes git agree is the cause.
 
 Times, in turn for each file: `cold`, with nothing kept; `git`, `git blame --porcelain` in the repository;
 `warm`, the same question again; `one more`, at the newest commit that changed the file, when its parent was
-asked before. Milliseconds by the clock, medians and sums over the files. The repository is only read.
+asked before. Then, of a copy of the branch and its notes that was imported into a data folder, beside `git`
+once more: `answer`, the document of REST made in this process, lines, claims, authors and JSON, asked before;
+`REST`, the same from a server on loopback; `REST first`, its first answer for the file; `ten hits`, the
+origins of ten passages in ten of the files, as `search --why` finds them, asked before (one for each file).
+Milliseconds by the clock, medians and sums over the files. The repository is only read.
 """
 
 from __future__ import annotations
@@ -21,20 +25,32 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from imprint.store.history.blame import holds_binary
+import httpx
+
+from imprint.store.history.blame import count_lines, find_file, holds_binary
 from imprint.store.history.kept import Lines
+from imprint.store.hosting.data import DataFolder
+from imprint.store.hosting.repositories import Hosting
 from imprint.store.objects.git import GitObjects
 from imprint.store.objects.trees import find_entry, iter_files
+from imprint.store.origins.explain import blame_runs
+from imprint.store.origins.passages import passage_origins
+from imprint.store.origins.render import blame_text
+from imprint.store.origins.sources import Origins
+from imprint.store.paths import quote_path
 from imprint.store.plumbing import Plumbing
 from imprint.store.refs.clone import CloneRefs
-from imprint.store.types import HashAlgorithm, ObjectId
+from imprint.store.types import HashAlgorithm, ObjectId, RepositoryName
 from imprint.store.view import RepositoryView
 
 if TYPE_CHECKING:
@@ -44,6 +60,9 @@ if TYPE_CHECKING:
 
 DISTANCES = (400, 100, 25, 5, 0)
 """Commits before HEAD, on its first-parent line, at which files are asked for."""
+IMPRINT = [sys.executable, "-m", "imprint.cli.main"]
+SECONDS_MAX = 300
+"""For followers to be done."""
 SHUT_OFF = {
     "replacement": {"GIT_NO_REPLACE_OBJECTS": "1"},
     "graft": {"GIT_GRAFT_FILE": "/dev/null"},
@@ -60,6 +79,11 @@ class Times:
     warm: list[float] = field(default_factory=list)
     one_more: list[float] = field(default_factory=list)
     git_one_more: list[float] = field(default_factory=list)
+    answer: list[float] = field(default_factory=list)
+    rest_first: list[float] = field(default_factory=list)
+    rest: list[float] = field(default_factory=list)
+    git_beside: list[float] = field(default_factory=list)
+    ten_hits: list[float] = field(default_factory=list)
 
     def print(self) -> None:
         """One row for each, with its share of git's time."""
@@ -69,11 +93,16 @@ class Times:
             "cold": (self.cold, self.git),
             "warm": (self.warm, self.git),
             "one more": (self.one_more, self.git_one_more),
+            "git again": (self.git_beside, self.git_beside),
+            "answer": (self.answer, self.git_beside),
+            "REST first": (self.rest_first, self.git_beside),
+            "REST": (self.rest, self.git_beside),
+            "ten hits": (self.ten_hits, []),
         }
         for name, (values, beside) in rows.items():
             if values:
-                share = sum(values) / sum(beside)
-                print(f"{name:>14} {median(values):>10.2f} {sum(values):>10.1f} {share:>8.3f}")
+                share = f"{sum(values) / sum(beside):>8.3f}" if beside else ""
+                print(f"{name:>14} {median(values):>10.2f} {sum(values):>10.1f} {share}")
 
 
 def open_view(folder: Path) -> RepositoryView:
@@ -186,6 +215,8 @@ def measure_times(
         times.warm.append(min(timed(lambda path=path: lines.origins(view, head, path)) for _ in range(3)))
         measure_one_more(view, folder, head, path, scratch, times)
     lines.close()
+    with imported(folder, scratch) as (repository, origins, ask):
+        measure_answers(repository, origins, ask, files, times, folder)
     times.print()
 
 
@@ -204,6 +235,90 @@ def measure_one_more(
     command = [b"git", b"-C", os.fsencode(folder), b"blame", b"--porcelain", newest.encode(), b"--", path]
     times.git_one_more.append(timed(lambda: subprocess.run(command, capture_output=True, check=True)))
     lines.close()
+
+
+# -- whole answers ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def imported(
+    folder: Path, scratch: Path
+) -> Iterator[tuple[RepositoryView, Origins, Callable[[bytes], bytes]]]:
+    """A copy of a repository's branch in a data folder, what is claimed of it, and how to ask a server."""
+    copy, data = scratch / "copy.git", scratch / "data"
+    branch = ["+HEAD:refs/heads/main", "+refs/notes/*:refs/notes/*"]
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", copy], check=True)
+    subprocess.run(["git", "-C", copy, "fetch", "-q", "--no-tags", folder.resolve(), *branch], check=True)
+    wish = ["import", "--allow-missing", "--skip-list-from-report", "--data", data, copy, "bench/copy"]
+    subprocess.run([*IMPRINT, *wish], check=True, stdout=subprocess.DEVNULL)
+    with subprocess.Popen(
+        [*IMPRINT, "serve", "--data", data, "--port", "0"], stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout
+            url = server.stdout.readline().rpartition(" at ")[2].strip()
+            threading.Thread(target=server.stdout.read, daemon=True).start()
+            headers = {"Authorization": f"Bearer {(data / 'admin-token').read_text().strip()}"}
+            with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
+                settle(client)
+                hosting = Hosting.open(DataFolder.create_or_open(data))
+                with Origins.of_hosting(hosting) as origins:
+                    view = hosting.get(RepositoryName.parse("bench/copy")).view
+                    yield view, origins, partial(ask_server, client)
+        finally:
+            server.terminate()
+
+
+def settle(client: httpx.Client) -> None:
+    """Wait until every follower is past every event."""
+    deadline = time.monotonic() + SECONDS_MAX
+    while time.monotonic() < deadline:
+        followers = client.get("/readyz").json()["followers"].values()
+        if followers and not any(each["behind"] for each in followers):
+            return
+        time.sleep(0.5)
+    raise SystemExit("the followers are not done in time")
+
+
+def ask_server(client: httpx.Client, path: bytes) -> bytes:
+    answer = client.get("/api/repos/bench/copy/blame", params={"path": quote_path(path)})
+    answer.raise_for_status()
+    return answer.content
+
+
+def measure_answers(
+    view: RepositoryView,
+    origins: Origins,
+    ask: Callable[[bytes], bytes],
+    files: list[bytes],
+    times: Times,
+    folder: Path,
+) -> None:
+    """Whole answers beside `git blame`, in turn for each file; the two must be the same."""
+    head = first_parents(view)[0]
+    passages = []
+    for path in files:
+        times.rest_first.append(timed(lambda path=path: ask(path)))
+        command = [b"git", b"-C", os.fsencode(folder), b"blame", b"--porcelain", head.encode(), b"--", path]
+
+        def answer(path: bytes = path) -> bytes:
+            return blame_text(head, path, blame_runs(view, origins, head, path))
+
+        assert answer() == ask(path), path
+        times.git_beside.append(
+            timed(lambda command=command: subprocess.run(command, capture_output=True, check=True))
+        )
+        times.answer.append(min(timed(answer) for _ in range(3)))
+        times.rest.append(min(timed(lambda path=path: ask(path)) for _ in range(3)))
+        count = count_lines(view.objects.read_blob(find_file(view, head, path)))
+        middle = max(1, count // 2)
+        passages.append((path, middle, min(count, middle + 30)))
+    for at in range(len(passages)):
+        ten = [passages[(at + each) % len(passages)] for each in range(10)]
+        passage_origins(view, origins, head, ten, lambda *_: None)
+        times.ten_hits.append(
+            timed(lambda ten=ten: passage_origins(view, origins, head, ten, lambda *_: None))
+        )
 
 
 # -- a generated file ------------------------------------------------------------------------------------
