@@ -28,6 +28,7 @@ class Limits:
         transcript_line_bytes_max: one line of a transcript.
         transcript_lines_max: lines of one transcript.
         transcript_parse_bytes_max: the part of a transcript, from its start, that turns are read from.
+        turns_max: turns that are noted of one session; what is said after them is in its transcript.
         setting_bytes_max: the value of one setting of a repository.
         lfs_object_bytes_max: one large object.
         lfs_batch_objects_max: large objects asked for in one request.
@@ -59,6 +60,7 @@ class Limits:
     transcript_line_bytes_max: int = 32 * 1024**2
     transcript_lines_max: int = 2_000_000
     transcript_parse_bytes_max: int = 256 * 1024**2
+    turns_max: int = 20_000
     setting_bytes_max: int = 1024**2
     lfs_object_bytes_max: int = 5 * 1024**3
     lfs_batch_objects_max: int = 1000

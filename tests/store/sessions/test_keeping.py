@@ -353,10 +353,25 @@ def test_nothing_is_written_before_it_was_redacted(room, keeper):
     assert TOKEN.encode() not in room.everything()
 
 
+def test_the_counts_are_those_of_the_marks_in_what_is_kept_whoever_wrote_them(room, keeper):
+    mark = "[redacted:github-token]"
+    lines = [transcript(prompt_line(f"{TOKEN} and {mark} and [redacted:nobody-s-{n}]")) for n in range(3)]
+    first = keeper.keep(ROOM, given(b"".join(lines[:2])), "ada")
+    counts = dict(first.redaction.counts)
+    assert counts == {"github-token": 4, "other": 2}
+    assert first.redaction.policy_hash == room.redactor.policy_hash
+    grown = keeper.keep(ROOM, given(lines[2], session_id="s1", first_line=2), "ada")
+    assert dict(grown.redaction.counts) == {"github-token": 6, "other": 3}
+    assert dict(keeper.keep(ROOM, given(b"".join(lines)), "ada").redaction.counts) == grown.redaction.counts
+    with room.open(Strict()) as other:
+        assert dict(other.redact_again(ROOM, "s1").redaction.counts) == {"other": 9}
+    assert dict(keeper.redact_again(ROOM, "s1").redaction.counts) == grown.redaction.counts
+
+
 class Strict(KeepAll):
     """A later policy, that takes out one more word."""
 
-    engine, policy_hash = "strict", "11" * 32
+    engine, policy_hash, kinds = "strict", "11" * 32, frozenset({"word"})
 
     def redact(self, text: str) -> Redacted:
         count = text.count("word7 ")
@@ -585,3 +600,17 @@ def test_a_key_over_several_lines_is_not_cut():
     content = b"-----BEGIN RSA PRIVATE KEY-----\n" + body + b"-----END RSA PRIVATE KEY-----\n"
     (chunk,) = cut(content, bytes(32), Limits())
     assert chunk.end == len(content)
+
+
+def test_turns_beyond_their_number_are_in_the_transcript_alone(room):
+    room.limits = Limits(turns_max=2)
+    with room.open() as keeper:
+        text = transcript(*(prompt_line(f"words {number}") for number in range(3)))
+        kept = keeper.keep(ROOM, GivenSession("claude-code", text, Source("test")), "ada")
+        assert len(keeper.archive.list_turns(ROOM, "s1")) == 2
+        assert [problem.place for problem in kept.problems] == ["line 2"]
+        assert "turns_max" in kept.problems[0].text
+        more = transcript(*(prompt_line(f"words {number}") for number in range(3, 5)))
+        grown = keeper.keep(ROOM, GivenSession("claude-code", more, Source("test"), "s1", None, 3), "ada")
+        assert (grown.line_count, len(grown.problems)) == (5, 1)
+        assert keeper.read_transcript(ROOM, grown) == text + more

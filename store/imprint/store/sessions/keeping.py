@@ -418,8 +418,12 @@ class Keeper:
             problems.append(
                 Problem(f"line {parsed.line_count}", "turns were read up to here: transcript_parse_bytes_max")
             )
+        noted = parsed.turns[: self._limits.turns_max]
+        if len(noted) < len(parsed.turns):
+            place = f"line {noted[-1].end_line if noted else 0}"
+            problems.append(Problem(place, "turns were noted up to here, their number being turns_max"))
         prompts = {turn.number: turn.prompt for turn in known}
-        turns = [self._keep_turn(turn, key_id, batch, prompts.get(turn.number)) for turn in parsed.turns]
+        turns = [self._keep_turn(turn, key_id, batch, prompts.get(turn.number)) for turn in noted]
         return with_facts(session, parsed, problems), turns
 
     def _keep_turn(self, turn: ParsedTurn, key_id: str, batch: Batch, known: str | None) -> ArchivedTurn:
