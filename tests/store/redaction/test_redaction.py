@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from imprint.store.redaction.engine import BLOCK_CHARACTERS, REMEMBERED_MIN, RuleRedactor, make_redactor
 from imprint.store.redaction.library import LEFT_OUT, library_rules
-from imprint.store.redaction.ports import KeepAll, Redactor
+from imprint.store.redaction.ports import KeepAll, Redactor, count_marks
 from imprint.store.redaction.rules import OWN
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -201,3 +201,57 @@ def test_the_policy_hash_tells_one_set_of_rules_from_another() -> None:
     assert len(hashes) == 4
     assert redactor().engine.startswith("imprint/")
     assert "secretscreen/" in redactor().engine
+
+
+CHARACTERS = 40_000
+UNITS = (
+    *("cookie: ", "Set-Cookie: session=a; ", "cookie:a=", "pw=", "AKIA", "sshpass -p ", "AccountKey="),
+    *(
+        "token=token:",
+        "_key: ",
+        'pw="',
+        "authorization: Basic ",
+        "-----BEGIN PRIVATE KEY-----",
+        "eyJ",
+        "://a:",
+    ),
+    *("pw=aB3dE5fG7hI9,", "sshpass -p [redacted:password] -p ", "curl -u a:", "mysql -p", "auth0", "secret "),
+)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("form", ["one line", "short lines", "json"])
+def test_what_is_looked_at_is_bounded_by_the_length_of_a_line_made_to_be_slow(unit: str, form: str) -> None:
+    size = 2000 if form == "short lines" else CHARACTERS
+    line = (unit * size)[:size]
+    text = json.dumps({"a": line}) if form == "json" else "\n".join([line] * (CHARACTERS // size))
+    redacted = redactor().redact(text)
+    assert redacted.effort < 150 * len(text)
+    again = redactor().redact(redacted.text)
+    assert again.text == redacted.text
+    if form == "json":
+        json.loads(redacted.text)
+
+
+def test_a_secret_among_too_many_places_is_gone() -> None:
+    secret, key = "hunter" + "2_x9Q", "AK" + "IA" + "Q7ZX" * 4
+    for text in (
+        "pw=" * 20_000 + f" DB_PASSWORD={secret} " + "pw=" * 20_000,
+        "cookie: " * 20_000 + f"cookie: session={secret}; a=b",
+        "AKIA" * 20_000 + f" {key} " + "AKIA" * 20_000,
+    ):
+        redacted = redactor().redact(text).text
+        assert secret not in redacted
+        assert key not in redacted
+
+
+def test_a_mark_is_never_replaced_again() -> None:
+    redacted = redactor().redact("sshpass -p sshpass -p sshpass -p sshpass -p ")
+    assert redacted.text == "sshpass -p " + "[redacted:password] -p " * 3
+    assert dict(redacted.counts) == {"password": 3}
+
+
+def test_marks_are_counted_by_kinds_that_there_are() -> None:
+    text = b"[redacted:jwt] [redacted:jwt] [redacted:x] [redacted:y] [redacted:] [redacted:J]"
+    assert count_marks(text, redactor().kinds) == {"jwt": 2, "other": 2}
+    assert {"password", "private-key", "too-many", "github-token"} <= redactor().kinds

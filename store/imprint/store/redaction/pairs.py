@@ -15,7 +15,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.redaction.rules import COMMON, Span, entropy, is_random
+from imprint.store.redaction.rules import COMMON, Effort, Span, entropy, is_random
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +55,9 @@ ANCHORS: Final = (
 )
 """What begins, or stands inside, a name that a secret may stand beside."""
 
+KINDS: Final = frozenset({"password", "secret", "authorization", "cookie", "high-entropy", "too-many"})
+"""What is called what is found here."""
+
 _NAME = re.compile(
     r"(?i:(?P<pass>passw(?:or)?d|passphrase|pwd|_pass(?![a-z])|(?<![a-z])pw(?![a-z]))|(?P<any>_key(?![a-z]))|(?P<key>secret[_\-]?(?:access[_\-]?)?(?:key|token)?(?:[_\-]?base)?"
     r"|(?:api|access|account|private|encryption|signing|master|auth)[_\-]?key|token|credentials?|sig(?==)|_auth(?![a-z]))"
@@ -79,6 +82,8 @@ MIXED_MIN: Final = 10
 LETTERS_MIN: Final = 20
 """Characters of a secret that is made of letters alone."""
 _UNICODE_ESCAPE: Final = 5
+TRY: Final = 64
+"""Characters that are taken as looked at where nothing is found."""
 SPACES_MAX: Final = 3
 """Spaces in a password."""
 SEPARATORS_MAX: Final = 3
@@ -91,6 +96,7 @@ COOKIE_ENTROPY: Final = 3.5
 LETTERS_ENTROPY: Final = 3.9
 NEAR_ENTROPY: Final = 4.0
 
+_DIGIT = re.compile(r"\d")
 _PREFIX = re.compile(r"[\w.\-]*\Z")
 _WORD = re.compile(r"[A-Za-z_$][\w$]*(?:[.\-:/][A-Za-z_$][\w$]*)*[!?*]?\Z")
 _MIXED = re.compile(r"[A-Za-z]\d+[A-Z]|[A-Z]\d+[a-z]|\d[A-Z]+\d")
@@ -116,18 +122,39 @@ _HEADER = re.compile(
 )
 
 
-def find_pair(line: str, at: int, begin: int, end: int) -> Span | None:
-    """The secret value of the name that an anchor stands in; None if there is none.
+def find_named(line: str, at: int, begin: int, end: int, effort: Effort) -> Span | None:
+    """The secret that a name speaks of in which an anchor stands; None if there is none.
 
     Args:
         line: the text.
         at: where the anchor begins.
         begin: where the line begins.
         end: where the line ends.
+        effort: counts what is looked at. When no room is left, whatever stands where a secret would is one.
     """
     found = _NAME.match(line, at, min(end, at + 4096))
-    if found is None:
-        return None
+    effort.spend(found.end() - at if found else TRY)
+    if found and effort.room < 0:
+        group = "quoted" if found["quote"] else "bare"
+        return _too_many(found, group)
+    pair = _judge_pair(line, at, begin, found) if found else None
+    if pair:
+        return pair
+    near = NEAR.match(line, at, min(end, at + 400))
+    effort.spend(near.end() - at if near else TRY)
+    if near and effort.room < 0:
+        return _too_many(near, "value")
+    return _judge_near(line, at, begin, near) if near else None
+
+
+def _too_many(found: re.Match[str], group: str) -> Span | None:
+    """Where a secret would stand, unless a mark does."""
+    is_mark = found[group].startswith("[")
+    return None if is_mark else Span(found.start(group), found.end(group), "too-many")
+
+
+def _judge_pair(line: str, at: int, begin: int, found: re.Match[str]) -> Span | None:
+    """The value beside a name, if it is a secret."""
     prefix = _read_prefix(line, at, begin)
     opening = line[at - len(prefix) - 1 : at - len(prefix)]
     name = prefix + found[0][: found.start("sep") - at]
@@ -144,7 +171,7 @@ def find_pair(line: str, at: int, begin: int, end: int) -> Span | None:
     elif found["close"] and value.isdecimal():
         mark = f"{found['close']}[redacted:{kind}]{found['close']}"
         is_found = strong and len(value) >= PASSWORD_MIN
-    elif strong and opening == ";" and any(c.isdigit() for c in value):
+    elif strong and opening == ";" and _DIGIT.search(value) is not None:
         is_found = is_secret(value, strong=True, plain=False)
     else:
         is_call = not loud and line[start + len(value) : start + len(value) + 1] in {"(", "["}
@@ -180,14 +207,17 @@ def _separated(found: re.Match[str], prefix: str, opening: str, *, loud: bool) -
 def _is_chance(value: str) -> bool:
     """Whether a value beside a name that says little, `STRIPE_KEY`, is made of chance characters."""
     long = len(value) >= LETTERS_MIN and entropy(value) >= COOKIE_ENTROPY
-    return long and any(c.isdigit() for c in value) and not set(value) & {"/", " ", "."}
+    return long and _DIGIT.search(value) is not None and not set(value) & {"/", " ", "."}
 
 
-def find_header(line: str, at: int, end: int) -> Span | None:
+def find_header(line: str, at: int, end: int, effort: Effort) -> Span | None:
     """The credentials of an `Authorization` header, with or without their scheme."""
     found = _HEADER.match(line, at, min(end, at + 4096))
+    effort.spend(found.end() - at if found else TRY)
     if found is None:
         return None
+    if effort.room < 0:
+        return _too_many(found, "value")
     value = found["value"]
     if value.lower() in COMMON or _PLACEHOLDER.search(value) or not is_random(value):
         return None
@@ -206,12 +236,12 @@ def is_secret(value: str, *, strong: bool, plain: bool) -> bool:
         return False
     if _LETTERS.match(value):
         return (plain and " " not in value) or _is_random_letters(value)
-    if " " in value and (not strong or value.count(" ") > SPACES_MAX or not any(c.isdigit() for c in value)):
+    if " " in value and (not strong or value.count(" ") > SPACES_MAX or not _DIGIT.search(value)):
         return False
     if strong:
         return len(value) >= PASSWORD_MIN and not value.endswith((":", "()"))
     long = len(value) >= SECRET_MIN and entropy(value) >= QUOTED_ENTROPY
-    return long and any(c.isdigit() for c in value)
+    return long and _DIGIT.search(value) is not None
 
 
 def _is_random_letters(value: str) -> bool:
@@ -226,7 +256,7 @@ def _is_bare_secret(value: str, *, strong: bool, loud: bool) -> bool:
     """Whether a value without quotes is a secret, where an expression or a type is likelier."""
     if _PLACEHOLDER.search(value) or value.lower() in COMMON:
         return False
-    digits = any(c.isdigit() for c in value)
+    digits = _DIGIT.search(value) is not None
     if loud:
         return is_secret(value, strong=strong, plain=strong and len(value) >= LOUD_MIN)
     if _is_random_letters(value):
@@ -243,21 +273,34 @@ def _is_bare_secret(value: str, *, strong: bool, loud: bool) -> bool:
 COOKIE: Final = re.compile(
     r"(?i)cookie(?:\\*[\"'`])?[ \t]{0,2}:[ \t]{0,2}(?:\\*[\"'`])?(?P<pairs>[^\"'`\\\n]{3,4096})"
 )
-_CRUMB = re.compile(r"(?P<name>[\w.\-]{1,64})=(?P<value>[^;,\s\[]{8,4096})")
+_CRUMB = re.compile(r"(?<=[\w.\-])=(?P<value>[^;,\s\[]{8,4096})")
 _SESSION = re.compile(r"(?i)sess|sid|auth|token|jwt|csrf|login|remember|user")
 
 
-def find_cookies(line: str, at: int, end: int) -> Iterator[Span]:
+def find_cookies(line: str, at: int, end: int, effort: Effort) -> Iterator[Span]:
     """The values of a cookie header that carry a session or look like chance."""
     header = COOKIE.match(line, at, min(end, at + 4096))
+    effort.spend(header.end() - at if header else TRY)
     if header is None:
+        return
+    if effort.room < 0:
+        crumbs = _CRUMB.finditer(line, header.start("pairs"), header.end("pairs"))
+        yield from (Span(*crumb.span("value"), "too-many") for crumb in crumbs)
         return
     for crumb in _CRUMB.finditer(line, header.start("pairs"), header.end("pairs")):
         value = crumb["value"]
-        digits = any(c.isdigit() for c in value)
+        digits = _DIGIT.search(value) is not None
         random = len(value) >= BARE_MIN and entropy(value) >= COOKIE_ENTROPY
-        if _is_random_letters(value) or (digits and (random or _SESSION.search(crumb["name"]))):
+        if _is_random_letters(value) or (
+            digits and (random or _SESSION.search(_read_name(line, crumb.start())))
+        ):
             yield Span(crumb.start("value"), crumb.end("value"), "cookie")
+
+
+def _read_name(line: str, end: int) -> str:
+    """The name of a cookie, or its last characters, that ends at a place."""
+    found = _PREFIX.search(line, max(0, end - 64), end)
+    return found[0] if found else ""
 
 
 NEAR: Final = re.compile(
@@ -269,10 +312,9 @@ _HEX = re.compile(r"(?i)[0-9a-f]+\Z")
 _IDENTIFIER = re.compile(r"(?i)[a-z]{2,16}[_\-](?:[0-9A-Za-z]{8,64})\Z|sha\d{1,3}-")
 
 
-def find_near(line: str, at: int, begin: int, end: int) -> Span | None:
+def _judge_near(line: str, at: int, begin: int, found: re.Match[str]) -> Span | None:
     """A token of chance characters a few words after a secret's name: `the api key is ...`."""
-    found = NEAR.match(line, at, min(end, at + 400))
-    if found is None or _HARMLESS.search(_read_prefix(line, at, begin)):
+    if _HARMLESS.search(_read_prefix(line, at, begin)):
         return None
     value = found["value"]
     classes = (str.islower, str.isupper, str.isdigit)

@@ -43,6 +43,34 @@ LOOKS_RANDOM: Final = 4.2
 """Bits a character from which on letters alone are taken for chance."""
 
 
+EFFORT_MIN: Final = 16384
+"""Characters that may be looked at around one anchor's places in a line, however short that is."""
+EFFORT: Final = 8
+"""Characters more, for each one of the line."""
+
+
+@dataclass(slots=True)
+class Effort:
+    """What one redaction looks at: all of it, and of the places of one anchor in one line.
+
+    Attributes:
+        total: characters looked at, those of every try.
+        room: characters that the anchor may still look at in the line; none are left below zero.
+    """
+
+    total: int = 0
+    room: int = 0
+
+    def begin(self, size: int) -> None:
+        """Another line, of so many characters, or another anchor."""
+        self.room = EFFORT_MIN + EFFORT * size
+
+    def spend(self, size: int) -> None:
+        """So many characters are looked at."""
+        self.total += size
+        self.room -= size
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How one kind of secret is found.
