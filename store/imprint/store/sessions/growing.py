@@ -3,18 +3,20 @@
 Invariants:
     1. A chunk that is there is neither redacted nor written again, unless the policy is another.
     2. Nothing is written before it was redacted, and before what nobody can read was taken out.
-    3. Memory is bounded by the largest chunk and by the part of the transcript that turns are read from.
+    3. What is counted as replaced are the marks in what is kept, whoever replaced it: this place, or a
+       client that redacts before it sends.
+    4. Memory is bounded by the largest chunk and by the part of the transcript that turns are read from.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imprint.store.agents import codex
 from imprint.store.errors import LimitExceeded
+from imprint.store.redaction.ports import count_marks
 from imprint.store.sessions.chunks import Chunk, count_lines, cut, line_start
 from imprint.store.sessions.manifest import Entry, Manifest
 
@@ -84,7 +86,7 @@ class Growth:
             if entry is None:
                 return False
             if chunk.key.hex() != entry.key:
-                shorter, _ = self._redacted(content[chunk.start : chunk.end])
+                shorter = self._redacted(content[chunk.start : chunk.end])
                 return chunk.end == len(content) and self._read(entry).startswith(shorter)
         return True
 
@@ -97,13 +99,13 @@ class Growth:
             if chunk is None:
                 return False
             if chunk.key.hex() != entry.key:
-                longer, _ = self._redacted(content[chunk.start : chunk.end])
+                longer = self._redacted(content[chunk.start : chunk.end])
                 return entry is entries[-1] and longer.startswith(self._read(entry))
         return True
 
     def overlaps(self, content: bytes, first_line: int) -> bool:
         """Whether what is kept has, from a line on, what the content begins with; as far as both reach."""
-        given = iter(self._redacted(content)[0].splitlines(keepends=True))
+        given = iter(self._redacted(content).splitlines(keepends=True))
         line = 0
         for entry in self._kept.entries if self._kept else ():
             if line + entry.line_count > first_line:
@@ -139,10 +141,9 @@ class Growth:
         entries = list(self._kept.entries) if self._kept else []
         begun = None
         before = b""
-        counts: Counter[str] = Counter()
         if content and entries and not entries[-1].is_closed:
             tail = entries.pop()
-            before, counts = self._read(tail), Counter(tail.counts)
+            before = self._read(tail)
             begun = Chunk(bytes.fromhex(tail.key), 0, 0, tail.line_count, tail.raw_bytes, is_closed=False)
             if not before.endswith(b"\n"):
                 # The line was not at its end when it came: it ends now, and the chain is no longer that of
@@ -152,8 +153,8 @@ class Growth:
         for entry in entries:
             self._keep(entry)
         for chunk in cut(content, self._hashing_key, self._limits, begun):
-            self._add(chunk, before + content[chunk.start : chunk.end], counts)
-            before, counts = b"", Counter()
+            self._add(chunk, before + content[chunk.start : chunk.end])
+            before = b""
         return self._settled()
 
     # -- chunks -------------------------------------------------------------------------------------------
@@ -162,24 +163,23 @@ class Growth:
         """Take over a chunk, redacted again where that was by another policy."""
         text = self._read(entry)
         if self._kept and self._kept.policy_hash != self._redactor.policy_hash:
-            text, found = self._redacted(text)
+            text = self._redacted(text)
             address = self._batch.write(text)
-            counts = Counter(entry.counts) + found
-            entry = replace(entry, address=address, size_bytes=len(text), counts=dict(counts))
+            entry = replace(entry, address=address, size_bytes=len(text))
         self._note(entry, text)
 
-    def _add(self, chunk: Chunk, raw: bytes, before: Counter[str] | None = None) -> None:
+    def _add(self, chunk: Chunk, raw: bytes) -> None:
         self._verify_room(chunk)
-        text, counts = self._redacted(raw)
-        counts += before or Counter()
+        text = self._redacted(raw)
         address = self._batch.write(text)
         lines, size = chunk.line_count, chunk.raw_bytes
         key = chunk.key.hex()
-        entry = Entry(key, address, lines, size, len(text), chunk.is_closed, dict(counts))
+        entry = Entry(key, address, lines, size, len(text), chunk.is_closed, {})
         self._note(entry, text)
 
     def _note(self, entry: Entry, text: bytes) -> None:
-        self._entries.append(entry)
+        counts = count_marks(text, self._redactor.kinds)
+        self._entries.append(replace(entry, counts=dict(sorted(counts.items()))))
         self._hash.update(text)
         self._raw_bytes += entry.raw_bytes
         self._lines += entry.line_count
@@ -196,11 +196,11 @@ class Growth:
         if self._lines + chunk.line_count > self._limits.transcript_lines_max:
             raise LimitExceeded("the transcript has too many lines", limit="transcript_lines_max")
 
-    def _redacted(self, raw: bytes) -> tuple[bytes, Counter[str]]:
+    def _redacted(self, raw: bytes) -> bytes:
         if self._is_sealed:
             raw = codex.drop_sealed(raw)
         done = self._redactor.redact(raw.decode("utf-8", "surrogateescape"))
-        return done.text.encode("utf-8", "surrogateescape"), Counter(done.counts)
+        return done.text.encode("utf-8", "surrogateescape")
 
     def _read(self, entry: Entry) -> bytes:
         return self._transcripts.read(self._key_id, entry.address)

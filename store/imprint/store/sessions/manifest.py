@@ -36,7 +36,7 @@ class Entry:
         raw_bytes: size of what came.
         size_bytes: size of what was kept.
         is_closed: whether no more lines belong into it.
-        counts: what was replaced in it.
+        counts: marks of what was replaced in it, by kind.
     """
 
     key: str
