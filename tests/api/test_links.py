@@ -175,3 +175,25 @@ def test_links_of_hidden_refs_are_not_told(squashed):
     hidden = {"transfer.hideRefs": "refs/heads/topic\nrefs/pull/"}
     server.hosting.change_settings(RepositoryName.parse(name), hidden, None)
     assert squashed.ask(squashed.address)["links"] == []
+
+
+def test_a_refusal_of_a_hidden_commit_is_neither_told_nor_taken_back(squashed):
+    server, name = squashed.server, squashed.name
+    judge = Judge(server.origins.refusals, server.hosting.clock, server.hosting.announce)
+    repository_id = server.hosting.get(RepositoryName.parse(name)).record.id
+    link = (ObjectId(squashed.commit), ObjectId(squashed.head))
+    judge.refuse(repository_id, link, "a secret reason", None)
+    hidden = {"transfer.hideRefs": "refs/heads/topic\nrefs/pull/"}
+    server.hosting.change_settings(RepositoryName.parse(name), hidden, None)
+    writer = server.client(server.token(name))
+    address = f"{squashed.address}/refusals"
+    for commit, origin in (link, link[::-1]):
+        told = writer.delete(f"{address}/{commit}/{origin}")
+        absent = writer.delete(f"{address}/{commit}/{origin}".replace(squashed.head, "f" * 40))
+        assert told.status_code == absent.status_code == 404
+        assert told.json()["code"] == absent.json()["code"]
+        assert told.json()["detail"] == absent.json()["detail"].replace("f" * 40, squashed.head)
+    assert len(server.origins.refusals.list_refusals(repository_id)) == 1
+    administrator = server.client(server.token(name, verbs=frozenset({Verb.ADMIN})))
+    taken_back = administrator.delete(f"{address}/{link[0]}/{link[1]}")
+    assert (taken_back.status_code, taken_back.json()["reason"]) == (200, "a secret reason")

@@ -90,8 +90,8 @@ def restore_link(access: Writer, commit: Sha, origin: Sha) -> dict[str, Any]:
 
 
 def _read_id(access: Access, text: str) -> ObjectId:
-    """A commit, which need not be there any more if its whole id is given."""
-    if len(text) == access.view.objects.algorithm.hex_length:
+    """A commit, which need not be there any more if its whole id is given and nothing is hidden."""
+    if len(text) == access.view.objects.algorithm.hex_length and not access.view.reached_only:
         return ObjectId.parse(text)
     return resolve_commit(access.view, text)
 
