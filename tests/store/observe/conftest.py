@@ -12,6 +12,7 @@ import pytest
 from imprint.store.events import EventKind
 from imprint.store.evidence.claims import Evidence
 from imprint.store.observe.follower import ObservationsFollower
+from imprint.store.observe.owners import Owners
 from imprint.store.observe.store import Observations
 from imprint.store.provenance.expand import ProvenanceFollower
 from imprint.store.provenance.ledger import Ledger
@@ -102,7 +103,12 @@ class Room:
 
         self.deliveries = ProvenanceFollower(self.ledger, hosting)
         self.follower = ObservationsFollower(
-            self.observations, hosting.archive, read, self.ledger, lambda: bool(self.stops)
+            self.observations,
+            hosting.archive,
+            read,
+            self.ledger,
+            lambda: bool(self.stops),
+            Owners(self.ledger.deliveries, hosting.catalogue.find_actor),
         )
 
     @property
@@ -125,17 +131,22 @@ class Room:
             self.catch_up()
 
     def keep(
-        self, script: Script, *anchors: Anchor, part: tuple[int, int] | None = None, parent: str | None = None
+        self,
+        script: Script,
+        *anchors: Anchor,
+        part: tuple[int, int] | None = None,
+        parent: str | None = None,
+        actor: str = "ada",
     ) -> None:
         """Keep a session, with a record that has the anchors, and let the followers know."""
         hosting = self.bench.hosting
         given = GivenSession(
             "claude-code", script.content, Source("capture"), session_id=script.session, parent_id=parent
         )
-        hosting.keeper.keep(self.id, given, "ada")
+        hosting.keeper.keep(self.id, given, actor)
         if anchors:
             record = Record(
-                f"r{hosting.archive.last_serial(self.id)}", Source("capture"), "ada", 0, anchors,
+                f"r{hosting.archive.last_serial(self.id)}", Source("capture"), actor, 0, anchors,
                 session_id=script.session, part=part,
             )  # fmt: skip
             hosting.archive.add_records(self.id, [record])

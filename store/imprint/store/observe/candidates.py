@@ -5,6 +5,7 @@ Invariants:
        that the record names must have come before the commit.
     2. A session that nothing ties is one only if it changed a file of this name within `NEARBY_MS` before.
     3. An erased session is none: its transcript cannot be read.
+    4. A session of somebody who neither delivered nor made the commit is `FOREIGN`, whatever ties it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from imprint.store.objects.ports import Commit
+    from imprint.store.observe.owners import Owners
     from imprint.store.observe.payloads import SessionEdits
     from imprint.store.sessions.model import ArchivedSession
     from imprint.store.sessions.ports import Archive
@@ -126,7 +128,10 @@ class Finder:
     What sessions there are is read once: make a new one after the archive has grown.
     """
 
-    def __init__(self, archive: Archive, edits: Edits, repository_id: str) -> None:
+    def __init__(
+        self, archive: Archive, edits: Edits, repository_id: str, owners: Owners | None = None
+    ) -> None:
+        self._owners = owners
         self._archive = archive
         self._edits = edits
         self._id = repository_id
@@ -142,11 +147,14 @@ class Finder:
         """
         anchors = read_anchors(commit)
         parts: dict[str, tuple[int, int] | None] = dict.fromkeys(claimed)
+        hearsay: dict[str, None] = {}
         for anchor in anchors:
             if anchor.kind is AnchorKind.SESSION:
                 parts.setdefault(anchor.value, None)
         for record in self._archive.find_records(self._id, anchors):
-            if record.session_id is not None:
+            if record.session_id is not None and not self._is_own(commit, record.actor):
+                hearsay[record.session_id] = None
+            elif record.session_id is not None:
                 parts[record.session_id] = _join_parts(parts.get(record.session_id), record.part)
         tied = Tied()
         for session_id, part in parts.items():
@@ -154,7 +162,16 @@ class Finder:
             if session is not None:
                 self._add(tied, session, Tier.PART, part, commit)
                 self._add_related(tied, session, commit)
+        for session_id in hearsay:
+            session = (
+                None if session_id in tied.sessions else self._archive.find_session(self._id, session_id)
+            )
+            if session is not None:
+                self._add(tied, session, Tier.SESSION, None, commit)
         return tied
+
+    def _is_own(self, commit: Commit, actor: str) -> bool:
+        return self._owners is None or self._owners.is_own(commit, actor)
 
     def _add(
         self, tied: Tied, session: ArchivedSession, tier: Tier, part: tuple[int, int] | None, commit: Commit
@@ -163,8 +180,12 @@ class Finder:
         edits = self._edits.of(self._id, session)
         if edits is None:
             tied.lost.append(session.id)
+        elif self._is_own(commit, session.actor):
+            tied.candidates.append(
+                Candidate(edits, tier, part, None, _latest(commit), _end_of_second(commit))
+            )
         else:
-            tied.candidates.append(Candidate(edits, tier, part, None, _latest(commit)))
+            tied.candidates.append(_far(edits, Tier.FOREIGN, commit))
 
     def _add_related(self, tied: Tied, root: ArchivedSession, commit: Commit) -> None:
         """Sessions that a tied one started, and those that they did."""
@@ -201,9 +222,9 @@ class Finder:
             edits = self._edits.of(self._id, session)
             if edits is not None:
                 found += 1
-                until_ms = _latest(commit)
+                tier = Tier.NEARBY if self._is_own(commit, session.actor) else Tier.FOREIGN
                 tied.sessions[session.id] = session
-                tied.candidates.append(Candidate(edits, Tier.NEARBY, None, until_ms - NEARBY_MS, until_ms))
+                tied.candidates.append(_far(edits, tier, commit))
             if found == NEARBY_SESSIONS_MAX:
                 break
 
@@ -241,6 +262,16 @@ def _end(session: ArchivedSession) -> int:
 
 def _latest(commit: Commit) -> int:
     return commit.committer.at_s * 1000 + LATE_MS
+
+
+def _end_of_second(commit: Commit) -> int:
+    return commit.committer.at_s * 1000 + 999
+
+
+def _far(edits: SessionEdits, tier: Tier, commit: Commit) -> Candidate:
+    """A candidate of which only what it wrote shortly before the commit counts."""
+    until_ms = _latest(commit)
+    return Candidate(edits, tier, None, until_ms - NEARBY_MS, until_ms, _end_of_second(commit))
 
 
 def _join_parts(first: tuple[int, int] | None, second: tuple[int, int] | None) -> tuple[int, int] | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imprint.store.evidence.ports import ClaimSource
     from imprint.store.hosting.repositories import Repository
     from imprint.store.observe.candidates import TranscriptReader
+    from imprint.store.observe.owners import Owners
     from imprint.store.observe.store import Observations
     from imprint.store.sessions.ports import Archive
     from imprint.store.types import ObjectId
@@ -37,6 +38,7 @@ class ObservationsFollower:
         read: reads transcripts.
         claims: claims that name sessions.
         stopping: whether to stop.
+        owners: whose commits are; None where every session may speak for every commit.
     """
 
     name = "observations"
@@ -48,11 +50,12 @@ class ObservationsFollower:
         read: TranscriptReader,
         claims: ClaimSource,
         stopping: Callable[[], bool] = never,
+        owners: Owners | None = None,
     ) -> None:
         self._observations = observations
         self._edits = Edits(read)
         self._stopping = stopping
-        self._observer = Observer(observations, archive, self._edits, claims, self._stop_if_asked)
+        self._observer = Observer(observations, archive, self._edits, claims, self._stop_if_asked, owners)
 
     def position(self, repository_id: str) -> int:
         """Sequence of the last event taken in."""

@@ -1,7 +1,8 @@
 """Which turn wrote a line: added lines of a commit, matched with what sessions wrote.
 
 A line is looked up by its text among what edits made new, in files of its path. Of several places the one
-with the most agreeing lines around it wins, then the later one, unless a later edit took it out again. Lines
+with the most agreeing lines around it wins, then the one nearest before the commit, unless a later edit took
+it out again. Lines
 without meaning of their own take the turn of the run they stand in, and so do lines that were changed a
 little after the edit.
 
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.store.agents.model import EditKind
 from imprint.store.observe.keys import is_plain, loosen, squeeze
-from imprint.store.observe.model import Likeness, LineMatch, PathTie, Tier, find_tie
+from imprint.store.observe.model import LOOSE_TIERS, Likeness, LineMatch, PathTie, Tier, find_tie
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +33,13 @@ if TYPE_CHECKING:
     from imprint.store.observe.payloads import Payload
 
 
-_TIER_WEIGHTS: Final = {Tier.PART: 1.0, Tier.SESSION: 0.9, Tier.RELATED: 0.95, Tier.NEARBY: 0.7}
+_TIER_WEIGHTS: Final = {
+    Tier.PART: 1.0,
+    Tier.SESSION: 0.9,
+    Tier.RELATED: 0.95,
+    Tier.NEARBY: 0.7,
+    Tier.FOREIGN: 0.5,
+}
 _LIKENESS_WEIGHTS: Final = {
     Likeness.EXACT: 1.0,
     Likeness.SPACED: 0.95,
@@ -169,10 +176,10 @@ class _Matching:
             same = payload.lines[place] == self._file.lines[at]
             likeness = Likeness.EXACT if same else Likeness.SPACED
         tie = self._tie(number, payload)
-        if tier is Tier.NEARBY and tie not in _SAME_FILE:
+        if tier in LOOSE_TIERS and tie not in _SAME_FILE:
             return None
         run = self._measure_run(at, payload, place)
-        needed = max(_RUN_MIN[tie], _RUN_MIN_NEARBY if tier is Tier.NEARBY else 0)
+        needed = max(_RUN_MIN[tie], _RUN_MIN_NEARBY if tier in LOOSE_TIERS else 0)
         if run < max(needed, self._counts[self._keys[at]] >= _COMMON_COUNT):
             return None
         weight = _TIER_WEIGHTS[tier] * _LIKENESS_WEIGHTS[likeness] * _PATH_WEIGHTS[tie]
@@ -207,11 +214,16 @@ class _Matching:
         return run
 
     def _choose(self, at: int, places: Sequence[_Place]) -> None:
-        tied = [place for place in places if place.tier is not Tier.NEARBY]
-        places = tied or places
-        best = max(places, key=lambda place: (round(place.strength, 6), place.payload.order))
+        tied = [place for place in places if place.tier not in LOOSE_TIERS]
+        places = tied or [place for place in places if place.tier is Tier.NEARBY] or places
+        best = max(places, key=self._rank)
         turns = {place.turn for place in places if place.strength > best.strength - _RUN_WEIGHT / 2}
         self._found[at] = _Found(best, len(turns), best.likeness, best.at)
+
+    def _rank(self, place: _Place) -> tuple[float, tuple[bool, int], int, int]:
+        """Strongest, then nearest before the commit; orders of edits are compared within one session only."""
+        nearness = self._candidates[place.candidate].nearness(place.payload.at_ms)
+        return round(place.strength, 6), nearness, -place.candidate, place.payload.order
 
     # -- pieces of lines --------------------------------------------------------------------------------
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from imprint.store.observe.payloads import Payload, SessionEdits
@@ -21,6 +22,12 @@ class Tier(enum.Enum):
     """A session that the tied one started, or that started it."""
     NEARBY = "nearby"
     """Nothing ties it; it worked in the repository shortly before."""
+    FOREIGN = "foreign"
+    """Whoever delivered the session neither delivered nor made the commit, whatever ties it."""
+
+
+LOOSE_TIERS: Final = frozenset({Tier.NEARBY, Tier.FOREIGN})
+"""Ties that need more agreement, and count only where nothing better matches."""
 
 
 class Likeness(enum.Enum):
@@ -79,6 +86,7 @@ class Candidate:
         tier: how it is tied to the commit.
         part: lines of its transcript that belong to the commit; None for all.
         from_ms, until_ms: edits outside these times are left out, except in the part; None for no bound.
+        commit_ms: the end of the second in which the commit was made; None if not known.
     """
 
     edits: SessionEdits
@@ -86,6 +94,14 @@ class Candidate:
     part: tuple[int, int] | None = None
     from_ms: int | None = None
     until_ms: int | None = None
+    commit_ms: int | None = None
+
+    def nearness(self, at_ms: int | None) -> tuple[bool, int]:
+        """Larger for an edit nearer before the commit; any before is nearer than one after or untimed."""
+        if at_ms is None:
+            return False, -sys.maxsize
+        is_before = self.commit_ms is None or at_ms <= self.commit_ms
+        return is_before, at_ms if is_before else -at_ms
 
     def tier_of(self, payload: Payload) -> Tier | None:
         """How an edit of the session is tied to the commit; None for one that cannot have made it.
@@ -105,7 +121,7 @@ class Candidate:
 
     def _is_in_time(self, at_ms: int | None) -> bool:
         if at_ms is None:
-            return self.tier is not Tier.NEARBY
+            return self.tier not in LOOSE_TIERS
         return (self.from_ms is None or at_ms >= self.from_ms) and (
             self.until_ms is None or at_ms <= self.until_ms
         )

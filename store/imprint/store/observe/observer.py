@@ -11,6 +11,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from imprint.store.evidence.claims import Evidence
 from imprint.store.history.reading import iter_commits, list_commits, walk_commits
 from imprint.store.hosting.followers import never
 from imprint.store.observe.candidates import LATE_MS, NEARBY_MS, Finder, read_anchors
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from imprint.store.objects.ports import Commit
     from imprint.store.observe.candidates import Edits, Tied
     from imprint.store.observe.claims import Turns
-    from imprint.store.observe.model import AddedFile
+    from imprint.store.observe.model import AddedFile, LineMatch
+    from imprint.store.observe.owners import Owners
     from imprint.store.observe.store import Observations
     from imprint.store.sessions.model import ArchivedSession, Record
     from imprint.store.sessions.ports import Archive
@@ -51,6 +53,7 @@ class Observer:
         edits: what sessions wrote.
         claims: claims that name sessions, such as the ledger's.
         checkpoint: called between steps; may raise, and what was done stays.
+        owners: whose commits are; None where every session may speak for every commit, as in a clone.
     """
 
     def __init__(
@@ -60,7 +63,9 @@ class Observer:
         edits: Edits,
         claims: ClaimSource,
         checkpoint: Callable[[], object] = never,
+        owners: Owners | None = None,
     ) -> None:
+        self._owners = owners
         self._observations = observations
         self._archive = archive
         self._edits = edits
@@ -85,7 +90,7 @@ class Observer:
         wanted.update(dict.fromkeys(self._find_touched(view.id)))
         matched = 0
         if serial:
-            finder = Finder(self._archive, self._edits, view.id)
+            finder = Finder(self._archive, self._edits, view.id, self._owners)
             remaining = iter(wanted)
             while part := list(islice(remaining, _COMMITS_AT_ONCE)):
                 self._checkpoint()
@@ -142,6 +147,9 @@ class Observer:
     def _match(self, view: RepositoryView, finder: Finder, part: Sequence[ObjectId]) -> int:
         """Match some commits; how many had a candidate."""
         claimed = self._claims.claims_of(view.id, part)
+        if self._owners is not None:
+            self._owners.read(view.id, part)
+        bound = {commit for commit, claims in claimed.items() if any(map(_names_session, claims))}
         found: dict[ObjectId, list[Claim]] = {}
         tied: dict[ObjectId, Tied] = {}
         worth: list[Commit] = []
@@ -158,7 +166,11 @@ class Observer:
             names = frozenset(file.path.rpartition("/")[2] for _, file in files)
             finder.add_near(of_commit, commit, names)
             if of_commit.candidates:
-                found[commit.id] = self._observe(view.id, commit, files, of_commit, turns)
+                matches = self._observe(view.id, files, of_commit, turns)
+                is_bound = commit.id in bound
+                found[commit.id] = observed_claims(
+                    commit.id, matches, of_commit.sessions, turns, is_bound=is_bound
+                )
         lost = {session for of_commit in tied.values() for session in of_commit.lost}
         self._observations.replace(view.id, found, lost)
         return sum(bool(of_commit.candidates) for of_commit in tied.values())
@@ -166,18 +178,22 @@ class Observer:
     def _observe(
         self,
         repository_id: str,
-        commit: Commit,
         files: Sequence[tuple[bytes, AddedFile]],
         tied: Tied,
         turns: Turns,
-    ) -> list[Claim]:
+    ) -> list[tuple[bytes, list[LineMatch]]]:
+        """Match some files; turns of the sessions that match are added to `turns`."""
         matches = [(path, match_lines(file, tied.candidates)) for path, file in files]
         for session in {match.session for _, of_file in matches for match in of_file}:
             if session not in turns:
                 turns[session] = {
                     turn.number: turn for turn in self._archive.list_turns(repository_id, session)
                 }
-        return observed_claims(commit.id, matches, tied.sessions, turns)
+        return matches
+
+
+def _names_session(claim: Claim) -> bool:
+    return claim.evidence is Evidence.BOUND and claim.session is not None
 
 
 def _see(commit: Commit) -> SeenCommit:

@@ -10,7 +10,7 @@ Invariants:
     2. The position moves in the transaction that finishes the work.
     3. A file of another schema version, or one that is no database, is emptied on opening.
 
-Schema versions: 1, the first.
+Schema versions: 1, the first; 2, claims name the actor, and sessions of others count less.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from imprint.store.sessions.model import Anchor
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 SCHEMA: Final = """
 CREATE TABLE repository (
     id TEXT PRIMARY KEY, position INTEGER NOT NULL, serial INTEGER NOT NULL) WITHOUT ROWID;

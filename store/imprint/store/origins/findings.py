@@ -19,6 +19,7 @@ from imprint.store.formats.gitai import METHOD as GIT_AI
 from imprint.store.formats.identities import identify
 from imprint.store.history.reading import isolated
 from imprint.store.intake.claims import METHOD_CHECKPOINT, METHOD_LINKED, read_ties
+from imprint.store.observe.claims import FOREIGN
 from imprint.store.sessions.model import AnchorKind
 from imprint.store.sessions.rules import OPERATOR
 from imprint.store.types import ObjectId
@@ -50,6 +51,7 @@ class FindingKind(enum.Enum):
     CHECKPOINT_UNKNOWN = "checkpoint-unknown"
     RECORD_DANGLES = "record-dangles"
     NOTE_DANGLES = "note-dangles"
+    FOREIGN_SESSION = "foreign-session"
 
     @property
     def text(self) -> str:
@@ -66,6 +68,7 @@ _TEXTS: Final = {
     FindingKind.CHECKPOINT_UNKNOWN: "The commit names a checkpoint of which there is no record.",
     FindingKind.RECORD_DANGLES: "A record names commits or checkpoints that are not in the repository.",
     FindingKind.NOTE_DANGLES: "A note is about a commit that is not in the repository.",
+    FindingKind.FOREIGN_SESSION: "A session claims lines of a commit that another actor delivered.",
 }
 
 
@@ -131,6 +134,7 @@ class Inspector:
         self._archive = archive
         self._noted = origins.ledger.agent_notes(view.id)
         self._identities: list[tuple[Commit, str]] = []
+        self._foreign: dict[ObjectId, list[tuple[str, str]]] = {}
         self._named: dict[str, list[ObjectId]] = {}
         self._commits: set[ObjectId] = set()
         self.findings: list[Finding] = []
@@ -146,6 +150,11 @@ class Inspector:
         if committer is not None and committer.agent and not bound:
             self._identities.append((commit, committer.agent))
         self._compare(commit, bound, claims)
+        for seen in claims:
+            if seen.evidence is Evidence.OBSERVED and FOREIGN in seen.method and seen.session:
+                told = (seen.session, seen.actor or "nobody")
+                if told not in self._foreign.setdefault(commit.id, []):
+                    self._foreign[commit.id].append(told)
         if not bound and commit.id not in self._noted and not any(map(_is_record, claims)):
             declared = (claim for claim in claims if claim.agent and claim.evidence is Evidence.DECLARED)
             claim = next(declared, None)
@@ -170,6 +179,13 @@ class Inspector:
         ledger = self._origins.ledger
         deliveries = ledger.deliveries(self._view.id, [commit.id for commit, _ in self._identities])
         self.findings.extend(_judge_deliveries(self._identities, deliveries))
+        delivered = ledger.deliveries(self._view.id, self._foreign)
+        for commit_id, sessions in self._foreign.items():
+            delivery = delivered.get(commit_id)
+            by = f"delivered by {delivery.actor}" if delivery else "not delivered by anybody"
+            for session, actor in sessions:
+                detail = f"session {session} of {actor} claims lines, {by}"
+                self.findings.append(Finding(FindingKind.FOREIGN_SESSION, detail, commit_id))
         for commit, line, text in ledger.problems(self._view.id):
             if commit in self._commits and text.endswith(_NOT_ADDED):
                 place = f"line {line} of the note: " if line else ""

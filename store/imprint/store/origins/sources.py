@@ -20,6 +20,7 @@ from imprint.store.links.follower import LinkFollower
 from imprint.store.links.refusals import NoRefusals, Refusals, SqlRefusals
 from imprint.store.links.store import LinkStore
 from imprint.store.observe.follower import ObservationsFollower
+from imprint.store.observe.owners import Owners
 from imprint.store.observe.store import Observations
 from imprint.store.provenance.expand import ProvenanceFollower
 from imprint.store.provenance.ledger import Ledger
@@ -151,4 +152,5 @@ def _follow_sessions(
     def read(repository_id: str, session: ArchivedSession) -> bytes:
         return hosting.keeper.read_transcript(repository_id, session)
 
-    return ObservationsFollower(observations, hosting.archive, read, ledger, stopping)
+    owners = Owners(ledger.deliveries, hosting.catalogue.find_actor)
+    return ObservationsFollower(observations, hosting.archive, read, ledger, stopping, owners)
