@@ -6,7 +6,9 @@ Invariants:
        `SNAPSHOT_SECONDS_MAX` long.
     3. A note is complete or not there: it is written aside and renamed. Nobody else may read it.
     4. What a hook of git reads, those after it in the same file can still read.
-    5. A command in a settings file is the same on every machine, and does nothing in a clone without Imprint.
+    5. A snapshot runs git and nothing else: no filter, monitor, hook or transport that the work tree, a
+       repository within it, or any settings name.
+    6. A command in a settings file is the same on every machine, and does nothing in a clone without Imprint.
 
 A note is a file `<event>.<random>` of the spool:
 
@@ -74,6 +76,30 @@ bounded() {
     return $ended
 }
 
+# Filters of all settings are made empty: the attributes in a work tree say which files they are for.
+# Line ends are converted as git does it; that runs nothing.
+no_filters() {
+    at=${GIT_CONFIG_COUNT:-0}
+    case $at in *[!0-9]*) return 1 ;; esac
+    filters=$(git -C "$top" config --name-only --get-regexp '^filter\..*\.(clean|smudge|process|required)$')
+    while IFS= read -r name; do
+        value=
+        case $name in '') continue ;; *.required) value=false ;; esac
+        export "GIT_CONFIG_KEY_$at=$name" "GIT_CONFIG_VALUE_$at=$value"
+        at=$((at + 1))
+    done <<FILTERS
+$filters
+FILTERS
+    export GIT_CONFIG_COUNT=$at
+}
+
+# Repositories within are not looked into: git would run a status there, which has their settings and filters.
+no_repositories() {
+    git "$@" ls-files --stage -z | LC_ALL=C tr '\n\0' '\1\n' |
+        LC_ALL=C sed -n 's/^160000 [0-9a-f]* [0-3].//p' | LC_ALL=C tr '\n\1' '\0\n' |
+        git "$@" update-index --skip-worktree -z --stdin
+}
+
 snapshot() {
     index=$(git rev-parse --git-path index) && top=$(git rev-parse --show-toplevel) || return
     [ "$(wc -c <"$index" || echo 0)" -le %(index)d ] || { tree=too-large; return; }
@@ -82,11 +108,14 @@ snapshot() {
     mkdir -p "$work/objects" && cp -p "$index" "$work/index.${note##*.}"
     export GIT_INDEX_FILE="$work/index.${note##*.}" GIT_OBJECT_DIRECTORY="$work/objects"
     export GIT_ALTERNATE_OBJECT_DIRECTORIES="$common/objects"
-    set -- -C "$top" -c core.fsmonitor=false -c core.safecrlf=false -c filter.lfs.process= \
-        -c filter.lfs.clean=cat -c filter.lfs.required=false
+    export GIT_NO_LAZY_FETCH=1
+    set -- -C "$top" -c core.fsmonitor=false -c core.hooksPath=/dev/null -c core.safecrlf=false \
+        -c submodule.recurse=false -c protocol.allow=never -c sparse.expectFilesOutsideOfPatterns=true
     tree=late
-    bounded git "$@" add -A --ignore-errors . >/dev/null
-    [ $? -le 128 ] && tree=$(git "$@" write-tree) || tree=late
+    if no_filters && no_repositories "$@"; then
+        bounded git "$@" add -A --ignore-errors . >/dev/null
+        [ $? -le 128 ] && tree=$(git "$@" write-tree --missing-ok) || tree=late
+    fi
     rm -f "$GIT_INDEX_FILE" "$GIT_INDEX_FILE.lock"
 }
 
