@@ -45,6 +45,14 @@ TrustedProxies = Annotated[
     ),
 ]
 
+MirrorPrivate = Annotated[
+    bool,
+    typer.Option(
+        "--mirror-private", help="Let mirrors made over REST come from private addresses, and over http."
+    ),
+]
+KeyFile = Annotated[Path | None, typer.Option(metavar="FILE", help=KEY_FILE_HELP, show_default=False)]
+
 
 @plain
 def serve(  # noqa: PLR0913 - an option each
@@ -65,9 +73,8 @@ def serve(  # noqa: PLR0913 - an option each
     ] = "",
     trusted_proxy: TrustedProxies = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes serve.")] = 1,
-    key_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help=KEY_FILE_HELP, show_default=False)
-    ] = None,
+    mirror_private: MirrorPrivate = False,
+    key_file: KeyFile = None,
     sample: Annotated[bool, typer.Option("--sample", help="Put a small sample repository in, once.")] = False,
 ) -> None:
     """Serve the repositories of a data folder: Git over HTTP and SSH, REST and pages.
@@ -96,7 +103,9 @@ def serve(  # noqa: PLR0913 - an option each
             ssh_port=ssh_port,
             key_file=key_path,
             settings=ApiSettings(
-                public_url=public_url.rstrip("/"), trusted_proxies=",".join(trusted_proxy or ())
+                public_url=public_url.rstrip("/"),
+                trusted_proxies=",".join(trusted_proxy or ()),
+                mirror_private=mirror_private,
             ),
             tls=TlsFiles(*tls) if tls else None,
             workers=workers,
