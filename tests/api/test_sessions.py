@@ -426,6 +426,33 @@ def test_sessions_come_in_pages(place) -> None:
     assert sorted(seen) == [f"s{number}" for number in range(5)]
 
 
+def test_a_page_holds_no_control_characters(place) -> None:
+    name, client, address = place
+    client.post(address, json=wish("\x1b[31mred\x07 \x9b1m, tab\tand\nline", session="s1"))
+    page = client.get(f"/{name}/session/s1").text
+    assert "\ufffd[31mred\ufffd \ufffd1m, tab\tand\nline" in page
+    assert not {"\x1b", "\x07", "\x9b"} & set(page)
+
+
+def test_turns_come_in_pages(place, server) -> None:
+    name, client, address = place
+    client.post(address, json=wish("a", "b", "c", "d", "e"))
+    reader = server.client(server.token(name, actor="bob", verbs=READ))
+    for asking, prompts in ((client, list("abcde")), (reader, [None] * 5)):
+        seen, cursor = [], "0"
+        while cursor is not None:
+            page = asking.get(f"{address}/s1/turns", params={"limit": 2, "cursor": cursor}).json()
+            assert page["has_more"] == (page["next_cursor"] is not None)
+            assert len(page["turns"]) in {1, 2}
+            seen += page["turns"]
+            cursor = page["next_cursor"]
+        assert [turn["number"] for turn in seen] == [1, 2, 3, 4, 5]
+        assert [turn["prompt"] for turn in seen] == prompts
+    (listed,) = client.get(address).json()["sessions"]
+    assert (listed["turn_count"], "turns" in listed) == (5, False)
+    assert len(client.get(f"{address}/s1").json()["turns"]) == 5
+
+
 def test_a_sessions_page_tells_its_turns_calls_and_commits(place, server) -> None:
     name, client, address = place
     commit = {

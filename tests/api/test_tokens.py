@@ -47,7 +47,7 @@ def test_a_token_opens_its_session_with_the_prompt(server, admin) -> None:
     wish = {"actor": "agent-9", "kind": "agent", "repositories": [name], "can": ["write"], "session": session}
     assert admin.post("/api/tokens", json=wish).json()["session"] == "s-9"
     (opened,) = admin.get(f"/api/repos/{name}/sessions").json()["sessions"]
-    assert (opened["agent"], opened["model"], len(opened["turns"])) == ("codex", "gpt-5", 1)
+    assert (opened["agent"], opened["model"], opened["turn_count"]) == ("codex", "gpt-5", 1)
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,16 @@ def test_what_was_kept_is_given_back(archive):
     assert archive.list_records(ONE) == [replace(FULL_RECORD, serial=2)]
 
 
+def test_turns_are_counted_and_given_in_parts(archive):
+    archive.put_session(ONE, session(), [turn(number) for number in (1, 2, 4, 7)])
+    archive.put_session(ONE, session("s2"), [turn()])
+    archive.put_session(ONE, session("s3"), [])
+    assert archive.count_turns(ONE, ["s1", "s2", "s3", "s4"]) == {"s1": 4, "s2": 1}
+    assert archive.count_turns(TWO, ["s1"]) == archive.count_turns(ONE, []) == {}
+    assert [each.number for each in archive.list_turns(ONE, "s1", after=1, limit=2)] == [2, 4]
+    assert [each.number for each in archive.list_turns(ONE, "s1", after=4)] == [7]
+
+
 def test_edits_stay_in_the_transcript(archive):
     call = ToolCall("c1", "Edit", paths=("a",), edits=(Edit("a", EditKind.WRITE, ("secret",)),))
     archive.put_session(ONE, session(), [turn(calls=(call,))])

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from imprint.api.services import NOT_SHOWN, Access, open_access
-from imprint.api.sessions.routes import describe, list_of
+from imprint.api.sessions.routes import describe, list_of, prompt_reader
 from imprint.api.web.front import describe_repository, render_day
 from imprint.api.web.pages import render_page
 from imprint.api.web.places import place_address
@@ -41,7 +41,7 @@ def session_page(request: Request, owner: str, repo: str, session_id: str) -> Re
         raise RepositoryMissing(f"{owner}/{repo}") from bad
     sessions = list_of(access)
     session = sessions.get(session_id)
-    turns = sessions.turns(session, access.read_prompt)
+    turns = sessions.turns(session, prompt_reader(access, session), limit=TURNS_MAX)
     known = describe(access, session)
     links = {"parent": session_address(access.name, known["parent"]) if known["parent"] else ""}
     return render_page(
@@ -52,8 +52,8 @@ def session_page(request: Request, owner: str, repo: str, session_id: str) -> Re
         links=links,
         children=[(child, session_address(access.name, child["id"])) for child in known["children"]],
         began=render_day(known["opened_at_ms"] // 1000),
-        turns=turns[:TURNS_MAX],
-        turns_left=max(0, len(turns) - TURNS_MAX),
+        turns=turns,
+        turns_left=known["turn_count"] - len(turns),
         calls_max=_CALLS_MAX,
         withheld=None if access.may_read_words(session_id) else NOT_SHOWN,
         commits=[_describe_commit(access, commit) for commit in known["commits"][:_COMMITS_MAX]],

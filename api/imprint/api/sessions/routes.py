@@ -9,7 +9,7 @@ Invariants:
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final
 
 import anyio
@@ -58,6 +58,15 @@ def describe(access: Access, session: KnownSession) -> dict[str, Any]:
     return found
 
 
+def prompt_reader(access: Access, session: KnownSession) -> Callable[[str, str], str | None]:
+    """What reads the prompts of this one session, the principal's right to its words being asked for once."""
+    if not access.may_read_words(session.id):
+        return lambda _session_id, _address: None
+    keeper, repository_id = access.services.hosting.keeper, access.repository.record.id
+    kept = session.archived or session.id
+    return lambda _session_id, address: keeper.read_prompt(repository_id, kept, address)
+
+
 @router.get("", response_model=SessionPage)
 def list_sessions(
     access: Reader,
@@ -70,7 +79,7 @@ def list_sessions(
     page = known[cursor : cursor + limit]
     end = cursor + len(page)
     return {
-        "sessions": [sessions.describe(session) for session in page],
+        "sessions": sessions.describe_all(page),
         "next_cursor": str(end) if end < len(known) else None,
         "has_more": end < len(known),
     }
@@ -165,15 +174,24 @@ def _keep(access: Access, body: bytes, late_at: float) -> dict[str, Any]:
 
 
 @router.get("/{session_id:path}/turns", response_model=TurnsAnswer)
-def list_turns(access: Reader, session_id: str) -> dict[str, Any]:
+def list_turns(
+    access: Reader,
+    session_id: str,
+    limit: Limit = 100,
+    cursor: Annotated[int, Query(ge=0, le=_CURSOR_MAX, description="`next_cursor` of the page before")] = 0,
+) -> dict[str, Any]:
     """The turns of a session: prompts where the token may read them, tool calls with paths, usage."""
     sessions = list_of(access)
     session = sessions.get(session_id)
-    withheld = None if access.may_read_words(session_id) else f"prompts are {NOT_SHOWN}"
+    is_told = access.may_read_words(session_id)
+    found = sessions.turns(session, prompt_reader(access, session), after=cursor, limit=limit + 1)
+    page, has_more = found[:limit], len(found) > limit
     return {
         "session": session.id,
-        "turns": sessions.turns(session, access.read_prompt),
-        "withheld": withheld,
+        "turns": page,
+        "withheld": None if is_told else f"prompts are {NOT_SHOWN}",
+        "next_cursor": str(page[-1]["number"]) if has_more else None,
+        "has_more": has_more,
     }
 
 

@@ -84,7 +84,7 @@ class SessionSummary(_Told):
     opened_at_ms: int
     erased_at_ms: int | None
     line_count: int
-    turns: list[dict[str, Any]]
+    turn_count: int
 
 
 class SessionPage(_Told):
@@ -98,6 +98,7 @@ class SessionPage(_Told):
 class SessionDetails(SessionSummary):
     """A session with its tree, what it cost and what was taken out of it."""
 
+    turns: list[dict[str, Any]]
     usage: dict[str, Any]
     calls: int
     paths: list[str]
@@ -116,11 +117,13 @@ class SessionKept(_Told):
 
 
 class TurnsAnswer(_Told):
-    """The turns of a session; `withheld` says why prompts are not shown."""
+    """Some turns of a session, in order; `withheld` says why prompts are not shown."""
 
     session: str
     turns: list[dict[str, Any]]
     withheld: str | None
+    next_cursor: str | None
+    has_more: bool
 
 
 class SessionErased(_Told):

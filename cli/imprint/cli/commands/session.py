@@ -38,7 +38,7 @@ def list_(call: Call) -> None:
             one["agent"],
             one["model"],
             render_time(one["opened_at_ms"]),
-            len(one["turns"]),
+            one["turn_count"],
             one["line_count"],
             "erased" if one["erased_at_ms"] else "",
         ]
@@ -72,7 +72,7 @@ def show(call: Call, session: SessionId) -> None:
         "source": found["source"],
         "transcript": f"{counted(found['line_count'], 'line')}" if found["line_count"] else "none",
         "taken out": _render_redaction(found["redaction"]),
-        "turns": str(len(found["turns"])),
+        "turns": str(found["turn_count"]),
         "tool calls": str(found["calls"]),
         "usage": f"{counted(usage['requests'], 'request')}, {usage['input_tokens']} tokens in, "
         f"{usage['output_tokens']} out, {usage['cache_read_tokens']} from cache, "

@@ -40,7 +40,7 @@ class LocalSessions(RecordedSessions):
 
     def list_all(self) -> list[Document]:
         """See `RecordedSessions.list_all`."""
-        return [self._known.describe(session) for session in self._known.list_all()]
+        return self._known.describe_all(self._known.list_all())
 
     def show(self, session_id: str) -> Document:
         """See `RecordedSessions.show`."""

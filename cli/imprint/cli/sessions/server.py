@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote
 
 from imprint.cli.errors import UsageProblem
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imprint.cli.ports import Document
+
+_PAGE: Final = 200
 
 
 class Asking(Protocol):
@@ -56,7 +58,14 @@ class ServerSessions(RecordedSessions):
 
     def turns(self, session_id: str) -> Document:
         """See `RecordedSessions.turns`."""
-        return self._client.get(f"{self._address(session_id)}/turns")
+        address = f"{self._address(session_id)}/turns"
+        found: Document = {"turns": [], "next_cursor": None}
+        while not found["turns"] or found["next_cursor"]:
+            page = self._client.get(address, limit=_PAGE, cursor=found["next_cursor"] or 0)
+            found = {**page, "turns": [*found["turns"], *page["turns"]]}
+            if not page["turns"]:
+                break
+        return {name: found[name] for name in ("session", "turns", "withheld")}
 
     def transcript(self, session_id: str) -> Iterator[bytes]:
         """See `RecordedSessions.transcript`."""

@@ -99,8 +99,8 @@ class SessionList:
             )
         return KnownSession(session_id, opened, archived)
 
-    def describe(self, session: KnownSession) -> dict[str, Any]:
-        """What a list says of a session."""
+    def describe(self, session: KnownSession, count: int | None = None) -> dict[str, Any]:
+        """What a list says of a session; its turns are counted where no count is given."""
         opened, archived = session.opened, session.archived
         models = list(archived.models) if archived else []
         return {
@@ -118,15 +118,26 @@ class SessionList:
             "received_at_ms": archived.received_at_ms if archived else None,
             "erased_at_ms": archived.erased_at_ms if archived else None,
             "line_count": archived.line_count if archived else 0,
-            "turns": self._turn_heads(session),
+            "turn_count": self._count(session) if count is None else count,
         }
+
+    def describe_all(self, sessions: Sequence[KnownSession]) -> list[dict[str, Any]]:
+        """What a list says of each of them."""
+        counts = self._archive.count_turns(
+            self._repository_id, [session.id for session in sessions if session.archived]
+        )
+        return [self.describe(session, counts.get(session.id)) for session in sessions]
 
     def describe_whole(self, session: KnownSession) -> dict[str, Any]:
         """What is known of a session beside its turns: its tree, what it cost, what was taken out."""
         archived = session.archived
         turns = self._archive.list_turns(self._repository_id, session.id) if archived else []
         redaction = archived.redaction if archived else None
-        return self.describe(session) | {
+        heads: Sequence[ArchivedTurn | Turn] = turns or self._opened_turns(session)
+        children = self._archive.list_children(self._repository_id, session.id)
+        counts = self._archive.count_turns(self._repository_id, [child.id for child in children])
+        return self.describe(session, len(heads)) | {
+            "turns": [{"number": turn.number, "at_ms": turn.at_ms, "model": turn.model} for turn in heads],
             "agent_version": archived.agent_version if archived else None,
             "cwd": archived.cwd if archived else None,
             "branch": archived.branch if archived else None,
@@ -146,33 +157,39 @@ class SessionList:
                 for problem in (archived.problems if archived else ())
             ],
             "children": [
-                {"id": child.id, "agent": child.agent, "actor": child.actor, "turns": self._count(child.id)}
-                for child in self._archive.list_children(self._repository_id, session.id)
+                {"id": child.id, "agent": child.agent, "actor": child.actor, "turns": counts.get(child.id, 0)}
+                for child in children
             ],
             "commits": self._commits(session.id),
         }
 
-    def turns(self, session: KnownSession, read_prompt: PromptReader) -> list[dict[str, Any]]:
-        """The turns of a session with their calls and what they cost; prompts where they may be read."""
-        if session.archived is not None:
-            kept = self._archive.list_turns(self._repository_id, session.id)
-            if kept or session.opened is None:
-                return [_archived_turn(session.id, turn, read_prompt) for turn in kept]
-        return [_opened_turn(session.id, turn, read_prompt) for turn in self._opened_turns(session)]
+    def turns(
+        self, session: KnownSession, read_prompt: PromptReader, *, after: int = 0, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The turns of a session with their calls and what they cost; prompts where they may be read.
 
-    def _turn_heads(self, session: KnownSession) -> list[dict[str, Any]]:
-        turns: Sequence[ArchivedTurn | Turn] = self._opened_turns(session)
-        if session.archived is not None:
-            turns = self._archive.list_turns(self._repository_id, session.id) or turns
-        return [{"number": turn.number, "at_ms": turn.at_ms, "model": turn.model} for turn in turns]
+        Args:
+            session: whose.
+            read_prompt: how prompts are read.
+            after: turns with a higher number only.
+            limit: at most so many; None for all.
+        """
+        if session.archived is not None and (session.opened is None or self._count_archived(session.id)):
+            kept = self._archive.list_turns(self._repository_id, session.id, after=after, limit=limit)
+            return [_archived_turn(session.id, turn, read_prompt) for turn in kept]
+        opened = [turn for turn in self._opened_turns(session) if turn.number > after][:limit]
+        return [_opened_turn(session.id, turn, read_prompt) for turn in opened]
 
     def _opened_turns(self, session: KnownSession) -> list[Turn]:
         if self._catalogue is None or session.opened is None:
             return []
         return self._catalogue.list_turns(self._repository_id, session.id)
 
-    def _count(self, session_id: str) -> int:
-        return len(self._archive.list_turns(self._repository_id, session_id))
+    def _count(self, session: KnownSession) -> int:
+        return self._count_archived(session.id) or len(self._opened_turns(session))
+
+    def _count_archived(self, session_id: str) -> int:
+        return self._archive.count_turns(self._repository_id, [session_id]).get(session_id, 0)
 
     def _commits(self, session_id: str) -> list[str]:
         """Commits that records tie to the session."""

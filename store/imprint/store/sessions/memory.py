@@ -97,10 +97,19 @@ class MemoryArchive(Archive):
             children = [session for session in kept if session.parent_id == session_id]
         return sorted(children, key=lambda session: session.serial)
 
-    def list_turns(self, repository_id: str, session_id: str) -> list[ArchivedTurn]:
+    def list_turns(
+        self, repository_id: str, session_id: str, *, after: int = 0, limit: int | None = None
+    ) -> list[ArchivedTurn]:
         """See `Archive.list_turns`."""
         with self._lock:
-            return list(self._shelf(repository_id).turns.get(session_id, ()))
+            turns = self._shelf(repository_id).turns.get(session_id, ())
+            return [turn for turn in turns if turn.number > after][:limit]
+
+    def count_turns(self, repository_id: str, session_ids: Iterable[str]) -> dict[str, int]:
+        """See `Archive.count_turns`."""
+        with self._lock:
+            turns = self._shelf(repository_id).turns
+            return {name: len(turns[name]) for name in session_ids if turns.get(name)}
 
     def add_records(self, repository_id: str, records: Iterable[Record]) -> list[Record]:
         """See `Archive.add_records`."""

@@ -61,8 +61,21 @@ class Archive(Protocol):
         """Sessions that this one started, by serial."""
         ...
 
-    def list_turns(self, repository_id: str, session_id: str) -> list[ArchivedTurn]:
-        """Turns of a session with their calls and usage, in order; none if it was never kept."""
+    def list_turns(
+        self, repository_id: str, session_id: str, *, after: int = 0, limit: int | None = None
+    ) -> list[ArchivedTurn]:
+        """Turns of a session with their calls and usage, in order; none if it was never kept.
+
+        Args:
+            repository_id: where.
+            session_id: which session.
+            after: turns with a higher number only.
+            limit: at most so many; None for all.
+        """
+        ...
+
+    def count_turns(self, repository_id: str, session_ids: Iterable[str]) -> dict[str, int]:
+        """How many turns each of the sessions has; those without any are left out."""
         ...
 
     def add_records(self, repository_id: str, records: Iterable[Record]) -> list[Record]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy import delete, func, insert, select, tuple_, update
 
 from imprint.store.catalog import schema
 from imprint.store.errors import Conflict, RepositoryMissing
@@ -81,12 +81,24 @@ class SqlArchive(Archive):
         """See `Archive.list_children`."""
         return self._sessions(repository_id, _SESSION.c.parent_id == session_id)
 
-    def list_turns(self, repository_id: str, session_id: str) -> list[ArchivedTurn]:
+    def list_turns(
+        self, repository_id: str, session_id: str, *, after: int = 0, limit: int | None = None
+    ) -> list[ArchivedTurn]:
         """See `Archive.list_turns`."""
-        wanted = select(_TURN).where(*_of_turns(repository_id, session_id)).order_by(_TURN.c.number)
+        wanted = select(_TURN).where(*_of_turns(repository_id, session_id), _TURN.c.number > after)
         with self._database.reading() as connection:
-            rows = connection.execute(wanted)
+            rows = connection.execute(wanted.order_by(_TURN.c.number).limit(limit))
             return [codec.read_turn(row.number, row.prompt, row.facts) for row in rows]
+
+    def count_turns(self, repository_id: str, session_ids: Iterable[str]) -> dict[str, int]:
+        """See `Archive.count_turns`."""
+        found: dict[str, int] = {}
+        counted = select(_TURN.c.session_id, func.count()).group_by(_TURN.c.session_id)
+        with self._database.reading() as connection:
+            for part in _parts(list(session_ids)):
+                of_part = _TURN.c.repository_id == repository_id, _TURN.c.session_id.in_(part)
+                found.update((name, count) for name, count in connection.execute(counted.where(*of_part)))
+        return found
 
     def add_records(self, repository_id: str, records: Iterable[Record]) -> list[Record]:
         """See `Archive.add_records`."""
