@@ -197,3 +197,32 @@ def test_a_refusal_of_a_hidden_commit_is_neither_told_nor_taken_back(squashed):
     administrator = server.client(server.token(name, verbs=frozenset({Verb.ADMIN})))
     taken_back = administrator.delete(f"{address}/{link[0]}/{link[1]}")
     assert (taken_back.status_code, taken_back.json()["reason"]) == (200, "a secret reason")
+
+
+def test_a_carried_claim_does_not_name_a_hidden_commit(squashed):
+    server, name = squashed.server, squashed.name
+    url = f"/api/repos/{name}"
+    administrator = server.token(name, verbs=frozenset({Verb.ADMIN}))
+
+    def hide(patterns: str) -> None:
+        server.hosting.change_settings(RepositoryName.parse(name), {"transfer.hideRefs": patterns}, None)
+
+    def texts(token: str) -> list[str]:
+        asked = (
+            "why?path=one.py&line=2",
+            "why?path=one.py&start=1&end=5",
+            "blame?path=one.py",
+            "export/in-toto?ref=main",
+        )
+        answers = [server.client(token).get(f"{url}/{each}") for each in asked]
+        assert [answer.status_code for answer in answers] == [200] * len(asked)
+        return [answer.text for answer in answers]
+
+    hide("refs/heads/topic\nrefs/pull/")
+    told = texts(server.token(name))
+    assert not any(squashed.first in text for text in told)
+    claim = json.loads(told[0])["claims"][0]
+    assert (claim["evidence"], claim["method"], claim["via"]) == ("inferred", "squash", None)
+    assert all(squashed.first in text for text in texts(administrator)[:3])
+    hide("refs/heads/unknown")
+    assert all(squashed.first in text for text in texts(server.token(name))[:3])

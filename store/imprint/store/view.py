@@ -78,6 +78,13 @@ def verify_reached(view: RepositoryView, object_id: ObjectId) -> None:
         raise ObjectMissing(object_id)
 
 
+def list_reached(view: RepositoryView, object_ids: list[ObjectId]) -> list[ObjectId]:
+    """Those of the objects that the view has; none is asked for where all is shown."""
+    if not view.reached_only:
+        return object_ids
+    return _reached(view, [each for each in object_ids if view.objects.find_kind(each)])
+
+
 def _find_named(view: RepositoryView, revision: str) -> ObjectId | None:
     snapshot = view.refs.snapshot()
     if revision in {"", "HEAD", "@"}:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from imprint.store.evidence.shown import show_claims
 from imprint.store.export.effective import ExportedCommit, select_effective
 from imprint.store.history.reading import iter_added_lines, iter_commits, list_commits
 
@@ -33,7 +34,7 @@ def iter_exported(
     """
     remaining = reversed(list_commits(view, [commit]))
     while ids := list(islice(remaining, _AT_ONCE)):
-        known = claims.claims_of(view.id, ids)
+        known = show_claims(view, claims.claims_of(view.id, ids))
         found = [each for each in iter_commits(view, ids) if each.id in known]
         pairs = iter_added_lines(view, found) if with_lines else ((each, {}) for each in found)
         for each, added in pairs:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from imprint.store.evidence.shown import show_claims
 from imprint.store.history.reading import iter_commits, list_commits
 from imprint.store.paths import quote_path
 
@@ -49,7 +50,7 @@ def iter_commit_rows(
     view: RepositoryView, claims: ClaimSource, commit: ObjectId
 ) -> Iterator[tuple[str, Row]]:
     """Rows of `commits`, `claims` and `lines` for everything reachable from a commit; unknown origins too."""
-    found = claims.all_claims(view.id)
+    found = show_claims(view, claims.all_claims(view.id))
     for each in iter_commits(view, list_commits(view, [commit])):
         ranked = found.get(each.id, [])
         yield "commits", _commit_row(each, ranked)
@@ -62,7 +63,7 @@ def iter_commit_rows(
                 yield "lines", {"commit": each.id, "ordinal": ordinal, **place}
 
 
-def _commit_row(commit: Commit, ranked: list[Claim]) -> Row:
+def _commit_row(commit: Commit, ranked: Sequence[Claim]) -> Row:
     best = ranked[0] if ranked else None
     said = {name: _plain(getattr(best, name)) if best else None for name in _CLAIM}
     return {

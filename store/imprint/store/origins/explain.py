@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import LimitExceeded
 from imprint.store.evidence.claims import Claim, Delivery, Evidence, find_best, unknown
+from imprint.store.evidence.shown import show_claims
 from imprint.store.history.blame import count_lines, find_file, verify_line
 from imprint.store.history.reading import iter_commits
 
@@ -179,7 +180,7 @@ def blame_runs(view: RepositoryView, known: Origins, commit: ObjectId, path: byt
     """As `blame`, with neighbours that have one origin together: quicker for whoever can use it so."""
     spans, content = known.lines.find_spans(view, commit, path)
     commits = {span.commit for span in spans}
-    claims = known.claims.claims_of(view.id, commits)
+    claims = show_claims(view, known.claims.claims_of(view.id, commits))
     deliveries = known.ledger.deliveries(view.id, commits)
     authors = known.authors.find(view, commits)
     unclaimed = {each: unknown(each) for each in commits}
@@ -270,7 +271,7 @@ class _Explainer:
         self, view: RepositoryView, known: Origins, prompts: PromptReader, commits: Collection[ObjectId]
     ) -> None:
         self._prompts = prompts
-        self._claims = known.claims.claims_of(view.id, commits)
+        self._claims = show_claims(view, known.claims.claims_of(view.id, commits))
         self._deliveries = known.ledger.deliveries(view.id, commits)
         self._read = known.ledger.find_known(view.id, commits)
         self._commits = {found.id: found for found in iter_commits(view, list(commits))}
