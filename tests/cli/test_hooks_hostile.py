@@ -1,14 +1,19 @@
 """`imprint hooks` in a repository whose files mean harm: links that lead out, names that are taken, races."""
 
+import json
 import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cli.test_hooks import AGENTS, Place, picture
 
+from imprint.cli.call import Surroundings
 from imprint.cli.capture.hooks.files import Change, Manifest
 from imprint.cli.capture.hooks.unlinked import open_spot
+from imprint.cli.main import run
 
 MARK = "imprint/ground/hooks/record"
 
@@ -188,3 +193,104 @@ def test_files_without_end_are_not_read(place: Place) -> None:
     said = place("install", "cursor", code=1)
     assert "post-rewrite: it is no regular file" in said
     assert MARK in (folder / "post-commit").read_text()
+
+
+def test_hooks_that_are_folders_are_named(place: Place) -> None:
+    (place.folder / ".git/hooks/post-commit").mkdir()
+    (place.folder / ".git/hooks/pre-commit").mkdir()
+    (place.folder / ".cursor/hooks.json").mkdir(parents=True)
+    said = place("install", "cursor", "codex", code=1)
+    assert "post-commit: it is a folder" in said
+    assert MARK in (place.folder / ".git/hooks/post-rewrite").read_text()
+    assert (place.folder / ".codex/hooks.json").exists()
+    assert "it is a folder" in place("status", code=1)
+    place("uninstall")
+    assert list((place.folder / ".cursor/hooks.json").iterdir()) == []
+
+
+def test_what_is_read_only_is_left(place: Place) -> None:
+    file = place.write(".claude/settings.local.json", "{}\n", 0o444)
+    hook = place.write(".git/hooks/post-commit", "#!/bin/sh\n", 0o555)
+    said = place("install", "claude-code", code=1)
+    assert said.count("read-only") == 2
+    assert (file.read_text(), hook.read_text()) == ("{}\n", "#!/bin/sh\n")
+    file.chmod(0o644)
+    place("install", "claude-code", code=1)
+    file.chmod(0o444)
+    assert "read-only" in place("uninstall", code=1)
+    file.chmod(0o600)
+    place("uninstall")
+    assert file.read_text() == "{}\n"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o666, 0o700])
+def test_modes_are_kept_whatever_the_umask(place: Place, mode: int) -> None:
+    file = place.write(".claude/settings.local.json", '{\r\n\t"a": 1\r\n}\r\n', mode)
+    hook = place.write(".git/hooks/post-commit", "#!/bin/sh\r\n", 0o775)
+    before = picture(place.folder)
+    place("install", "claude-code")
+    assert (file.stat().st_mode & 0o7777, hook.stat().st_mode & 0o7777) == (mode, 0o775)
+    assert b"\n" not in file.read_bytes().replace(b"\r\n", b"")
+    place("uninstall")
+    assert picture(place.folder) == before
+
+
+def test_a_dry_run_shows_the_bytes_that_are_there(place: Place) -> None:
+    place.write(".cursor/hooks.json", '{\r\n\t"a\\u001b": "\x7f\u2028"}')
+    before = picture(place.folder)
+    said = place("install", "cursor", "--dry-run")
+    assert '-\t"a\\u001b": "\\x7f\\u2028"}\n\\ No newline at end of file\n' in said
+    assert " {\\x0d\n" in said
+    assert '\n+\t"hooks": {\\x0d\n' in said
+    assert picture(place.folder) == before
+
+
+def test_names_are_no_code(work_tree, capsys, git_client, tmp_path: Path) -> None:
+    """Quotes, substitutions and line ends in the clone's path and in the agent's folder."""
+    folder = tmp_path / "a'b\"$(touch ran)`touch ran`\n;touch ran #\\ é"
+    folder.mkdir()
+    git = git_client(folder)
+    git("init", "-q")
+    place = Place(folder, git, capsys)
+    before = picture(folder)
+    place("install", *AGENTS)
+    entry = json.loads((folder / ".claude/settings.local.json").read_text())["hooks"]["Stop"][0]["hooks"][0]
+    sub = folder / "$(touch ran)"
+    sub.mkdir()
+    done = subprocess.run(
+        ["/bin/sh", "-c", entry["command"]],
+        input=b"{}",
+        cwd=sub,
+        env=git.environment,
+        capture_output=True,
+        check=True,
+        timeout=30,
+    )
+    assert (done.stdout, done.stderr) == (b"", b"")
+    place.commit()
+    assert place.notes(2) == ["post-commit", "stop"]
+    assert not list(tmp_path.rglob("ran"))
+    states = json.loads(place("status", "--json"))["hooks"]
+    assert {one["state"] for one in states} == {"installed"}
+    place("uninstall")
+    sub.rmdir()
+    after = picture(folder)
+    assert {name: one for name, one in after.items() if "hooks" in name or "exclude" in name} == {
+        name: one for name, one in before.items() if "hooks" in name or "exclude" in name
+    }
+
+
+def test_installs_at_the_same_time_make_one(place: Place) -> None:
+    place.write(".claude/settings.local.json", '{"a": 1}\n')
+    place.write(".git/hooks/post-commit", "#!/usr/bin/env python3\n", 0o755)
+    before = picture(place.folder)
+    scene = Surroundings(place.folder, place.git.environment)
+    with ThreadPoolExecutor(8) as pool:
+        codes = list(pool.map(lambda agent: run(["hooks", "install", agent], scene), [*AGENTS, *AGENTS[:2]]))
+    assert codes == [0] * 8
+    text = (place.folder / ".claude/settings.local.json").read_text()
+    assert text.count(f"{MARK}") == 7
+    states = json.loads(place("status", "--json"))["hooks"]
+    assert {one["state"] for one in states} == {"installed"}
+    place("uninstall")
+    assert picture(place.folder) == before

@@ -98,6 +98,10 @@ class Output:
         """Several lines of result for people."""
         self._write(safe_lines(text).rstrip("\n") + "\n")
 
+    def exactly(self, text: str) -> None:
+        """The same with tabs as they are and every carriage return as an escape: for what is compared."""
+        self._write(_UNSAFE.sub(_escape, text).rstrip("\n") + "\n")
+
     def verbatim(self, content: bytes) -> None:
         """A result that is kept byte for byte; on a terminal as `text`."""
         buffer = getattr(self._stdout, "buffer", None)

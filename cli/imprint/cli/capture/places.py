@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from imprint.cli.gitclient import GitClient
 
 LOCK_SECONDS_MAX: Final = 600.0
+INSTALL_SECONDS_MAX: Final = 30.0
 _LOCK_POLL_SECONDS: Final = 0.1
 _FALSE: Final = frozenset({"false", "no", "off", "0"})
 
@@ -85,18 +86,24 @@ class Places:
     @contextmanager
     def sweeping(self) -> Iterator[bool]:
         """Hold the lock of the one sweep; False where another did not end in time."""
-        self.ground.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.ground / "sweep.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            ends_at = time.monotonic() + LOCK_SECONDS_MAX
-            while not _try_lock(descriptor):
-                if time.monotonic() > ends_at:
-                    yield False
-                    return
-                time.sleep(_LOCK_POLL_SECONDS)
-            yield True
-        finally:
-            os.close(descriptor)
+        with holding(self.ground / "sweep.lock", LOCK_SECONDS_MAX) as is_held:
+            yield is_held
+
+
+@contextmanager
+def holding(file: Path, seconds_max: float = INSTALL_SECONDS_MAX) -> Iterator[bool]:
+    """Hold a lock, a file that is made if it is not there; False where another did not let it go in time."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        ends_at = time.monotonic() + seconds_max
+        is_held = _try_lock(descriptor)
+        while not is_held and time.monotonic() < ends_at:
+            time.sleep(_LOCK_POLL_SECONDS)
+            is_held = _try_lock(descriptor)
+        yield is_held
+    finally:
+        os.close(descriptor)
 
 
 def _try_lock(descriptor: int) -> bool:

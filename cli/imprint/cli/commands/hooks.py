@@ -53,13 +53,17 @@ def install(
     scene = _open_scene(call, user=user)
     named = _known(agents or [])
     chosen = installing.choose_agents(scene, named) if named or not agents else []
-    plan = installing.plan_install(scene, chosen, is_user=user)
-    failed = {} if dry_run else installing.apply(plan, SystemClock().now_ms())
     plugins = [agent for agent in agents or [] if agent not in named]
-    if plugins and not dry_run:
-        from imprint.cli.capture.external import install_plugin
+    if dry_run:
+        plan, failed = installing.plan_install(scene, chosen, is_user=user), dict[str, str]()
+    else:
+        with installing.installing_alone(scene, is_user=user):
+            plan = installing.plan_install(scene, chosen, is_user=user)
+            failed = installing.apply(plan, SystemClock().now_ms())
+            if plugins:
+                from imprint.cli.capture.external import install_plugin
 
-        plan.notes += [install_plugin(plugin, scene) for plugin in plugins]
+                plan.notes += [install_plugin(plugin, scene) for plugin in plugins]
     _show_plan(call, plan, failed, chosen + plugins, dry_run=dry_run)
     if plan.refused or failed:
         raise typer.Exit(1)
@@ -90,7 +94,7 @@ def _show_plan(call: Call, plan: "Plan", failed: dict[str, str], agents: list[st
         )
     elif dry_run:
         for change in changes:
-            call.output.text(change.render())
+            call.output.exactly(change.render())
     else:
         for change in changes:
             call.output.line(f"{change.owner:<12}  {change.path}")
@@ -117,18 +121,19 @@ def uninstall(call: Call, agents: Agents = None, *, user: User = False) -> None:
     from imprint.cli.capture.hooks import install as installing
 
     scene = _open_scene(call, user=user)
-    known = scene.manifest(is_user=user)
-    if not known.files and not known.plugins:
-        raise NothingFound("no hooks are installed here", hint="'imprint hooks status' shows all of them")
-    plugins = [one for one in known.plugins if not agents or one in agents]
-    if plugins:
-        from imprint.cli.capture.external import uninstall_plugin
+    with installing.installing_alone(scene, is_user=user):
+        known = scene.manifest(is_user=user)
+        if not known.files and not known.plugins:
+            raise NothingFound("no hooks are installed here", hint="'imprint hooks status' shows all of them")
+        plugins = [one for one in known.plugins if not agents or one in agents]
+        if plugins:
+            from imprint.cli.capture.external import uninstall_plugin
 
-        for plugin in plugins:
-            uninstall_plugin(plugin, scene)
-    named = [one for one in agents or [] if one not in plugins]
-    manifest = scene.manifest(is_user=user)
-    outcomes = installing.uninstall(manifest, named) if named or not agents else {}
+            for plugin in plugins:
+                uninstall_plugin(plugin, scene)
+        named = [one for one in agents or [] if one not in plugins]
+        manifest = scene.manifest(is_user=user)
+        outcomes = installing.uninstall(manifest, named) if named or not agents else {}
     if call.as_json:
         call.output.document({"files": outcomes})
     else:

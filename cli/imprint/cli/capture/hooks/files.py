@@ -16,6 +16,7 @@ from __future__ import annotations
 import difflib
 import errno
 import hashlib
+import io
 import json
 import os
 import stat
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 MANIFEST_VERSION: Final = 1
 """1: the first."""
 _PRIVATE: Final = 0o700
+_NO_END: Final = "\n\\ No newline at end of file\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,13 @@ class Change:
 
     def render(self) -> str:
         """The change as a unified diff."""
-        old = (self.before or b"").decode("utf-8", "backslashreplace").splitlines(keepends=True)
-        new = self.after.decode("utf-8", "backslashreplace").splitlines(keepends=True)
-        name = str(self.path)
-        lines = difflib.unified_diff(old, new, name if self.before is not None else "/dev/null", name)
-        text = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
-        return f"rename {name} to {self.moved_to}\n{text}" if self.moved_to else text
+        name = str(self.path).replace("\n", "\\n")
+        head = (
+            f"rename {name} to {name}{self.moved_to.name[len(self.path.name) :]}\n" if self.moved_to else ""
+        )
+        old = [] if self.before is None or self.moved_to else _split(self.before)
+        lines = difflib.unified_diff(old, _split(self.after), name if old else "/dev/null", name)
+        return head + "".join(line if line.endswith("\n") else f"{line}{_NO_END}" for line in lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +230,11 @@ def read_file(path: Path) -> bytes | None:
         return read_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def _split(content: bytes) -> list[str]:
+    """Lines as git and agents know them, which end at line feeds only."""
+    return io.StringIO(content.decode("utf-8", "backslashreplace"), newline="\n").readlines()
 
 
 def _check(spot: Spot, change: Change) -> int | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,10 +23,11 @@ from imprint.cli.capture.hooks.agents import AGENTS, HookFile, agent_folder, hoo
 from imprint.cli.capture.hooks.files import Change, Manifest, Touched, read_file
 from imprint.cli.capture.hooks.script import MARK, render_git_hook, render_recorder
 from imprint.cli.capture.hooks.unlinked import LeadsOut, resolve, resolve_within
+from imprint.cli.capture.places import holding
 from imprint.cli.errors import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from imprint.cli.capture.places import Places
     from imprint.cli.gitclient import GitClient
@@ -85,6 +87,23 @@ class Plan:
     changes: list[tuple[Manifest, Change]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def installing_alone(scene: Scene, *, is_user: bool) -> Iterator[None]:
+    """Wait for who else installs in this clone, or for this user: what was changed is noted in one list.
+
+    Raises:
+        CommandError: another does not end.
+    """
+    folders = {scene.manifest(is_user=which).folder for which in {is_user, False}}
+    with ExitStack() as held:
+        for folder in sorted(folders):
+            if not held.enter_context(holding(folder / "lock")):
+                raise CommandError(
+                    f"somebody else installs hooks: {folder / 'lock'} is held", hint="try again"
+                )
+        yield
 
 
 def choose_agents(scene: Scene, wanted: Sequence[str]) -> list[str]:
