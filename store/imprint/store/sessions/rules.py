@@ -35,6 +35,7 @@ class PacedRedactor(Redactor):
         self._check = check
         self.engine = redactor.engine
         self.policy_hash = redactor.policy_hash
+        self.kinds = redactor.kinds
 
     def __getattr__(self, name: str) -> Any:
         """What else the redactor says of itself."""
