@@ -2,7 +2,9 @@
 
 Invariants:
     1. An observed claim names lines, a session with its actor, a turn, and how they matched.
-    2. One by a session of another actor names no turn or prompt where the commit is bound to a session.
+    2. Lines of a captured shell command are the turn's that called it; the method names the command by its
+       session and turn. Nothing but what somebody asked for is a prompt.
+    3. One by a session of another actor names no turn or prompt where the commit is bound to a session.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from imprint.store.agents.captured import SUFFIX
 from imprint.store.evidence.claims import Claim, Evidence, LineRange
 from imprint.store.observe.model import Tier
 
@@ -55,25 +58,51 @@ def observed_claims(
     claims = []
     for (session_id, number, method), found in groups.items():
         session = sessions[session_id]
-        is_hearsay = is_bound and FOREIGN in method
-        turn = None if is_hearsay else turns.get(session_id, {}).get(number)
+        turn = turns.get(session_id, {}).get(number)
+        claimant, how, counted = session, method, number or None
+        if is_shell_session(session):
+            claimant, turn = _find_caller(session, turn, sessions, turns)
+            how = f"{method}, turn {number} of {session_id}"
+            counted = turn.number if turn else None
+        if is_bound and FOREIGN in method:
+            turn = counted = None
         claims.append(
             Claim(
                 commit,
                 Evidence.OBSERVED,
                 actor=session.actor,
-                agent=session.agent,
-                model=(turn.model if turn else None) or _only(session.models),
-                session=session_id,
+                agent=claimant.agent,
+                model=(turn.model if turn else None) or _only(claimant.models),
+                session=claimant.id,
                 prompt=turn.prompt if turn else None,
-                method=method,
+                method=how,
                 lines=tuple(_iter_ranges(found)),
-                turn=None if is_hearsay else number,
+                turn=counted,
                 score=round(sum(match.score for _, match in found) / len(found), 2),
             )
         )
     claims.sort(key=lambda claim: -(claim.score or 0))
     return claims
+
+
+def is_shell_session(session: ArchivedSession) -> bool:
+    """Whether it holds what capture saw shell commands of its parent change."""
+    return session.parent_id is not None and session.id == session.parent_id + SUFFIX
+
+
+def _find_caller(
+    session: ArchivedSession,
+    command: ArchivedTurn | None,
+    sessions: Mapping[str, ArchivedSession],
+    turns: Turns,
+) -> tuple[ArchivedSession, ArchivedTurn | None]:
+    """The session and the turn that called a shell command; no turn where none made a call of this id."""
+    parent = sessions.get(session.parent_id or "")
+    if parent is None or parent.actor != session.actor:
+        return session, None
+    calls = {call.id for call in command.calls} if command else set()
+    ordered = turns.get(parent.id, {}).values()
+    return parent, next((turn for turn in ordered if any(it.id in calls for it in turn.calls)), None)
 
 
 def _method(match: LineMatch) -> str:

@@ -16,7 +16,7 @@ from imprint.store.history.reading import iter_commits, list_commits, walk_commi
 from imprint.store.hosting.followers import never
 from imprint.store.observe.candidates import LATE_MS, NEARBY_MS, Finder, read_anchors
 from imprint.store.observe.changes import iter_added_files
-from imprint.store.observe.claims import observed_claims
+from imprint.store.observe.claims import is_shell_session, observed_claims
 from imprint.store.observe.match import match_lines
 from imprint.store.observe.store import SeenCommit
 from imprint.store.sessions.model import Anchor, AnchorKind
@@ -172,6 +172,12 @@ class Observer:
                     commit.id, matches, of_commit.sessions, turns, is_bound=is_bound
                 )
         lost = {session for of_commit in tied.values() for session in of_commit.lost}
+        lost.update(  # what their shell commands wrote is claimed for the sessions that called them
+            session.parent_id
+            for of_commit in tied.values()
+            for session in of_commit.sessions.values()
+            if session.parent_id and session.erased_at_ms is not None and is_shell_session(session)
+        )
         self._observations.replace(view.id, found, lost)
         return sum(bool(of_commit.candidates) for of_commit in tied.values())
 
@@ -184,7 +190,13 @@ class Observer:
     ) -> list[tuple[bytes, list[LineMatch]]]:
         """Match some files; turns of the sessions that match are added to `turns`."""
         matches = [(path, match_lines(file, tied.candidates)) for path, file in files]
-        for session in {match.session for _, of_file in matches for match in of_file}:
+        used = {match.session for _, of_file in matches for match in of_file}
+        for shell in [tied.sessions[it] for it in used if is_shell_session(tied.sessions[it])]:
+            parent = self._archive.find_session(repository_id, shell.parent_id or "")
+            if parent is not None:
+                tied.sessions.setdefault(parent.id, parent)
+                used.add(parent.id)
+        for session in used:
             if session not in turns:
                 turns[session] = {
                     turn.number: turn for turn in self._archive.list_turns(repository_id, session)
