@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imprint.store.agents.model import Problem
 from imprint.store.errors import BadPath
+from imprint.store.formats.foreign import is_deep
 from imprint.store.formats.identities import normalise_tool
 from imprint.store.paths import quote_path, unquote_path, verify_path
 from imprint.store.sessions.model import Anchor, AnchorKind, RecordedLines
@@ -111,9 +112,10 @@ def parse_traces(content: bytes, place: str) -> tuple[list[Trace], list[Problem]
 
 def _load(raw: bytes) -> object:
     try:
-        return json.loads(raw)
+        parsed = json.loads(raw)
     except (ValueError, RecursionError):
         return None
+    return None if is_deep(parsed) else parsed
 
 
 def parse_trace(raw: Mapping[str, Any], place: str = "record") -> Trace:
@@ -277,7 +279,7 @@ def _iter_lines(path: str, conversation: Conversation, tool: str | None) -> Iter
             contributor=kind if kind in {"ai", "human", "mixed"} else "unknown",
             agent=tool if is_agent else None,
             model=(model.rpartition("/")[2] or None) if model and is_agent else None,
-            content_hash=part.content_hash,
+            content_hash=_text(part.content_hash),
         )
 
 

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.agents.model import Problem
+from imprint.store.formats.foreign import DEPTH_MAX, is_deep
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -129,11 +130,11 @@ _COMPACT: Final = "transcript.jsonl"
 _OF_COMPACT: Final = frozenset({_COMPACT, "transcript_hash.txt"})
 _HASHES: Final = ("content_hash.txt", "raw_transcript_hash.txt")
 _PROMPT: Final = "prompt.txt"
-_FOLDER: Final = re.compile(r"(\d{1,6})/")
-_TASK: Final = re.compile(r"((?:\d{1,6}/)?tasks/([^/]+))/[^/]+\Z")
-_TASK_TRANSCRIPT: Final = re.compile(r"agent-(.+?)\.jsonl(?:\.\d{3,})?\Z")
+_FOLDER: Final = re.compile(r"([0-9]{1,6})/")
+_TASK: Final = re.compile(r"((?:[0-9]{1,6}/)?tasks/([^/]+))/[^/]+\Z")
+_TASK_TRANSCRIPT: Final = re.compile(r"agent-(.+?)\.jsonl(?:\.[0-9]{3,6})?\Z")
 _TASK_FILE: Final = "task.json"
-_CHUNK: Final = re.compile(r"\.(\d{3,6})\Z")
+_CHUNK: Final = re.compile(r"\.([0-9]{3,6})\Z")
 
 
 def is_transcript(name: str) -> bool:
@@ -157,13 +158,14 @@ def list_sessions(
     for number, entry in enumerate(entries if isinstance(entries, list) else []):
         if isinstance(entry, dict):
             listed[_folder_of(checkpoint_id, entry) or str(number)] = entry
+    within = _group_names(names)
     folders = {found[1] for name in names if (found := _FOLDER.match(name))}
     ordered = sorted(folders | {each for each in listed if each in folders}, key=int)
-    sessions = [_find_files(checkpoint_id, folder, names, listed.get(folder, {})) for folder in ordered]
+    sessions = [_find_files(checkpoint_id, folder, within, listed.get(folder, {})) for folder in ordered]
     if not ordered and any(name in names for name in _TRANSCRIPTS):
-        sessions.append(_find_files(checkpoint_id, "", names, {}))  # the oldest had one session, at the top
+        sessions.append(_find_files(checkpoint_id, "", within, {}))  # the oldest had one session, at the top
     tasks = {found[1]: found[2] for name in sorted(names) if (found := _TASK.match(name))}
-    return [*sessions, *(_find_task(folder, tool_use, names) for folder, tool_use in tasks.items())]
+    return [*sessions, *(_find_task(folder, tool_use, within) for folder, tool_use in tasks.items())]
 
 
 def _folder_of(checkpoint_id: str, entry: Mapping[str, object]) -> str | None:
@@ -181,34 +183,49 @@ def _within(checkpoint_id: str, value: object) -> str | None:
     return value.lstrip("/").removeprefix(f"{checkpoint_id[:2]}/{checkpoint_id[2:]}/")
 
 
+def _group_names(names: Iterable[str]) -> dict[str, set[str]]:
+    """The names that lie in each folder."""
+    within: dict[str, set[str]] = {}
+    for name in names:
+        within.setdefault(name.rpartition("/")[0], set()).add(name)
+    return within
+
+
 def _find_files(
-    checkpoint_id: str, folder: str, names: Collection[str], entry: Mapping[str, object]
+    checkpoint_id: str, folder: str, within: Mapping[str, Collection[str]], entry: Mapping[str, object]
 ) -> SessionFiles:
     def pick(key: str, *usual: str) -> str | None:
         told = _within(checkpoint_id, entry.get(key))
         if told and told.rpartition("/")[2] in _OF_COMPACT and key in {"transcript", "content_hash"}:
             told = None  # what v2 lists there is the compact one
         places = [told, *(f"{folder}/{name}" if folder else name for name in usual)]
-        return next((place for place in places if place is not None and place in names), None)
+        return next(
+            (place for place in places if place is not None and place in _beside(place, within)), None
+        )
 
     transcript = pick("transcript", *_TRANSCRIPTS)
     return SessionFiles(
         folder,
         metadata=pick("metadata", SUMMARY),
-        transcript=_join_chunks(transcript, names),
+        transcript=_join_chunks(transcript, within),
         compact=pick("compact_transcript", _COMPACT),
         content_hash=pick("content_hash", *_HASHES),
         prompt=pick("prompt", _PROMPT),
     )
 
 
-def _find_task(folder: str, tool_use: str, names: Collection[str]) -> SessionFiles:
+def _beside(name: str, within: Mapping[str, Collection[str]]) -> Collection[str]:
+    return within.get(name.rpartition("/")[0], ())
+
+
+def _find_task(folder: str, tool_use: str, within: Mapping[str, Collection[str]]) -> SessionFiles:
+    names = within.get(folder, ())
     first = min((name for name in names if _is_task_transcript(folder, name)), default=None)
     task = f"{folder}/{_TASK_FILE}"
     return SessionFiles(
         folder,
         metadata=task if task in names else None,
-        transcript=_join_chunks(first, names),
+        transcript=_join_chunks(first, within),
         tool_use=tool_use,
     )
 
@@ -217,12 +234,13 @@ def _is_task_transcript(folder: str, name: str) -> bool:
     return name.startswith(f"{folder}/agent-") and _TASK_TRANSCRIPT.match(name.rpartition("/")[2]) is not None
 
 
-def _join_chunks(first: str | None, names: Collection[str]) -> tuple[str, ...]:
+def _join_chunks(first: str | None, within: Mapping[str, Collection[str]]) -> tuple[str, ...]:
     """The first part of a transcript and those after it, by number."""
     if first is None:
         return ()
+    names = _beside(first, within)
     rest = [name for name in names if name.startswith(f"{first}.") and _CHUNK.fullmatch(name[len(first) :])]
-    return (first, *sorted(rest, key=lambda name: int(name[len(first) + 1 :])))
+    return (first, *sorted(rest, key=lambda name: (int(name[len(first) + 1 :]), name)))
 
 
 # -- what files say ------------------------------------------------------------------------------------
@@ -238,6 +256,9 @@ def parse_object(raw: bytes, place: str, problems: list[Problem]) -> dict[str, o
         return {}
     if not isinstance(parsed, dict):
         problems.append(Problem(place, "the JSON is not an object"))
+        return {}
+    if is_deep(parsed):
+        problems.append(Problem(place, f"the JSON is nested deeper than {DEPTH_MAX}"))
         return {}
     return parsed
 
@@ -334,6 +355,7 @@ _DATED: Final = re.compile(r"\A\d{4}-\d\d-\d\d-(?=[0-9a-f]{8}-[0-9a-f]{4}-)")
 _COMMIT: Final = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 _TEXT_BYTES_MAX: Final = 512
 _LISTED_MAX: Final = 10_000
+_NUMBER_MAX: Final = 2**31 - 1
 _UNKNOWN: Final = frozenset({"", "unknown"})
 
 
@@ -359,7 +381,7 @@ def _first_number(values: Mapping[str, object], *keys: str) -> int:
     for key in keys:
         value = values.get(key)
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return value
+            return min(value, _NUMBER_MAX)
     return 0
 
 

@@ -20,11 +20,12 @@ from imprint.store.agents.model import Problem
 from imprint.store.errors import BadInput, Conflict, LimitExceeded, TranscriptErased
 from imprint.store.formats import entire
 from imprint.store.formats.entire import METADATA_BYTES_MAX, SYSTEM
+from imprint.store.formats.foreign import UNFORESEEN
 from imprint.store.hosting.followers import Stopped, never
 from imprint.store.intake.growth import Growth, Place, Worth
 from imprint.store.intake.listing import list_checkpoints
 from imprint.store.intake.objects import find_sizes, reading_blobs
-from imprint.store.intake.planning import batches, plan_parts
+from imprint.store.intake.planning import batches, plan_parts, tell_surprise
 from imprint.store.intake.statements import make_record, name_agent
 from imprint.store.sessions.keeping import GivenSession
 from imprint.store.sessions.model import Source
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from imprint.store.intake.planning import Part
     from imprint.store.intake.shelf import Shelf
     from imprint.store.plumbing import Plumbing
+    from imprint.store.sessions.model import Record
     from imprint.store.types import ObjectId
 
     Progress = Callable[[int, int], None]
@@ -138,37 +140,65 @@ class CheckpointReader:
         """Keep one session: its transcript as far as it grew, and a record for each of its checkpoints."""
         growth = Growth(self._shelf.archive.find_session(self._shelf.repository_id, group[0].session_id))
         counts = self._intake.counts
-        records = []
-        newest: tuple[Part, str | None] | None = None
+        records: list[tuple[Part, Record]] = []
+        newest: list[tuple[Part, str | None]] = []
         for part in group:
             contents = {name: blobs.read(part.checkpoint.names[name]) for name in part.names}
-            agent = name_agent(part, contents)
-            content = _join(part, contents, agent)
-            target = part.session_id
-            if content:
-                counts["prompts" if part.worth is Worth.PROMPTS else "transcripts"] += 1
-                counts["bytes"] += len(content)
-                place = growth.place(content, part.worth)
-                if place is Place.GROWN:
-                    newest = part, agent
-                elif place is Place.APART:
-                    target = f"{part.session_id}@{part.checkpoint.id}"
-                    self._flush(newest, growth)
-                    alone = Growth(None)
-                    alone.place(content, part.worth)
-                    self._keep_session(part, agent, target, part.session_id, content, alone.facts())
-            record = make_record(part, target, contents, content, self._shelf)
-            self._intake.problems += [(part.checkpoint.ref, problem) for problem in record.problems]
-            records.append(record)
+            try:
+                records.append((part, self._read_part(part, contents, growth, newest)))
+            except (*UNFORESEEN, BadInput) as surprise:
+                self._pass_over(part, surprise)
         self._flush(newest, growth)
         counts["sessions"] += 1
         counts["records"] += len(records)
-        counts["new records"] += self._shelf.add(records)
+        self._add(records)
 
-    def _flush(self, newest: tuple[Part, str | None] | None, growth: Growth) -> None:
+    def _read_part(
+        self,
+        part: Part,
+        contents: Mapping[str, bytes | None],
+        growth: Growth,
+        newest: list[tuple[Part, str | None]],
+    ) -> Record:
+        """The record of one part; its transcript is kept if it stands alone, else noted in `newest`."""
+        counts = self._intake.counts
+        agent = name_agent(part, contents)
+        content = _join(part, contents, agent)
+        target = part.session_id
+        if content:
+            counts["prompts" if part.worth is Worth.PROMPTS else "transcripts"] += 1
+            counts["bytes"] += len(content)
+            place = growth.place(content, part.worth)
+            if place is Place.GROWN:
+                newest[:] = [(part, agent)]
+            elif place is Place.APART:
+                target = f"{part.session_id}@{part.checkpoint.id}"
+                self._flush(newest, growth)
+                alone = Growth(None)
+                alone.place(content, part.worth)
+                self._keep_session(part, agent, target, part.session_id, content, alone.facts())
+        record = make_record(part, target, contents, content, self._shelf)
+        self._intake.problems += [(part.checkpoint.ref, problem) for problem in record.problems]
+        return record
+
+    def _add(self, records: Sequence[tuple[Part, Record]]) -> None:
+        """Keep the records together; where one of them cannot be kept, each by itself."""
+        try:
+            self._intake.counts["new records"] += self._shelf.add([record for _, record in records])
+        except (*UNFORESEEN, BadInput) as surprise:
+            if len(records) == 1:
+                self._pass_over(records[0][0], surprise)
+                return
+            for each in records:
+                self._add([each])
+
+    def _pass_over(self, part: Part, surprise: Exception) -> None:
+        self._intake.problems.append((part.checkpoint.ref, tell_surprise(part.place, surprise)))
+
+    def _flush(self, newest: Sequence[tuple[Part, str | None]], growth: Growth) -> None:
         """Keep the longest copy there is, if it is new."""
-        if newest is not None and growth.pending is not None:
-            part, agent = newest
+        if newest and growth.pending is not None:
+            part, agent = newest[0]
             self._keep_session(part, agent, part.session_id, part.parent_id, growth.pending, growth.facts())
             growth.pending = None
 
@@ -190,6 +220,8 @@ class CheckpointReader:
         except (TranscriptErased, Conflict, LimitExceeded, BadInput) as refusal:
             problem = Problem(part.place, f"not_kept: {refusal.message}")
             self._intake.problems.append((part.checkpoint.ref, problem))
+        except UNFORESEEN as surprise:
+            self._pass_over(part, surprise)
         else:
             self._intake.counts["kept"] += 1
             self._intake.counts["kept bytes"] += len(content)

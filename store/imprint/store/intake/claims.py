@@ -195,7 +195,7 @@ def _touches(record: Record, added: Added) -> bool:
     files = record.extra.get("files")
     if not isinstance(files, list) or not files:
         return True
-    return bool({str(each).encode("utf-8", "surrogateescape") for each in files} & added.keys())
+    return bool({str(each).encode("utf-8", "surrogatepass") for each in files} & added.keys())
 
 
 def _claim_lines(

@@ -57,8 +57,11 @@ class Growth:
         self.pending: bytes | None = None
         """The longest copy of this reading; None while nothing new has to be kept."""
         if isinstance(facts, dict):
-            self._worth = Worth(facts.get("worth", Worth.WHOLE))
-            self._copies = [(size, digest) for size, digest in facts.get("copies", [])]
+            try:
+                self._worth = Worth(facts.get("worth", Worth.WHOLE))
+                self._copies = [(int(size), int(digest)) for size, digest in facts.get("copies", [])]
+            except (TypeError, ValueError):  # whoever else delivered it wrote what is no fact of ours
+                self._is_foreign = True
 
     def facts(self) -> dict[str, object]:
         """What the session's `extra` shall hold."""

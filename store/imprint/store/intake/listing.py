@@ -7,12 +7,12 @@ Invariants:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imprint.store.agents.model import Problem
 from imprint.store.errors import PlumbingFailed
-from imprint.store.formats.entire import BRANCH_REF, Layout, find_layout, split_path
+from imprint.store.formats.entire import BRANCH_REF, Layout, cap_problems, find_layout, split_path
 from imprint.store.intake.objects import Entry, find_trees, iter_changes
 from imprint.store.types import RefName
 
@@ -67,7 +67,30 @@ def list_checkpoints(
             problems.append((ref.text, problem))
         else:
             touched[ref] = entries
-    return list(_assemble(plumbing, new, touched, pairs_of=dict(zip(readable, pairs, strict=True)))), problems
+    found = []
+    for whole in _assemble(plumbing, new, touched, pairs_of=dict(zip(readable, pairs, strict=True))):
+        checkpoint, unnamed = _leave_unnamed(whole)
+        found.append(checkpoint)
+        problems += [(checkpoint.ref, problem) for problem in cap_problems(unnamed)]
+    return found, problems
+
+
+def _leave_unnamed(checkpoint: FoundCheckpoint) -> tuple[FoundCheckpoint, list[Problem]]:
+    """The checkpoint without files whose paths are no UTF-8, which no id and no place could be made of."""
+    problems, names = [], {}
+    for name, blob in checkpoint.names.items():
+        shown = name.encode("utf-8", "backslashreplace").decode()
+        if shown == name:
+            names[name] = blob
+        else:
+            text = "unreadable: its path is not UTF-8; it was passed over"
+            problems.append(Problem(f"{checkpoint.id}/{_show(name)}", text))
+    return replace(checkpoint, names=names), problems
+
+
+def _show(name: str) -> str:
+    """The path, with what is no UTF-8 written out."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _old_tree(ref: RefName, old: Refs, trees: Mapping[ObjectId, ObjectId]) -> ObjectId | None:

@@ -7,6 +7,7 @@ Invariants:
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from imprint.store.agents.model import Problem
 from imprint.store.formats import entire
 from imprint.store.formats.entire import SUMMARY, SessionFiles
+from imprint.store.formats.foreign import UNFORESEEN
 from imprint.store.intake.growth import Worth
 from imprint.store.intake.objects import reading_blobs
 
@@ -33,6 +35,9 @@ _BYTES_AT_ONCE: Final = 128 * 1024**2
 """Transcripts announced to one git: it must end before its time limit, however long redaction takes."""
 _SMALL_FILE: Final = re.compile(r"(?:.*/)?(?:metadata\.json|task\.json)\Z")
 _NAME_BYTES_MAX: Final = 200
+SESSIONS_MAX: Final = 2_000
+"""Sessions of one checkpoint that are read, sub-agents among them."""
+_log = logging.getLogger("imprint.store")
 
 
 PARENT_FIELD: Final = "parent_session_id"
@@ -92,8 +97,11 @@ def plan_parts(
     problems: list[tuple[str, Problem]] = []
     for checkpoint, contents in _iter_small(plumbing, found, sizes):
         of_this: list[Problem] = []
-        parts += _plan(checkpoint, contents, sizes, of_this)
-        problems += [(checkpoint.ref, problem) for problem in of_this]
+        try:
+            parts += _plan(checkpoint, contents, sizes, of_this)
+        except UNFORESEEN as surprise:
+            of_this.append(tell_surprise(checkpoint.id, surprise))
+        problems += [(checkpoint.ref, problem) for problem in entire.cap_problems(of_this)]
     return parts, problems
 
 
@@ -145,7 +153,11 @@ def _plan(
 ) -> Iterator[Part]:
     summary = parse_file(checkpoint, SUMMARY, contents, problems)
     mains: dict[str, str] = {}
-    for files in entire.list_sessions(checkpoint.id, checkpoint.names, summary):
+    listed = entire.list_sessions(checkpoint.id, checkpoint.names, summary)
+    if len(listed) > SESSIONS_MAX:
+        text = f"too_many: it has {len(listed)} sessions; the first {SESSIONS_MAX} were read"
+        problems.append(Problem(checkpoint.id, text))
+    for files in listed[:SESSIONS_MAX]:
         place = f"{checkpoint.id}/{files.folder}".rstrip("/")
         metadata = parse_file(checkpoint, files.metadata, contents, problems)
         said = entire.read_said(summary, metadata)
@@ -157,7 +169,7 @@ def _plan(
                 problems.append(Problem(place, f"transcript_unavailable: {reason}"))
         elif session_id is not None:
             mains[files.folder] = session_id
-        if session_id is None or len(session_id.encode()) > _NAME_BYTES_MAX:
+        if session_id is None or len(session_id.encode("utf-8", "replace")) > _NAME_BYTES_MAX:
             problems.append(Problem(place, "no_session: its metadata name no session; it was passed over"))
             continue
         content, worth = _choose(checkpoint, files, sizes)
@@ -181,6 +193,12 @@ def _choose(
         if names and all(sizes.get(checkpoint.names[name], 0) for name in names):
             return names, worth
     return (), Worth.PROMPTS
+
+
+def tell_surprise(place: str, surprise: Exception) -> Problem:
+    """The problem `unreadable`, for what no code expected; logged with where it came from."""
+    _log.warning("records: %a could not be read", place, exc_info=surprise)
+    return Problem(place, f"unreadable: {type(surprise).__name__}; it was passed over")
 
 
 def parse_file(

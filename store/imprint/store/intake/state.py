@@ -344,8 +344,8 @@ def _raw(object_id: ObjectId) -> bytes:
 
 
 def _text(text: str) -> str:
-    """The text with lone surrogates replaced, which SQLite could not hold."""
-    return text.encode("utf-8", "replace").decode()
+    """The text with lone surrogates written out, which SQLite could not hold."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _render(claim: Claim) -> str:

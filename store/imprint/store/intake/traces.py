@@ -13,6 +13,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.agents.model import Problem
+from imprint.store.errors import BadInput
 from imprint.store.formats.agent_trace import (
     SYSTEM,
     TRACES_PATH,
@@ -21,8 +22,10 @@ from imprint.store.formats.agent_trace import (
     read_lines,
     render_trace,
 )
+from imprint.store.formats.foreign import UNFORESEEN
 from imprint.store.intake.checkpoints import Intake
 from imprint.store.intake.objects import find_sizes, read_some
+from imprint.store.intake.planning import tell_surprise
 from imprint.store.sessions.model import Record, Source
 from imprint.store.types import ObjectId
 
@@ -98,7 +101,11 @@ def keep_trace_file(content: bytes, place: str, ref: str | None, shelf: Shelf, i
     traces, problems = parse_traces(content, place)
     records = []
     for number, trace in enumerate(traces, 1):
-        record = _make_record(trace, f"{place} record {number}", shelf)
+        try:
+            record = _make_record(trace, f"{place} record {number}", shelf)
+        except UNFORESEEN as surprise:
+            problems.append(tell_surprise(f"{place} record {number}", surprise))
+            continue
         if record is None:
             named = f"{trace.id or 'record'} names no commit of git: {str(trace.revision)[:80]}"
             problems.append(Problem(f"{place} record {number}", f"no_revision: {named}"))
@@ -109,7 +116,19 @@ def keep_trace_file(content: bytes, place: str, ref: str | None, shelf: Shelf, i
     intake.counts["traces"] += len(records)
     intake.counts["records"] += len(records)
     for start in range(0, len(records), _RECORDS_AT_ONCE):
-        intake.counts["new records"] += shelf.add(records[start : start + _RECORDS_AT_ONCE])
+        some = records[start : start + _RECORDS_AT_ONCE]
+        try:
+            intake.counts["new records"] += shelf.add(some)
+        except (*UNFORESEEN, BadInput):
+            for record in some:
+                _add_alone(record, place, ref, shelf, intake)
+
+
+def _add_alone(record: Record, place: str, ref: str | None, shelf: Shelf, intake: Intake) -> None:
+    try:
+        intake.counts["new records"] += shelf.add([record])
+    except (*UNFORESEEN, BadInput) as surprise:
+        intake.problems.append((ref or place, tell_surprise(place, surprise)))
 
 
 def _make_record(trace: Trace, place: str, shelf: Shelf) -> Record | None:
