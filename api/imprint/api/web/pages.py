@@ -1,13 +1,15 @@
 """From a template to an answer, with the headers that every page carries.
 
 Invariants:
-    1. Every value is escaped when it is put into a page; a template that names an unknown value fails.
+    1. Every value is escaped when it is put into a page, and has U+FFFD for control characters that no page
+       holds; a template that names an unknown value fails.
     2. A page loads nothing but its own style sheet and images of this server, runs no script, submits only to
        this server and is shown in no frame.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -27,6 +29,8 @@ SECURITY_HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+"""Control characters that HTML has no place for: all but tab, line feed, form feed and carriage return."""
 RAW_POLICY: Final = "default-src 'none'; sandbox"
 """For content that somebody pushed: nothing in it may run or load, and it is no part of this site."""
 
@@ -37,12 +41,20 @@ def make_environment() -> Environment:
         loader=PackageLoader("imprint.api.web"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_replace_controls,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["count"] = render_count
     environment.filters["prose"] = render_prose
     return environment
+
+
+def _replace_controls(value: object) -> object:
+    """A value as it is put into a page; markup stays markup."""
+    if not isinstance(value, str) or not _CONTROLS.search(value):
+        return value
+    return type(value)(_CONTROLS.sub("\ufffd", value))
 
 
 def render_page(
