@@ -1,5 +1,7 @@
 """A transcript of another actor is a rumour: it never counts as what was observed of one's own commits."""
 
+from dataclasses import replace
+
 import pytest
 
 from imprint.store.actors import ActorKind
@@ -8,6 +10,7 @@ from imprint.store.evidence.ports import ClaimSource
 from imprint.store.history.reading import iter_commits
 from imprint.store.observe.follower import ObservationsFollower
 from imprint.store.observe.owners import Owners
+from imprint.store.origins.explain import why
 from imprint.store.origins.findings import FindingKind, Inspector
 from imprint.store.origins.sources import Origins
 from imprint.store.sessions.model import Anchor, AnchorKind
@@ -140,3 +143,18 @@ def test_the_audit_lists_sessions_that_claim_commits_of_others(room, eve) -> Non
     (found,) = inspector.findings
     assert (found.kind, found.commit) == (FindingKind.FOREIGN_SESSION, commit)
     assert found.detail == f"session {EVE} of eve claims lines, delivered by ada"
+
+
+def test_why_says_when_the_prompt_was_erased(room, ada) -> None:
+    commit = room.commit("steps.py", TEXT, 60)
+    room.push()
+    room.keep(ada, of_commit(commit))
+    view = room.bench.repository.view
+    origins = Origins(
+        ledger=room.ledger, claims=room.observations, erased=lambda _id, _session: 1_760_000_000_000
+    )
+    told = why(view, origins, commit, b"steps.py", 2, lambda _session, _address: None)
+    assert "the prompt: it was erased on 2025-10-09" in told.missing
+    kept = replace(origins, erased=lambda _id, _session: None)
+    told = why(view, kept, commit, b"steps.py", 2, lambda _session, _address: None)
+    assert "the prompt: it was recorded, but cannot be read here" in told.missing

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +39,7 @@ LINES_MAX: Final = 5000
 MESSAGE_CHARACTERS_MAX: Final = 10_000
 """Of a commit's message."""
 _WORD_ONLY: Final = frozenset({Evidence.DECLARED, Evidence.INFERRED})
+_UNREAD: Final = "the prompt: it was recorded, but cannot be read here"
 _NOT_READ: Final = "what the commit declares: it arrived just now and has not been read yet"
 
 
@@ -271,6 +273,7 @@ class _Explainer:
         self, view: RepositoryView, known: Origins, prompts: PromptReader, commits: Collection[ObjectId]
     ) -> None:
         self._prompts = prompts
+        self._id, self._erased = view.id, known.erased
         self._claims = show_claims(view, known.claims.claims_of(view.id, commits))
         self._deliveries = known.ledger.deliveries(view.id, commits)
         self._read = known.ledger.find_known(view.id, commits)
@@ -312,9 +315,24 @@ class _Explainer:
             delivery=delivery,
             missing=(
                 *(() if origin.commit in self._read else (_NOT_READ,)),
-                *_list_missing(claims, explained, delivery),
+                *map(self._say_erased(claims), _list_missing(claims, explained, delivery)),
             ),
         )
+
+    def _say_erased(self, claims: Sequence[Claim]) -> Callable[[str], str]:
+        """What puts the day of the erasure in place of words about a prompt that cannot be read."""
+        asked = {claim.session for claim in claims if claim.session and claim.prompt}
+
+        def say(gap: str) -> str:
+            if gap != _UNREAD or self._erased is None:
+                return gap
+            times = [self._erased(self._id, session) for session in asked]
+            at_ms = min((it for it in times if it is not None), default=None)
+            if at_ms is None:
+                return gap
+            return f"the prompt: it was erased on {datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d}"
+
+        return say
 
     def _explain_claim(self, claim: Claim) -> ExplainedClaim:
         return ExplainedClaim(
@@ -385,6 +403,6 @@ def _list_missing_cause(claims: Sequence[Claim], explained: Sequence[ExplainedCl
     if any(claim.prompt for claim in explained):
         return
     if any(claim.prompt for claim in claims):
-        yield "the prompt: it was recorded, but cannot be read here"
+        yield _UNREAD
     else:
         yield "the prompt: none was recorded"

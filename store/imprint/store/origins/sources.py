@@ -6,7 +6,7 @@ All of it is derived and lies in one folder, which may be deleted at any time.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from imprint.store.evidence.stack import ClaimStack
@@ -46,6 +46,7 @@ class Origins:
         claims: what every source claims, the ledger's included.
         lines: where lines of files came from.
         authors: whom commits name.
+        erased: given a repository's id and a session: when its texts were destroyed; None if they were not.
         observations: lines matched with transcripts, a part of the claims; None where nothing is matched.
         intake: what was read of others' records, and what these claim; None where nothing is read.
         links: which commits are versions of one another; None where nothing is carried over.
@@ -61,6 +62,7 @@ class Origins:
     links: LinkStore | None = None
     refusals: Refusals = field(default_factory=NoRefusals)
     authors: Authors = field(default_factory=Authors)
+    erased: Callable[[str, str], int | None] | None = None
 
     @classmethod
     def of_hosting(cls, hosting: Hosting) -> Self:
@@ -72,7 +74,12 @@ class Origins:
         database = hosting.folder.open_database()
         origins = cls.open(hosting.folder.derived_path.parent, SqlRefusals(database))
         origins._opened.callback(database.close)  # noqa: SLF001 - its own class
-        return origins
+
+        def erased(repository_id: str, session_id: str) -> int | None:
+            session = hosting.archive.find_session(repository_id, session_id)
+            return session.erased_at_ms if session else None
+
+        return replace(origins, erased=erased)
 
     @classmethod
     def open(cls, folder: Path, refusals: Refusals | None = None) -> Self:
