@@ -135,7 +135,7 @@ class Lines:
         place = Place(view.id, self._folders.boundary(view), path)
         kept = self.spans.find(place, commit, is_asked=is_asked)
         if kept is not None:
-            return cut_spans(kept, lines)
+            return cut_spans(kept, lines) if is_part else list(kept)
         near = self._find_near(self.spans, place, view.objects, commit)
         with self.isolated(view) as plumbing:
             spans = trace(plumbing, commit, path, [lines] if is_part else [], near=near)

@@ -168,9 +168,16 @@ class _Answer:
 
 def cut_spans(spans: Sequence[Span], lines: tuple[int, int]) -> list[Span]:
     """The origins of lines, the first and the last given, of a file that has the spans."""
-    first, last = lines
-    asked = Span(spans[0].commit, spans[0].path, first, last - first + 1)
-    return list(_Answer.of_file(spans).cut(asked))
+    return cut_ranges(spans, [lines])[0]
+
+
+def cut_ranges(spans: Sequence[Span], ranges: Sequence[tuple[int, int]]) -> list[list[Span]]:
+    """As `cut_spans`, for several ranges of one file's lines, in order; none of them is empty."""
+    answer = _Answer.of_file(spans)
+    return [
+        list(answer.cut(Span(spans[0].commit, spans[0].path, first, last - first + 1)))
+        for first, last in ranges
+    ]
 
 
 def _group_stopped(pieces: Iterable[Piece]) -> Mapping[_Key, list[_Lines]]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 from imprint.store.errors import Missing
 from imprint.store.evidence.claims import unknown
 from imprint.store.history.blame import count_lines
-from imprint.store.history.kept_trace import cut_spans
+from imprint.store.history.kept_trace import cut_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,27 +61,32 @@ def passage_origins(
     prompts: PromptReader,
 ) -> list[PassageOrigin | None]:
     """The origin of each passage of a commit's files, in order; None where the lines are not there."""
-    files: dict[bytes, tuple[list[Span], int]] = {}
-    for path, _, _ in passages:
-        if path not in files:
-            files[path] = _find(view, known, commit, path)
-    parts = [_cut(*files[path], (start, end)) for path, start, end in passages]
-    claims = known.claims.claims_of(view.id, {span.commit for part in parts for span in part})
-    return [_choose(part, claims, prompts) for part in parts]
+    places: dict[bytes, dict[tuple[int, int], list[Span]]] = {}
+    for path, first, last in passages:
+        places.setdefault(path, {})[first, last] = []
+    for path, parts in places.items():
+        _fill(parts, view, known, commit, path)
+    found = [places[path][first, last] for path, first, last in passages]
+    claims = known.claims.claims_of(view.id, {span.commit for part in found for span in part})
+    return [_choose(part, claims, prompts) for part in found]
 
 
-def _find(view: RepositoryView, known: Origins, commit: ObjectId, path: bytes) -> tuple[list[Span], int]:
-    """The spans of a file, and how many lines it has."""
+def _fill(
+    parts: dict[tuple[int, int], list[Span]],
+    view: RepositoryView,
+    known: Origins,
+    commit: ObjectId,
+    path: bytes,
+) -> None:
+    """Put in the spans of ranges of a file's lines; none where the file has no such lines."""
     try:
         spans, content = known.lines.find_spans(view, commit, path)
     except Missing:
-        return [], 0
-    return list(spans), count_lines(content)
-
-
-def _cut(spans: Sequence[Span], count: int, lines: tuple[int, int]) -> list[Span]:
-    first, last = lines[0], min(lines[1], count)
-    return cut_spans(spans, (first, last)) if first <= last else []
+        return
+    count = count_lines(content)
+    there = [lines for lines in parts if lines[0] <= min(lines[1], count)]
+    cut = cut_ranges(spans, [(first, min(last, count)) for first, last in there]) if there else []
+    parts.update(zip(there, cut, strict=True))
 
 
 def _choose(
