@@ -231,3 +231,12 @@ def test_without_hidden_refs_every_commit_is_there_by_its_id(hiding) -> None:
     hiding.git("push", "-q", hiding.server.git_url(hiding.name, hiding.server.admin), ":t1", ":kept")
     told = hiding.reader.get(f"{hiding.url}/files", params={"ref": hiding.secret})
     assert told.status_code == 200
+
+
+def test_suffixes_lead_to_nothing_hidden(kept) -> None:
+    for name in ("t1~0", "t1~1", "kept^{commit}", f"{kept.secret}^", f"{kept.secret[:12]}~1"):
+        told = kept.reader.get(f"{kept.url}/files", params={"ref": name})
+        absent = kept.reader.get(f"{kept.url}/files", params={"ref": "absent~1"})
+        assert (told.status_code, told.json()["code"]) == (404, absent.json()["code"])
+    whole = kept.administrator.get(f"{kept.url}/files", params={"ref": f"{kept.secret}^"})
+    assert (whole.status_code, whole.json()["commit"]) == (200, kept.main)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import BadRevision, ObjectMissing, RefMissing
 from imprint.store.objects.ports import ObjectKind
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from imprint.store.refs.ports import Refs
 
 _ABBREVIATED = re.compile(r"[0-9a-f]{4,64}\Z")
+_STEPPED = re.compile(r"([^~^]+)((?:~[0-9]*|\^[0-9]*|\^\{commit\})+)\Z")
+_STEP = re.compile(r"~[0-9]*|\^\{commit\}|\^[0-9]*")
+STEPS_MAX: Final = 100_000
+"""How many parents one revision may go back, which bounds what a request reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,21 @@ def show_view(view: RepositoryView, hidden: HiddenRefs) -> RepositoryView:
 def resolve_commit(view: RepositoryView, revision: str) -> ObjectId:
     """The commit that a revision names: HEAD, a branch, tag or full ref name, or an id of 4 or more digits.
 
+    Behind it `~N`, `^`, `^N` and `^{commit}` lead to ancestors, in any number, as in gitrevisions(7).
+
     Raises:
-        RefMissing: nothing has this name, or HEAD's branch has no commit yet.
-        BadRevision: an abbreviated id fits several commits, or what is named is no commit.
+        RefMissing: nothing has this name, or HEAD's branch has no commit yet, or a commit has no such parent.
+        BadRevision: an abbreviated id fits several commits, what is named is no commit, a suffix is another
+            one, or it leads back by more than `STEPS_MAX` commits.
     """
+    stepped = _STEPPED.match(revision)
+    if stepped:
+        return _step_back(view, resolve_commit(view, stepped[1]), stepped[2], revision)
+    if "~" in revision or "^" in revision:  # no ref's name has them: git-check-ref-format(1)
+        raise BadRevision(
+            f"{revision!r} is no revision that can be read here",
+            hint="after a branch, tag or commit write ~N, ^, ^N or ^{commit}, for example main~2",
+        )
     named = _find_named(view, revision)
     if named is None and _ABBREVIATED.match(revision):
         named = _find_abbreviated(view, revision)
@@ -66,6 +81,31 @@ def resolve_commit(view: RepositoryView, revision: str) -> ObjectId:
         )
         raise RefMissing(what)
     return _peel(view.objects, named, revision)
+
+
+def _step_back(view: RepositoryView, commit: ObjectId, steps: str, revision: str) -> ObjectId:
+    """The ancestor to which suffixes lead; one of a commit that is shown is shown."""
+    left = STEPS_MAX
+    for step in _STEP.findall(steps):
+        if step in {"^{commit}", "^0"}:
+            continue
+        digits = step[1:].lstrip("0") or ("0" if step[1:] else "1")
+        number = int(digits) if len(digits) <= len(str(STEPS_MAX)) else STEPS_MAX + 1
+        repeats, parent = (number, 1) if step[0] == "~" else (1 if number else 0, number)
+        left -= repeats
+        if left < 0:
+            raise BadRevision(
+                f"{revision!r} goes back by more than {STEPS_MAX} commits", hint="name a commit"
+            )
+        for _ in range(repeats):
+            parents = view.objects.read_commit(commit).parents
+            if parent > len(parents):
+                raise RefMissing(
+                    f"{revision!r} names no commit: {commit} has {len(parents) or 'no'} parent"
+                    + ("" if len(parents) == 1 else "s")
+                )
+            commit = parents[parent - 1]
+    return commit
 
 
 def verify_reached(view: RepositoryView, object_id: ObjectId) -> None:
