@@ -11,11 +11,13 @@ Invariants:
 
 from __future__ import annotations
 
+import logging
 import re
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.formats.gitai import NOTES_REF, NoteProblem, note_claims, parse_note, read_authors
+from imprint.store.formats.foreign import UNFORESEEN
+from imprint.store.formats.gitai import NOTES_REF, Note, NoteProblem, note_claims, parse_note, read_authors
 from imprint.store.history.absent import ABSENT_FILES
 from imprint.store.history.reading import isolated, iter_added_lines, iter_commits, iter_objects
 from imprint.store.provenance.rows import NoteRecord, NotesChange
@@ -24,13 +26,13 @@ from imprint.store.types import ObjectId
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from imprint.store.formats.gitai import Note
     from imprint.store.provenance.ledger import Ledger
     from imprint.store.types import RefName
     from imprint.store.view import RepositoryView
 
     Sources = Mapping[RefName, ObjectId]
 
+_log = logging.getLogger("imprint.store")
 _NOTES_AT_ONCE: Final = 500
 """Notes held in memory together: old ones have megabytes."""
 _FETCHED: Final = b"refs/notes/ai-remote/"
@@ -106,23 +108,45 @@ def _iter_records(view: RepositoryView, blobs: Mapping[ObjectId, ObjectId]) -> I
         with isolated(view) as plumbing:  # in a partial clone's own folder git would want to fetch
             read = iter_objects(plumbing, {blobs[it] for it in part})
             contents = {blob: content for blob, _, content in read}
-        notes = {commit: parse_note(contents.get(blobs[commit], b"")) for commit in part}
+        notes = {commit: read_note(commit, contents.get(blobs[commit], b"")) for commit in part}
         with_lines = [commit for commit, note in notes.items() if note.attestations]
         added = {commit.id: lines for commit, lines in iter_added_lines(view, iter_commits(view, with_lines))}
         for commit, note in notes.items():
-            yield _make_record(commit, blobs[commit], note, added.get(commit, {}))
+            yield make_note_record(commit, blobs[commit], note, added.get(commit, {}))
 
 
-def _make_record(
+def read_note(commit: ObjectId, raw: bytes) -> Note:
+    """The note on a commit; one with a problem alone where no code expected what it says."""
+    try:
+        return parse_note(raw)
+    except UNFORESEEN as surprise:
+        return Note(problems=(_tell_surprise(commit, surprise),))
+
+
+def _tell_surprise(commit: ObjectId, surprise: Exception) -> NoteProblem:
+    """The problem `unreadable`, for what no code expected; logged with where it came from."""
+    _log.warning("notes: that of commit %s could not be read", commit, exc_info=surprise)
+    return NoteProblem(0, f"unreadable: {type(surprise).__name__}; it was passed over")
+
+
+def make_note_record(
     commit: ObjectId, blob: ObjectId, note: Note, added: Mapping[bytes, Sequence[tuple[int, int]]] | None
 ) -> NoteRecord:
-    claims, unused = note_claims(commit, note, added or {})
+    """What the ledger keeps of a note.
+
+    Args:
+        commit: what it annotates.
+        blob: its content's id.
+        note: as read.
+        added: lines that the commit added; None where its files are not all there.
+    """
+    try:
+        claims, unused = note_claims(commit, note, added or {})
+        names_agent = any(author.agent for author in read_authors(note).values())
+    except UNFORESEEN as surprise:
+        return NoteRecord(commit, blob, problems=(*note.problems, _tell_surprise(commit, surprise)))
     if added is None:
         unused = [NoteProblem(0, ABSENT_FILES)]
     return NoteRecord(
-        commit,
-        blob,
-        names_agent=any(author.agent for author in read_authors(note).values()),
-        claims=tuple(claims),
-        problems=(*note.problems, *unused),
+        commit, blob, names_agent=names_agent, claims=tuple(claims), problems=(*note.problems, *unused)
     )
