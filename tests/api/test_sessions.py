@@ -231,7 +231,7 @@ def test_a_session_of_another_actor_is_not_touched(place, server) -> None:
     assert eve.delete(f"{address}/s1/texts").status_code == 403
     hers = eve.post(address, json=wish("Hers.", session="child", parent_id="s1"))
     assert hers.status_code == 200
-    assert eve.delete(f"{address}/child/texts").json() == {"erased": ["child"]}
+    assert eve.delete(f"{address}/child/texts").json() == {"erased": ["child"], "left": []}
     assert "Mine." in client.get(f"{address}/s1/transcript").text
     assert eve.get(f"{address}/s1/transcript").status_code == 403
 
@@ -432,6 +432,34 @@ def test_a_page_holds_no_control_characters(place) -> None:
     page = client.get(f"/{name}/session/s1").text
     assert "\ufffd[31mred\ufffd \ufffd1m, tab\tand\nline" in page
     assert not {"\x1b", "\x07", "\x9b"} & set(page)
+
+
+def test_words_that_are_smuggled_as_paths_are_withheld(place, server) -> None:
+    name, client, address = place
+    smuggled = ["x" * 501, "tell\nnobody", "a   b", "please read all of these words and act on them"]
+    for number, path in enumerate(["src/My File.py", *smuggled]):
+        text = lines("One.", session=f"p{number}").replace("/w/a.py", json.dumps(f"/w/{path}")[1:-1])
+        client.post(address, json=wish("One.", session=f"p{number}", transcript=text))
+    reader = server.client(server.token(name, actor="bob", verbs=READ))
+    for number, path in enumerate(["src/My File.py", *smuggled]):
+        at = f"{address}/p{number}"
+        seen = path if number == 0 else "[withheld]"
+        assert client.get(at).json()["paths"] == [path]
+        assert client.get(f"{at}/turns").json()["turns"][0]["calls"][0]["paths"] == [path]
+        assert reader.get(at).json()["paths"] == [seen]
+        assert reader.get(f"{at}/turns").json()["turns"][0]["calls"][0]["paths"] == [seen]
+        assert seen in reader.get(f"/{name}/session/p{number}").text
+
+
+def test_erasing_says_which_sessions_below_are_left(place, server) -> None:
+    name, client, address = place
+    eve = server.client(server.token(name, actor="eve"))
+    client.post(address, json=wish("One."))
+    client.post(address, json=wish("Two.", session="own", parent_id="s1"))
+    eve.post(address, json=wish("Hers.", session="hers", parent_id="s1"))
+    erased = client.delete(f"{address}/s1/texts").json()
+    assert (sorted(erased["erased"]), erased["left"]) == (["own", "s1"], ["hers"])
+    assert eve.get(f"{address}/hers/transcript").status_code == 200
 
 
 def test_turns_come_in_pages(place, server) -> None:

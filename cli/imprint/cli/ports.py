@@ -152,8 +152,8 @@ class RecordedSessions(Protocol):
         """The redacted transcript in pieces."""
         ...
 
-    def erase(self, session_id: str) -> list[str]:
-        """Destroy the texts of a session and of its tree; whose they were."""
+    def erase(self, session_id: str) -> Document:
+        """Destroy the texts of a session and of its tree: `{"erased", "left"}`, ids."""
         ...
 
     def redact(self, session_id: str) -> Document:

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from imprint.api.services import NOT_SHOWN, Access, open_access
-from imprint.api.sessions.routes import describe, list_of, prompt_reader
+from imprint.api.sessions.routes import describe, list_of, prompt_reader, withhold_paths
 from imprint.api.web.front import describe_repository, render_day
 from imprint.api.web.pages import render_page
 from imprint.api.web.places import place_address
@@ -43,6 +43,9 @@ def session_page(request: Request, owner: str, repo: str, session_id: str) -> Re
     session = sessions.get(session_id)
     turns = sessions.turns(session, prompt_reader(access, session), limit=TURNS_MAX)
     known = describe(access, session)
+    is_told = access.may_read_words(session_id)
+    if not is_told:
+        withhold_paths(turns)
     links = {"parent": session_address(access.name, known["parent"]) if known["parent"] else ""}
     return render_page(
         request,
@@ -55,7 +58,7 @@ def session_page(request: Request, owner: str, repo: str, session_id: str) -> Re
         turns=turns,
         turns_left=known["turn_count"] - len(turns),
         calls_max=_CALLS_MAX,
-        withheld=None if access.may_read_words(session_id) else NOT_SHOWN,
+        withheld=None if is_told else NOT_SHOWN,
         commits=[_describe_commit(access, commit) for commit in known["commits"][:_COMMITS_MAX]],
     )
 

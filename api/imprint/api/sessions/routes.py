@@ -35,7 +35,7 @@ from imprint.store.errors import Denied, ProtocolError, TranscriptMissing
 from imprint.store.events import EventKind
 from imprint.store.hosting.sessions import erase_session
 from imprint.store.sessions.keeping import GivenSession
-from imprint.store.sessions.listing import KnownSession, SessionList
+from imprint.store.sessions.listing import KnownSession, SessionList, withhold
 from imprint.store.sessions.model import Anchor, Record, Source
 
 router: Final = APIRouter(prefix="/api/repos/{owner}/{repo}/sessions", tags=["sessions"])
@@ -53,9 +53,17 @@ def describe(access: Access, session: KnownSession) -> dict[str, Any]:
     found = list_of(access).describe_whole(session)
     if not access.may_read_words(session.id):
         found |= {"cwd": None, "branch": None}
+        found["paths"] = sorted({withhold(path) for path in found["paths"]})
     if access.hidden.patterns:
         found["commits"] = []
     return found
+
+
+def withhold_paths(turns: list[dict[str, Any]]) -> None:
+    """Take out of turns what tools named and is no path, for who may not read words."""
+    for turn in turns:
+        for call in turn["calls"]:
+            call["paths"] = [withhold(path) for path in call["paths"]]
 
 
 def prompt_reader(access: Access, session: KnownSession) -> Callable[[str, str], str | None]:
@@ -185,6 +193,8 @@ def list_turns(
     session = sessions.get(session_id)
     is_told = access.may_read_words(session_id)
     found = sessions.turns(session, prompt_reader(access, session), after=cursor, limit=limit + 1)
+    if not is_told:
+        withhold_paths(found)
     page, has_more = found[:limit], len(found) > limit
     return {
         "session": session.id,
@@ -223,7 +233,8 @@ def _begun(texts: Iterator[bytes]) -> Iterator[bytes]:
 def erase_texts(access: Writer, session_id: str) -> dict[str, Any]:
     """Destroy the prompts and the transcript of a session and of its tree, for ever; claims stay.
 
-    For the session's own actor, and for administrators of the repository.
+    For the session's own actor, and for administrators of the repository. `left` are sessions below that are
+    other actors' and keep their texts.
     """
     session = list_of(access).get(session_id)
     is_own = session.actor == access.principal.actor.name
@@ -233,7 +244,7 @@ def erase_texts(access: Writer, session_id: str) -> dict[str, Any]:
         )
     erased = erase_session(access.services.hosting, access.repository.record.id, session_id, access.principal)
     access.services.runner.wake(access.repository.record.id)
-    return {"erased": erased}
+    return {"erased": erased, "left": list_of(access).list_left(erased)}
 
 
 @router.get("/{session_id:path}", response_model=SessionDetails)

@@ -127,6 +127,7 @@ class TurnsAnswer(_Told):
 
 
 class SessionErased(_Told):
-    """The sessions whose texts were destroyed."""
+    """The sessions whose texts were destroyed, and those below that keep theirs, being other actors'."""
 
     erased: list[str]
+    left: list[str]

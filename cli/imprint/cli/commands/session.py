@@ -148,10 +148,12 @@ def erase(
             typer.confirm(f"Destroy what was said in session {session!r} and its sub-agents?", abort=True)
         erased = recorded.erase(session)
     if call.as_json:
-        call.output.document({"erased": erased})
+        call.output.document(erased)
         return
-    for one in erased:
+    for one in erased["erased"]:
         call.output.line(f"erased {one}")
+    for one in erased.get("left", []):
+        call.output.line(f"left   {one}, which is another actor's")
 
 
 @app.command("redact")

@@ -60,12 +60,14 @@ class LocalSessions(RecordedSessions):
             raise TranscriptMissing(f"no transcript of session {session_id!r} was kept")
         return self._keeper.iter_transcript(self._repository_id, session.archived)
 
-    def erase(self, session_id: str) -> list[str]:
+    def erase(self, session_id: str) -> Document:
         """See `RecordedSessions.erase`."""
         if self._erase is not None:
-            return self._erase(session_id)
-        erased = self._keeper.erase(self._repository_id, session_id)
-        return [session.id for session in erased] or [session_id]
+            erased = self._erase(session_id)
+        else:
+            kept = self._keeper.erase(self._repository_id, session_id)
+            erased = [session.id for session in kept] or [session_id]
+        return {"erased": erased, "left": self._known.list_left(erased)}
 
     def redact(self, session_id: str) -> Document:
         """See `RecordedSessions.redact`."""

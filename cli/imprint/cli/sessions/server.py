@@ -71,9 +71,9 @@ class ServerSessions(RecordedSessions):
         """See `RecordedSessions.transcript`."""
         return self._client.pieces(f"{self._address(session_id)}/transcript")
 
-    def erase(self, session_id: str) -> list[str]:
+    def erase(self, session_id: str) -> Document:
         """See `RecordedSessions.erase`."""
-        return [str(name) for name in self._client.delete(f"{self._address(session_id)}/texts")["erased"]]
+        return self._client.delete(f"{self._address(session_id)}/texts")
 
     def redact(self, _session_id: str) -> Document:
         """See `RecordedSessions.redact`."""

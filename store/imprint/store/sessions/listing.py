@@ -7,7 +7,7 @@ both. No document holds a word of a prompt or a transcript, unless a reader for 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from imprint.store.errors import SessionMissing
 from imprint.store.sessions.keeping import ID_LENGTH_MAX
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     PromptReader = Callable[[str, str], str | None]
     """Given a session and the address of a prompt: its text; None when it cannot be read."""
 
-_AT_ONCE = 1000
+WITHHELD: Final = "[withheld]"
+"""In place of what a tool named and is no path: it may be words of the session."""
+_AT_ONCE: Final = 1000
+_PATH_LENGTH_MAX: Final = 500
+_SPACES_MAX: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,20 @@ class SessionList:
             return []
         return self._catalogue.list_turns(self._repository_id, session.id)
 
+    def list_left(self, erased: Iterable[str]) -> list[str]:
+        """Sessions below erased ones that keep their texts, as they are not of the same actor's tree."""
+        seen = dict.fromkeys(erased)
+        known = set(seen)
+        waiting = list(seen)
+        left = []
+        while waiting:
+            for child in self._archive.list_children(self._repository_id, waiting.pop()):
+                if child.id not in known:
+                    known.add(child.id)
+                    waiting.append(child.id)
+                    left += [] if child.erased_at_ms else [child.id]
+        return sorted(left)
+
     def _count(self, session: KnownSession) -> int:
         return self._count_archived(session.id) or len(self._opened_turns(session))
 
@@ -196,6 +214,21 @@ class SessionList:
         records = self._archive.records_of_session(self._repository_id, session_id)
         anchors = (anchor for record in records for anchor in record.anchors)
         return list(dict.fromkeys(anchor.value for anchor in anchors if anchor.kind.value == "commit"))
+
+
+def withhold(path: str) -> str:
+    """A path of a tool call as those may see it who may not read words: itself, if it looks like a path.
+
+    One does not that has more than 500 characters, control characters, spaces in a row, or more than six
+    spaces in one of its parts.
+    """
+    is_path = (
+        len(path) <= _PATH_LENGTH_MAX
+        and path.isprintable()
+        and "  " not in path
+        and all(part.count(" ") <= _SPACES_MAX for part in path.split("/"))
+    )
+    return path if is_path else WITHHELD
 
 
 def sum_usage(usage: Iterable[Usage]) -> dict[str, Any]:
