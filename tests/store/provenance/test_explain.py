@@ -147,8 +147,9 @@ def test_a_note_beats_the_trailer_of_the_same_commit_on_its_own_lines(work_tree,
 
 def test_what_is_not_there_is_missing(mixed):
     room, commits = mixed
-    with pytest.raises(PathMissing):
+    with pytest.raises(PathMissing) as missing:
         blame(room.view, Origins.of_ledger(room.ledger), commits[2], b"nope.py")
+    assert missing.value.hint == f"'git ls-tree -r --name-only {commits[2]}' lists its files"
     with pytest.raises(PathMissing):
         why(room.view, Origins.of_ledger(room.ledger), commits[2], b"a.py", 4, no_prompts)
 

@@ -119,7 +119,12 @@ def find_file(view: RepositoryView, commit: ObjectId, path: bytes) -> ObjectId:
     entry = find_entry(view.objects, view.objects.read_commit(commit).tree, path)
     if entry is None or entry.is_tree or entry.mode == SUBMODULE_MODE:
         what = "no file" if entry is None else "a folder" if entry.is_tree else "a submodule"
-        raise PathMissing(f"{what} at {quote_path(path)} in {commit}", hint="lines belong to files")
+        hint = (
+            f"'git ls-tree -r --name-only {commit}' lists its files"
+            if entry is None
+            else "lines belong to files"
+        )
+        raise PathMissing(f"{what} at {quote_path(path)} in {commit}", hint=hint)
     return entry.id
 
 
