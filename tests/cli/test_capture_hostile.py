@@ -130,3 +130,31 @@ def test_what_hooks_write_is_the_users_alone(desk: Desk) -> None:
         for path in [folder, *folder.rglob("*")] if folder.exists() else []:
             assert path.is_file() or stat.S_IMODE(path.stat().st_mode) == 0o700, path
             assert path.is_dir() or stat.S_IMODE(path.stat().st_mode) in (0o600, 0o400), path
+
+
+def test_transcripts_of_other_folders_are_not_kept(desk: Desk, capsys: Any) -> None:
+    """Beside it, above it, of a name that begins alike, behind a link, and named by a hook."""
+    desk.write("a.py", code("mine"))
+    desk.git("add", "-A")
+    others = [desk.folder, desk.home, desk.folder / "the clone 2", desk.folder / "other"]
+    for at, folder in enumerate(others):
+        folder.mkdir(exist_ok=True)
+        claude = desk.claude(f"s-other-{at}", folder)
+        claude.ask("SECRET OF ANOTHER")
+    (desk.clone / "link").symlink_to(desk.folder / "other")
+    desk.claude("s-link", desk.clone / "link").ask("SECRET OF ANOTHER")
+    desk.hooks("install", "claude-code")
+    noted = desk.claude("s-noted", desk.folder / "other")
+    noted.ask("SECRET OF ANOTHER")
+    desk.fire(
+        SETTINGS,
+        "Stop",
+        {"session_id": "s-noted", "transcript_path": str(noted.path), "cwd": str(desk.clone)},
+    )
+    desk.claude("s-mine").ask("mine")
+    assert desk.sweep(capsys)["sessions"] == ["s-mine"]
+    ground = desk.clone / ".git" / "imprint"
+    for path in ground.rglob("*"):
+        assert path.is_dir() or b"SECRET OF ANOTHER" not in path.read_bytes(), path
+    spool = Places(desk.clone / ".git").spool
+    assert stat.S_IMODE(spool.stat().st_mode) == 0o700

@@ -43,6 +43,7 @@ class Transcript:
         cwd: as something beside the transcript says; None if nothing does.
         updated: for what is in a database: when it changed last, in milliseconds.
         read_whole: how to read it, where its file is not to be read as it is.
+        is_noted: whether a hook named it, from a folder that the session may only have come to.
     """
 
     agent: str
@@ -52,6 +53,7 @@ class Transcript:
     cwd: str | None = None
     updated: int | None = None
     read_whole: Callable[[], bytes] | None = field(default=None, compare=False)
+    is_noted: bool = False
 
     @property
     def key(self) -> str:
@@ -89,17 +91,19 @@ class Transcript:
             return file.read()
 
     def find_cwd(self) -> str | None:
-        """The folder that the session works in, as its first lines say."""
-        if self.cwd is not None or self.updated is not None:
+        """The folder that the session works in, as its first lines say; else as something beside it."""
+        if self.updated is not None or self.read_whole is not None:
+            return self.cwd
+        if self.cwd is not None and not self.is_noted:
             return self.cwd
         with self.path.open("rb") as file:
             head = file.read(HEAD_SIZE)
         form = find_format(self.agent, head)
         if form is None:
-            return None
+            return self.cwd
         if len(head) == HEAD_SIZE and self.is_growing:
             head = head[: head.rfind(b"\n") + 1]
-        return form.parse(head).cwd
+        return form.parse(head).cwd or self.cwd
 
 
 class Ground:
@@ -120,11 +124,10 @@ class Ground:
         if any(_lies_in(real, one) for one in self._excluded):
             return False
         # The innermost: work trees may lie within each other.
-        around = [top for top in self.tops if _lies_in(real, top) or _lies_in(cwd, top)]
+        around = [top for top in self.tops if _lies_in(real, top)]
         if not around:
             return False
-        top = max(around, key=len)
-        here = real if _lies_in(real, top) else cwd
+        top, here = max(around, key=len), real
         while here != top and len(here) > len(top):
             if os.path.lexists(os.path.join(here, ".git")):  # noqa: PTH118 - plain text, many times
                 return False
@@ -157,10 +160,14 @@ def list_noted(notes: Sequence[Note]) -> Iterator[Transcript]:
     """Transcripts that hooks named, wherever they lie."""
     for note in notes:
         if note.transcript:
-            yield Transcript(note.agent, Path(note.transcript), note.session, cwd=note.cwd or None)
+            yield Transcript(
+                note.agent, Path(note.transcript), note.session, cwd=note.cwd or None, is_noted=True
+            )
         if note.child:
             path = Path(note.child)
-            yield Transcript(note.agent, path, path.stem, note.session or None, note.cwd or None)
+            yield Transcript(
+                note.agent, path, path.stem, note.session or None, note.cwd or None, is_noted=True
+            )
 
 
 def _list_claude(folder: Path) -> Iterator[Transcript]:
