@@ -30,7 +30,7 @@ def transcript(session: str, text: str) -> str:
 
 def test_a_delivered_session_is_matched_with_a_commit_that_names_it(server) -> None:
     name = server.repository()
-    client = server.client(server.token(name, actor="agent-1"))
+    client = server.client(server.token(name, actor="ada"))
     tree = server.work_tree()
     tree("remote", "add", "origin", server.git_url(name, server.token(name, actor="ada")))
     commit = tree.commit({"retry.py": TEXT + "# by hand, at night\n"}, "Retry")
