@@ -2,7 +2,11 @@
 
 from functools import partial
 
+import pytest
+
+from imprint.store.errors import PlumbingFailed
 from imprint.store.history.absent import iter_present
+from imprint.store.history.blame import line_origins
 from imprint.store.history.patches import iter_patches
 from imprint.store.history.reading import (
     isolated,
@@ -32,3 +36,10 @@ def test_commits_whose_files_are_absent_are_told_apart(tmp_path, git_client, clo
         read = partial(iter_patches, lines_max=100)
         patches = list(iter_present(plumbing, view.objects, pairs, read))
     assert [patch is None for patch in patches] == [False, True, True]
+    head = view.refs.snapshot().head_id
+    assert [origin.commit for origin in line_origins(view, head, b"b")] == [head]
+    with pytest.raises(PlumbingFailed, match="the history of a cannot be followed: object") as failed:
+        line_origins(view, head, b"a")
+    assert "--refetch" in failed.value.hint
+    git_client(tmp_path / "part")("fetch", "-q", "--refetch", "--no-filter")
+    assert len(line_origins(clone_view(tmp_path / "part"), head, b"a")) == 1

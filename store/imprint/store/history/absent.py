@@ -8,10 +8,12 @@ Invariants:
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from imprint.store.errors import ObjectDamaged, ObjectMissing, PlumbingFailed
 from imprint.store.objects.codec import SUBMODULE_MODE, empty_tree
+from imprint.store.paths import quote_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +28,25 @@ _Answer = TypeVar("_Answer")
 
 ABSENT_FILES: Final = "the commit's files are not in this clone"
 """Said of a commit whose changes cannot be looked at."""
+_ABSENT: Final = re.compile(
+    r"(?:cannot read blob|unable to read(?: tree)?) \(?([0-9a-f]{40,64})", re.IGNORECASE
+)
+"""What git says of an object that it looked for in vain."""
+
+
+def explain_absence(failure: PlumbingFailed, path: bytes) -> None:
+    """Put a failure to follow a file into words where git lacked an object; leave any other as it is."""
+    found = _ABSENT.search(failure.stderr)
+    if found is None:
+        return
+    failure.message = (
+        f"the history of {quote_path(path)} cannot be followed: object {found[1]} is not in this clone"
+    )
+    failure.args = (failure.message,)
+    failure.hint = (
+        "in a partial clone 'git fetch --refetch --no-filter' (git 2.36 or newer) gets what was left out; "
+        "or ask a server with --server"
+    )
 
 
 def iter_present(

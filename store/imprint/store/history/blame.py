@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import PathMissing, PlumbingFailed
+from imprint.store.history.absent import explain_absence
 from imprint.store.history.reading import isolated, read_quoted
 from imprint.store.objects.codec import SUBMODULE_MODE
 from imprint.store.objects.trees import find_entry
@@ -189,13 +190,20 @@ def run_blame(
         path: where; it must exist.
         stop_at: commits at which, with everything they reach, lines are followed no further.
         ranges: first and last lines; none for the whole file.
+
+    Raises:
+        PlumbingFailed: git failed; in words where objects of the file's history are absent.
     """
     options = [f"-L{first},{last}" for first, last in ranges]
     excluded = [f"^{each}" for each in stop_at]
-    out = plumbing.run(
-        "blame", "--porcelain", "--root", "--no-textconv",
-        *options, commit, *excluded, "--", os.fsdecode(path),
-    )  # fmt: skip
+    try:
+        out = plumbing.run(
+            "blame", "--porcelain", "--root", "--no-textconv",
+            *options, commit, *excluded, "--", os.fsdecode(path),
+        )  # fmt: skip
+    except PlumbingFailed as failure:
+        explain_absence(failure, path)
+        raise
     return list(_iter_pieces(out))
 
 
