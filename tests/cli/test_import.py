@@ -303,9 +303,8 @@ def test_everything_that_is_refused_is_listed_with_what_would_take_it(imprint, s
     assert refused.code == 1
     assert f"badTimezone: 1 (object {bad})" in refused.stderr
     assert f"zeroPaddedFilemode: 1 (object {tree})" in refused.stderr
-    command = f"imprint import {source.folder} acme/app"
-    assert f"{command} --skip-list-from-report" in refused.stderr
-    assert f"{command} --allow badTimezone --allow zeroPaddedFilemode" in refused.stderr
+    assert "add --skip-list-from-report to the command" in refused.stderr
+    assert "add --allow badTimezone --allow zeroPaddedFilemode" in refused.stderr
 
 
 def test_only_what_is_refused_now_is_taken_by_its_id(imprint, source, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ Invariants:
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 import tempfile
 from collections import Counter
@@ -128,7 +127,7 @@ class Allowance:
         return changes
 
 
-def explain_findings(findings: Sequence[Finding], source: str, name: str) -> tuple[str, str]:
+def explain_findings(findings: Sequence[Finding], source: str) -> tuple[str, str]:
     """The refusal of an import, and what to type to have it all the same."""
     count = len({each.object_id for each in findings})
     kinds = message_ids(findings)
@@ -137,11 +136,10 @@ def explain_findings(findings: Sequence[Finding], source: str, name: str) -> tup
         told = f"git's checks refuse object {first.object_id} of {source}: {first.message_id}: {first.text}"
     else:
         told = f"git's checks refuse {count} objects of {source}: {', '.join(kinds)}"
-    command = shlex.join(["imprint", "import", source, name])
     allow = " ".join(f"--allow {each}" for each in kinds)
     return told, (
-        f"nothing was kept; to take these objects and no others: {command} --skip-list-from-report; "
-        f"to take others like them too, from now on: {command} {allow}"
+        "nothing was kept; to take these objects and no others, add --skip-list-from-report to the command; "
+        f"to take others like them too, from now on, add {allow}; options that you gave stay"
     )
 
 

@@ -283,7 +283,6 @@ def _explain_refusal(
         return ImportRefused(f"{source.name} was refused: {said}", hint="nothing was kept")
     with output.stage("looking for everything that git's checks refuse"):
         found_all = collect_findings(source.plumbing, source.refs.values()) or []
-    name = target if isinstance(target, RepositoryName) else target.name
     settings = {} if isinstance(target, RepositoryName) else target.settings
     findings = leave_out(found_all, settings)
     if not findings:
@@ -294,7 +293,7 @@ def _explain_refusal(
         )
     for line in describe_findings(findings):
         output.note(line)
-    message, hint = explain_findings(findings, source.name, str(name))
+    message, hint = explain_findings(findings, source.name)
     return ImportRefused(message, hint=hint)
 
 
@@ -305,7 +304,8 @@ def _explain_lack(source: Source, said: str) -> ImportRefused | None:
         return None
     return ImportRefused(
         f"git could not read all of {source.name}: it lacks object {found[1]}",
-        hint="nothing was kept; 'git fsck' in the source says more; --allow-missing takes what is whole",
+        hint="nothing was kept; 'git fsck' in the source says more; --allow-missing, added to the command, "
+        "takes what is whole",
     )
 
 
