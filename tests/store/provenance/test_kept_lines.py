@@ -350,6 +350,28 @@ def test_a_process_killed_at_any_instant_leaves_what_can_be_used(work_tree, clon
         lines.close()
 
 
+def test_what_a_killed_process_had_begun_to_delete_is_not_taken_for_a_whole_folder(
+    work_tree, clone_view, tmp_path, monkeypatch
+):
+    commit = ObjectId(work_tree.commit_file("a.txt", "1\n"))
+    view = clone_view(work_tree.folder)
+    lines = Lines.open(tmp_path / "derived")
+    expected = lines.origins(view, commit, b"a.txt")
+
+    def die(folder: Path, **_options: object) -> None:
+        """Deleting ends after one file, as if the process had been killed."""
+        for alternates in folder.rglob("alternates"):
+            alternates.unlink()
+
+    with monkeypatch.context() as patched:
+        patched.setattr("imprint.store.history.kept_folder.shutil.rmtree", die)
+        lines.forget(view.id)
+    assert lines.origins(view, commit, b"a.txt") == expected
+    lines.forget(view.id)
+    assert [path for path in (tmp_path / "derived" / "blame").rglob("*") if path.is_file()] == []
+    lines.close()
+
+
 # -- what is kept ---------------------------------------------------------------------------------------
 
 

@@ -7,8 +7,8 @@ shallow clone lacks. So a folder that is there fits; one of other objects has an
 
 Invariants:
     1. No configuration, attributes, replacements and grafts of the repository have a say.
-    2. A folder appears whole, and so does an index in it: made beside their places and renamed. Two makers
-       do not disturb each other, and a killed one leaves nothing in the way.
+    2. A folder appears whole and goes whole, and so does an index in it: made beside their places, renamed.
+       Two makers do not disturb each other, and a killed one leaves nothing in the way.
     3. Everything here may be deleted at any time; it is made again.
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
 import threading
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 _UNUSED_SECONDS: Final = 24 * 3600
 """A folder so much older than one that is made beside it is taken for left over."""
+_GONE: Final = "gone."
+"""Begins the name of a folder that is being deleted."""
 
 
 class KeptFolders:
@@ -85,9 +88,11 @@ class KeptFolders:
                     (made / index).replace(plumbing.git_dir / index)
 
     def forget(self, repository_id: str) -> None:
-        """Delete what is kept for a repository."""
+        """Delete what is kept for a repository, and what a killed process had begun to delete."""
         if self._folder is not None:
-            shutil.rmtree(self._folder / repository_id, ignore_errors=True)
+            _remove(self._folder / repository_id)
+            for left in self._folder.glob(f"{_GONE}*"):
+                shutil.rmtree(left, ignore_errors=True)
 
     def _find_places(self, view: RepositoryView) -> tuple[Path, Path]:
         """Where the objects and the boundary of a shallow clone are."""
@@ -137,4 +142,11 @@ def _remove_unused(home: Path, made: Path) -> None:
     for other in home.iterdir():
         with suppress(OSError):
             if other.stat().st_mtime < before:
-                shutil.rmtree(other, ignore_errors=True)
+                _remove(other)
+
+
+def _remove(folder: Path) -> None:
+    """Delete a folder, its name first: half of one would be taken for a whole one."""
+    with suppress(OSError):
+        gone = folder.rename(folder.with_name(f"{_GONE}{secrets.token_hex(8)}"))
+        shutil.rmtree(gone, ignore_errors=True)
