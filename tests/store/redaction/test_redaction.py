@@ -255,3 +255,8 @@ def test_marks_are_counted_by_kinds_that_there_are() -> None:
     text = b"[redacted:jwt] [redacted:jwt] [redacted:x] [redacted:y] [redacted:] [redacted:J]"
     assert count_marks(text, redactor().kinds) == {"jwt": 2, "other": 2}
     assert {"password", "private-key", "too-many", "github-token"} <= redactor().kinds
+
+
+def test_a_long_line_of_counts_is_let_be() -> None:
+    line = json.dumps([{"tokens": 10_000 + n, "token_type": "text", "secret": False} for n in range(2000)])
+    assert redactor().redact(line).text == line

@@ -82,7 +82,7 @@ MIXED_MIN: Final = 10
 LETTERS_MIN: Final = 20
 """Characters of a secret that is made of letters alone."""
 _UNICODE_ESCAPE: Final = 5
-TRY: Final = 64
+TRY: Final = 8
 """Characters that are taken as looked at where nothing is found."""
 SPACES_MAX: Final = 3
 """Spaces in a password."""
@@ -343,6 +343,7 @@ def describe() -> tuple[str, ...]:
         BARE_MIN,
         LETTERS_MIN,
         SPACES_MAX,
+        TRY,
         SEPARATORS_MAX,
     )
     bits = (QUOTED_ENTROPY, BARE_ENTROPY, WORD_ENTROPY, COOKIE_ENTROPY, LETTERS_ENTROPY, NEAR_ENTROPY)
