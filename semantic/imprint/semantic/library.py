@@ -20,6 +20,7 @@ from imprint.semantic.index.lance import LanceIndex
 from imprint.semantic.parse.extract import EXTRACTOR_VERSION, extract
 from imprint.semantic.parse.isolation import Extractors
 from imprint.semantic.parse.source import decode_content
+from imprint.semantic.parsed import ParsedSnapshot
 from imprint.semantic.search.answer import Answer, Hit, IndexStatus
 from imprint.semantic.search.query import read_query
 from imprint.semantic.search.retrieve import retrieve
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from imprint.semantic.search.corpus import Corpus
     from imprint.semantic.search.query import Query
     from imprint.semantic.search.retrieve import Found
+    from imprint.semantic.snapshot import Snapshot
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
 
@@ -69,6 +71,7 @@ class Library:
     ) -> None:
         self._index = index
         self._workers = workers
+        self._extractor = extractor
         self._builder = Builder(index, extractor, batch_blobs)
         self._shelf = Shelf(index, listings)
 
@@ -193,6 +196,18 @@ class Library:
             len(corpus),
             corpus.listing.skipped,
         )
+
+    def snapshot(self, view: RepositoryView, ref: str = "HEAD") -> Snapshot | None:
+        """The content of what a ref names, or of its newest indexed ancestor; None if there is none.
+
+        Raises:
+            RefMissing, BadRevision: as for `search`.
+        """
+        standing = find_standing(self._index, view, ref)
+        if standing.tree is None:
+            return None
+        listing = self._corpus(view, standing.tree).listing
+        return ParsedSnapshot(self._index, view, standing, listing, self._extractor)
 
     def _find_corpus(self, view: RepositoryView, ref: str) -> Corpus | None:
         tree = find_standing(self._index, view, ref).tree

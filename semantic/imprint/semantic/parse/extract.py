@@ -35,8 +35,9 @@ __all__ = [
     "extract_text",
 ]
 
-# 1: the first. 2: what is too large is not looked at, not even for being binary.
-EXTRACTOR_VERSION = 2
+# 1: the first. 2: what is too large is not looked at, not even for being binary. 3: more languages,
+# qualifiers, imports and bindings, routes and tests.
+EXTRACTOR_VERSION = 3
 
 
 def extract(path: bytes, content: bytes) -> Extraction:

@@ -32,7 +32,16 @@ from typing import IO, TYPE_CHECKING, Self
 
 from imprint.semantic.parse.extract import extract_as, extract_large, extract_text
 from imprint.semantic.parse.languages import TEXT, Language, detect, language_named
-from imprint.semantic.parse.model import Chunk, Entity, EntityKind, Extraction, Reference, ReferenceKind
+from imprint.semantic.parse.model import (
+    Binding,
+    Chunk,
+    Entity,
+    EntityKind,
+    Extraction,
+    Import,
+    Reference,
+    ReferenceKind,
+)
 from imprint.semantic.parse.skip import CONTENT_BYTES_MAX, reason_to_skip
 
 if TYPE_CHECKING:
@@ -174,9 +183,9 @@ def _render_answer(found: Extraction) -> bytes:
     return json.dumps(
         {
             "entities": [(each.kind.value, *astuple(each)[1:]) for each in found.entities],
-            "references": [
-                (each.name, each.kind.value, each.line, each.container) for each in found.references
-            ],
+            "references": [(each.name, each.kind.value, *astuple(each)[2:]) for each in found.references],
+            "imports": [astuple(each) for each in found.imports],
+            "bindings": [astuple(each) for each in found.bindings],
             "chunks": [astuple(each) for each in found.chunks],
             "skipped": found.skipped,
         }
@@ -189,11 +198,12 @@ def _parse_answer(language: Language, answer: bytes) -> Extraction:
         language=language.name,
         entities=tuple(Entity(EntityKind(kind), *rest) for kind, *rest in value["entities"]),
         references=tuple(
-            Reference(name, ReferenceKind(kind), line, container)
-            for name, kind, line, container in value["references"]
+            Reference(name, ReferenceKind(kind), *rest) for name, kind, *rest in value["references"]
         ),
         chunks=tuple(Chunk(*fields) for fields in value["chunks"]),
         skipped=value["skipped"],
+        imports=tuple(Import(*fields) for fields in value["imports"]),
+        bindings=tuple(Binding(*fields) for fields in value["bindings"]),
     )
 
 

@@ -36,6 +36,8 @@ class EntityKind(enum.Enum):
     VARIABLE = "variable"
     MACRO = "macro"
     DECLARATION = "declaration"
+    ROUTE = "route"
+    TEST = "test"
 
 
 class ReferenceKind(enum.Enum):
@@ -91,12 +93,53 @@ class Reference:
         line: where.
         container: the qualified name of the innermost function, method, type or namespace around it; empty in
             the module's body.
+        qualifier: what stands before the name and its separator, as written (`self.client` in
+            `self.client.send`); empty if nothing does.
     """
 
     name: str
     kind: ReferenceKind
     line: int
     container: str
+    qualifier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A name that a file takes from elsewhere.
+
+    Attributes:
+        module: where from, as written, with the dots or slashes of a relative import.
+        name: what is taken; empty for the module itself, `*` for everything that it gives.
+        alias: under which name it is known here; empty where that follows from `name` or `module`.
+        line: where.
+        container: the qualified name of the innermost entity around it; empty in the module's body.
+    """
+
+    module: str
+    name: str
+    alias: str
+    line: int
+    container: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a name stands for, as far as one statement tells: raw material for resolving calls.
+
+    Attributes:
+        container: the qualified name of the innermost entity around it; empty in the module's body.
+        target: the dotted name that is bound, as written (`self.client`); of a returned value, `<return>`.
+        kind: `name` for another name, `call` for what a call gives, `type` for an annotation.
+        value: the dotted name that it is bound to, called, or annotated with.
+        line: where.
+    """
+
+    container: str
+    target: str
+    kind: str
+    value: str
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +173,8 @@ class Extraction:
         references: in the order of their position.
         chunks: in order; together they hold every line.
         skipped: why nothing was extracted, in a word or two; None if something was.
+        imports: in the order of their position.
+        bindings: in the order of their position.
     """
 
     language: str
@@ -137,3 +182,5 @@ class Extraction:
     references: tuple[Reference, ...]
     chunks: tuple[Chunk, ...]
     skipped: str | None
+    imports: tuple[Import, ...] = ()
+    bindings: tuple[Binding, ...] = ()

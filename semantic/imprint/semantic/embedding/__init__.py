@@ -1,0 +1,1 @@
+"""From text to vectors whose nearness is nearness of meaning."""

@@ -1,0 +1,1 @@
+"""Between definitions and uses at one commit: which call reaches which definition, and how sure that is."""
