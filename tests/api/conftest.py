@@ -312,6 +312,7 @@ def sample(server: Served) -> Sample:
         "Call the service",
     )
     ada("push", "-q", "origin", "main")
+    server.settle()  # what follows must not replace the tip before the followers have seen it
 
     seed = SessionSeed("session-1", agent="claude-code", model="opus", prompt=PROMPT)
     agent_token = server.token(name, actor="agent-7", session=seed)
