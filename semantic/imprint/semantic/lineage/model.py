@@ -28,7 +28,7 @@ class Touch:
 
 
 class ChangeKind(enum.Enum):
-    """What a commit did to a symbol."""
+    """What a commit did to a symbol. LAYOUT is white space alone, or a comment inside of it."""
 
     INTRODUCED = "introduced"
     BODY = "body"
@@ -36,6 +36,7 @@ class ChangeKind(enum.Enum):
     RENAMED = "renamed"
     MOVED = "moved"
     DOC = "documentation"
+    LAYOUT = "layout"
     REMOVED = "removed"
     RESTORED = "restored"
 
