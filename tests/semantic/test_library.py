@@ -278,7 +278,7 @@ def test_the_json_shapes_hold_what_other_tools_count_on(sample, open_view, libra
     view = open_view(sample.folder)
     commit = index_head(view)
     shown = answer_json(library.search(view, Query("RetryPolicy")))
-    assert set(shown) == {"commit", "behind", "hits"}
+    assert set(shown) == {"commit", "behind", "complete", "mode", "notes", "hits"}
     assert shown["commit"] == commit
     assert {"repo", "path", "start_line", "end_line", "symbol", "score"} <= set(shown["hits"][0])
     assert symbols_json(library.symbols(view, "load_config"))[0]["path"] == "src/config.py"

@@ -22,6 +22,7 @@ from imprint.semantic.parse.isolation import Extractors
 from imprint.semantic.parse.source import decode_content
 from imprint.semantic.parsed import ParsedSnapshot
 from imprint.semantic.search.answer import Answer, Hit, IndexStatus
+from imprint.semantic.search.background import NOTHING, Background
 from imprint.semantic.search.query import read_query
 from imprint.semantic.search.retrieve import retrieve
 from imprint.semantic.search.shelf import Shelf
@@ -141,11 +142,14 @@ class Library:
 
     # -- asking -------------------------------------------------------------------------------------
 
-    def search(self, view: RepositoryView, query: Query, *, ref: str = "HEAD") -> Answer:
-        """The passages that fit a query best, at what a ref names.
+    def search(
+        self, view: RepositoryView, query: Query, *, ref: str = "HEAD", background: Background = NOTHING
+    ) -> Answer:
+        """The passages that fit a query best, at what a ref names; `background` is what the caller may know.
 
         Raises:
-            BadInput: the query holds no word, or asks for no hits or too many.
+            BadInput: the query holds no word, asks for no hits or too many, is no regular expression that can
+                be searched, or needs a past or claims that `background` lacks.
             RefMissing: nothing has this name.
             BadRevision: it names several commits, or none.
         """

@@ -23,7 +23,15 @@ class Hit:
         kind: what it mainly is.
         language: of the file; empty if unknown.
         score: comparable within one answer only.
-        text: the lines.
+        text: the lines; of a message or prompt its text, of a difference its lines with `+` and `-`.
+        parts: where that was asked for, what the score is made of; `times_*` are factors.
+        commit: of a message or difference its commit, of a prompt one that it caused, of removed code the one
+            that took it away; None for code that is there.
+        time: when that was committed, in seconds since 1970.
+        author, subject: of that commit.
+        session: of a prompt, the session that it belongs to.
+        is_removed: whether the lines are gone; `path` is then the last that they had.
+        is_cut: whether text was left out to keep to the bound of tokens.
     """
 
     repo: str
@@ -35,6 +43,14 @@ class Hit:
     language: str
     score: float
     text: str
+    parts: Mapping[str, float] = field(default_factory=dict)
+    commit: ObjectId | None = None
+    time: int | None = None
+    author: str = ""
+    subject: str = ""
+    session: str = ""
+    is_removed: bool = False
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +61,17 @@ class Answer:
         commit: the commit searched: the one asked for, or its newest indexed ancestor; None if there is none.
         behind: commits reachable from the one asked for and not from the one searched.
         hits: best first.
+        is_complete: whether everything was looked at; a search that reached a bound says in `notes` which.
+        notes: in words, what was left out and what could not be looked at.
+        mode: how the text was understood: `words`, `exact` or `regex`.
     """
 
     commit: ObjectId | None
     behind: int
     hits: tuple[Hit, ...]
+    is_complete: bool = True
+    notes: tuple[str, ...] = ()
+    mode: str = "words"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Invariant: reading a query depends on its text alone.
 
 from __future__ import annotations
 
+import enum
 import re
 from dataclasses import dataclass
 from itertools import pairwise
@@ -40,21 +41,75 @@ _NAME_PART: Final = re.compile(r"[^\W\d][\w$]*\Z")
 _INNER_CAPITAL: Final = re.compile(r"[a-z0-9][A-Z]|[A-Z]{2}[a-z]")
 
 
+class Mode(enum.Enum):
+    """How the text of a query is understood."""
+
+    AUTO = "auto"
+    """In double quotes it is exact; between slashes, with a character that is special in patterns, a regular
+    expression; else words."""
+    WORDS = "words"
+    EXACT = "exact"
+    REGEX = "regex"
+
+
+class What(enum.Enum):
+    """What is searched."""
+
+    CODE = "code"
+    MESSAGES = "messages"
+    DIFFS = "diffs"
+    PROMPTS = "prompts"
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A search as somebody asks it.
 
+    A passage of code has the dates, authors, agents and sessions of the commits that touched its file, through
+    renames: it passes if one of them fits all of these filters.
+
     Attributes:
-        text: words, a symbol, or both.
+        text: words, a symbol, or both; the characters or the expression of an exact or regular search.
         limit: hits wanted at most.
         path_prefix: only files whose path begins so; empty for all.
         language: only files of this language, in any letter case; None for all.
+        mode: how the text is understood.
+        what: code, or the messages, differences or prompts of commits.
+        path_glob: only files whose path this pattern fits: `*` and `?` stay in a folder, `**` does not; one
+            without a slash is compared with file names. Empty for all.
+        kind: only passages that mainly are of this kind, such as `function`; None for all.
+        removed: search code that is gone instead of code that is there.
+        since, until: only what is from then on, and from before then, in seconds since 1970; None for any time.
+        author: only commits whose author's name holds this, in any letter case; empty for all.
+        agent: only commits that claims give to this agent; empty for all.
+        session: only commits that claims give to this session; empty for all.
+        tokens: what the texts of the answer may have together, at four characters a token; None for no bound.
+        explain: say of each hit what its score is made of.
     """
 
     text: str
     limit: int = 10
     path_prefix: bytes = b""
     language: str | None = None
+    mode: Mode = Mode.AUTO
+    what: What = What.CODE
+    path_glob: str = ""
+    kind: str | None = None
+    removed: bool = False
+    since: int | None = None
+    until: int | None = None
+    author: str = ""
+    agent: str = ""
+    session: str = ""
+    tokens: int | None = None
+    explain: bool = False
+
+    @property
+    def asks_of_commits(self) -> bool:
+        """Whether a filter speaks of commits: then the change log is needed."""
+        return bool(
+            self.author or self.agent or self.session or self.since is not None or self.until is not None
+        )
 
 
 @dataclass(frozen=True, slots=True)

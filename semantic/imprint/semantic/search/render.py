@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from imprint.store.paths import quote_path
 
 if TYPE_CHECKING:
-    from imprint.semantic.search.answer import Answer, IndexStatus, ReferenceHit, SymbolHit
+    from imprint.semantic.search.answer import Answer, Hit, IndexStatus, ReferenceHit, SymbolHit
 
 
 def answer_json(answer: Answer) -> dict[str, object]:
@@ -15,21 +15,37 @@ def answer_json(answer: Answer) -> dict[str, object]:
     return {
         "commit": answer.commit,
         "behind": answer.behind,
-        "hits": [
-            {
-                "repo": hit.repo,
-                "path": quote_path(hit.path),
-                "start_line": hit.start_line,
-                "end_line": hit.end_line,
-                "symbol": hit.symbol,
-                "kind": hit.kind,
-                "language": hit.language,
-                "score": round(hit.score, 4),
-                "text": hit.text,
-            }
-            for hit in answer.hits
-        ],
+        "complete": answer.is_complete,
+        "mode": answer.mode,
+        "notes": list(answer.notes),
+        "hits": [_hit_json(hit) for hit in answer.hits],
     }
+
+
+def _hit_json(hit: Hit) -> dict[str, object]:
+    """A hit; what only some hits have is there where they have it."""
+    told: dict[str, object] = {
+        "repo": hit.repo,
+        "path": quote_path(hit.path),
+        "start_line": hit.start_line,
+        "end_line": hit.end_line,
+        "symbol": hit.symbol,
+        "kind": hit.kind,
+        "language": hit.language,
+        "score": round(hit.score, 4),
+        "text": hit.text,
+    }
+    if hit.parts:
+        told["parts"] = {name: round(worth, 4) for name, worth in hit.parts.items()}
+    if hit.commit is not None:
+        told |= {"commit": hit.commit, "time": hit.time, "author": hit.author, "subject": hit.subject}
+    if hit.session:
+        told["session"] = hit.session
+    if hit.is_removed:
+        told["removed"] = True
+    if hit.is_cut:
+        told["cut"] = True
+    return told
 
 
 def symbols_json(hits: list[SymbolHit]) -> list[dict[str, object]]:
