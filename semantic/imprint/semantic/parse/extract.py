@@ -70,4 +70,12 @@ def extract_as(language: Language, content: bytes) -> Extraction:
     source = Source(decode_content(content))
     structure = read_structure(compile_grammar(language.grammar), source)
     chunks = cut_chunks(source, structure.entities, structure.comment_lines)
-    return Extraction(language.name, structure.entities, structure.references, chunks, None)
+    return Extraction(
+        language.name,
+        structure.entities,
+        structure.references,
+        chunks,
+        None,
+        structure.imports,
+        structure.bindings,
+    )

@@ -35,6 +35,8 @@ from typing import TYPE_CHECKING
 
 from tree_sitter import Language, Query
 
+from imprint.semantic.parse.flow.queries import FLOW_QUERIES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -64,9 +66,11 @@ class Grammar:
 
 @dataclass(frozen=True, slots=True)
 class CompiledGrammar:
-    """A grammar that is ready to parse with."""
+    """A grammar that is ready to parse with. `flow` is its query for imports and bindings."""
 
+    package: str
     language: Language
+    flow: Query
     definitions: Query
     marks: Query
     silent_parts: frozenset[str]
@@ -85,7 +89,9 @@ def compile_grammar(grammar: Grammar) -> CompiledGrammar:
     package = importlib.import_module(grammar.package)
     language = Language(getattr(package, grammar.factory)())
     return CompiledGrammar(
+        package=grammar.package,
         language=language,
+        flow=Query(language, FLOW_QUERIES.get(grammar.package, "")),
         definitions=Query(language, grammar.definitions),
         marks=Query(language, grammar.marks),
         silent_parts=grammar.silent_parts,

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from tree_sitter import Parser, QueryCursor
 
 from imprint.semantic.parse.comments import CommentRuns, paragraph_of_docstring
-from imprint.semantic.parse.model import Entity, EntityKind, Reference, ReferenceKind
+from imprint.semantic.parse.flow.read import read_flow, read_qualifier
+from imprint.semantic.parse.model import Binding, Entity, EntityKind, Import, Reference, ReferenceKind
 from imprint.semantic.parse.shape import Shapes, mask_literals, mask_spans
 
 if TYPE_CHECKING:
@@ -121,11 +122,13 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """What a file defines, the module first; what it mentions; the lines where it only comments."""
+    """What a file defines, the module first; what it mentions, takes and binds; the lines where it only comments."""
 
     entities: tuple[Entity, ...]
     references: tuple[Reference, ...]
     comment_lines: frozenset[int]
+    imports: tuple[Import, ...]
+    bindings: tuple[Binding, ...]
 
 
 def read_structure(grammar: CompiledGrammar, source: Source) -> Structure:
@@ -140,7 +143,8 @@ def read_structure(grammar: CompiledGrammar, source: Source) -> Structure:
     uncommented = mask_spans(source.content, comments)
     _extend_by_prefixes(found, _spans(marks.get("prefix", ())), uncommented)
     nested = _nest(found)
-    references, docs = _attribute_marks(nested, marks, source, grammar.builtins)
+    references, docs = _attribute_marks(nested, marks, source, grammar)
+    imports, bindings = _attribute_flow(grammar, root, nested, source)
     documentation = _spans(marks.get("docstring", ()))
     code = mask_literals(
         mask_spans(uncommented, documentation),
@@ -155,7 +159,7 @@ def read_structure(grammar: CompiledGrammar, source: Source) -> Structure:
         if item.kind is not None:
             item.doc = docs.get(id(item), "") or preceding.doc_before(item.start)
             entities.append(_entity(item, item.kind, source, uncommented, shapes))
-    return Structure(tuple(entities), tuple(references), preceding.lines)
+    return Structure(tuple(entities), tuple(references), preceding.lines, imports, bindings)
 
 
 def _is_beyond_recovery(root: Node) -> bool:
@@ -343,16 +347,19 @@ def _place(item: _Found, parent: _Found | None) -> None:
 
 
 def _attribute_marks(
-    nested: list[_Found], marks: dict[str, list[Node]], source: Source, builtins: frozenset[str]
+    nested: list[_Found], marks: dict[str, list[Node]], source: Source, grammar: CompiledGrammar
 ) -> tuple[list[Reference], dict[int | None, str]]:
     """Give references and docstrings to the innermost item around them; the key None is the module."""
     events = _reference_events(nested, marks)
     events.extend((node.start_byte, node.end_byte, _DOCSTRING) for node in marks.get("docstring", ()))
     events.sort()
+    colon = grammar.package == "tree_sitter_lua"
     references: list[Reference] = []
     docs: dict[int | None, str] = {}
     seen_uses: set[tuple[str, int]] = set()
-    for (start, end, strength), around in zip(events, _around(nested, events), strict=True):
+    for (start, end, strength), around in zip(
+        events, _around(nested, (event[0] for event in events)), strict=True
+    ):
         if strength == _DOCSTRING:
             docs.setdefault(id(around) if around else None, paragraph_of_docstring(source.text(start, end)))
             continue
@@ -360,20 +367,39 @@ def _attribute_marks(
         kind = _REFERENCES[strength][1]
         if kind is ReferenceKind.USE:
             # A name of one letter is a type parameter.
-            if (name, line) in seen_uses or name in builtins or len(name) == 1:
+            if (name, line) in seen_uses or name in grammar.builtins or len(name) == 1:
                 continue
             seen_uses.add((name, line))
-        references.append(Reference(name, kind, line, around.path if around else ""))
+        qualifier = (
+            "" if kind is ReferenceKind.IMPORT else read_qualifier(source.content, start, colon=colon)
+        )
+        references.append(Reference(name, kind, line, around.path if around else "", qualifier))
     return references, docs
 
 
-def _around(nested: list[_Found], events: list[_Event]) -> Iterator[_Found | None]:
-    """Give the innermost item around each event; both come in order of position."""
+def _attribute_flow(
+    grammar: CompiledGrammar, root: Node, nested: list[_Found], source: Source
+) -> tuple[tuple[Import, ...], tuple[Binding, ...]]:
+    """Give imports and bindings to the innermost item around them."""
+    taken, bound = read_flow(grammar.package, grammar.flow, root, source)
+    imports = tuple(
+        Import(each.module, each.name, each.alias, source.line_at(each.at), around.path if around else "")
+        for each, around in zip(taken, _around(nested, (each.at for each in taken)), strict=True)
+    )
+    bindings = tuple(
+        Binding(around.path if around else "", each.target, each.kind, each.value, source.line_at(each.at))
+        for each, around in zip(bound, _around(nested, (each.at for each in bound)), strict=True)
+    )
+    return imports, bindings
+
+
+def _around(nested: list[_Found], offsets: Iterable[int]) -> Iterator[_Found | None]:
+    """Give the innermost item around each offset; both come in order of position."""
     scopes = [item for item in nested if not item.is_leaf and not item.reaches_end]
     scopes.sort(key=lambda item: (item.inner, -item.end))
     open_items: list[_Found] = []
     upcoming, count = 0, len(scopes)
-    for start, _, _ in events:
+    for start in offsets:
         while upcoming < count and scopes[upcoming].inner <= start:
             scope = scopes[upcoming]
             while open_items and open_items[-1].end <= scope.inner:
