@@ -62,9 +62,9 @@ class SegmentBuilder:
             StorageFailed: the disk is full or the folder not writable.
         """
         facts = {"first": self.first, "id_bytes": id_bytes, "version": FORMAT_VERSION}
-        write_arrays(path, self._arrays(id_bytes), facts)
+        write_arrays(path, self._arrays(), facts)
 
-    def _arrays(self, id_bytes: int) -> dict[str, Array]:
+    def _arrays(self) -> dict[str, Array]:
         rows = self.rows
         authors = {name: place for place, name in enumerate(sorted({row.author for row in rows}))}
         ids = np.frombuffer(b"".join(row.id for row in rows), np.uint8)
@@ -80,6 +80,7 @@ class SegmentBuilder:
         return {
             "ids": ids,
             "order": np.array(order, np.uint32),
+            "keys": np.array([int.from_bytes(rows[number].id[:8], "big") for number in order], np.uint64),
             "parent_starts": _starts([len(row.parents) for row in rows]),
             "parents": np.array([each for row in rows for each in row.parents], np.int32),
             "times": np.array([row.time for row in rows], np.int64),
@@ -179,10 +180,14 @@ class Segment:
 
     def find(self, commit: bytes) -> int | None:
         """The number of a commit within the segment; None if it is not in it."""
-        order = self.arrays["order"]
-        low = bisect_left(range(len(order)), commit, key=lambda place: self.commit(int(order[place])))
-        if low < len(order) and self.commit(int(order[low])) == commit:
-            return int(order[low])
+        keys = self.arrays["keys"]
+        begin = np.uint64(int.from_bytes(commit[:8], "big"))
+        place = int(np.searchsorted(keys, begin))
+        while place < len(keys) and keys[place] == begin:
+            number = int(self.arrays["order"][place])
+            if self.commit(number) == commit:
+                return number
+            place += 1
         return None
 
     def parents(self, number: int) -> list[int]:

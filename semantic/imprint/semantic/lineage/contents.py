@@ -1,0 +1,92 @@
+"""Old contents of files, and what was extracted from them: read in bulk, kept in memory for one question.
+
+Invariants:
+    1. The number of processes does not grow with the number of contents.
+    2. What is kept is bounded by `CONTENTS_KEPT` contents and extractions.
+    3. A content that the repository lacks, as a partial clone does, is empty.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from imprint.semantic.parse.skip import CONTENT_BYTES_MAX
+from imprint.semantic.parse.source import decode_content
+from imprint.store.errors import ObjectMissing
+from imprint.store.history.reading import iter_objects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from imprint.semantic.parse.model import Entity
+    from imprint.semantic.snapshot import Facts
+    from imprint.store.types import ObjectId
+    from imprint.store.view import RepositoryView
+
+CONTENTS_KEPT: Final = 2_000
+_BULK: Final = 16
+"""From so many contents on, git's start is cheaper than reading them one by one."""
+_AT_ONCE: Final = 256
+
+
+class Contents:
+    """Contents of one repository. For one thread.
+
+    Args:
+        view: the repository.
+        extract: gives the extraction of a content under a path.
+        find_facts: gives what an index already has of a content under a path; None where it has nothing.
+    """
+
+    def __init__(
+        self,
+        view: RepositoryView,
+        extract: Callable[[bytes, bytes], Facts],
+        find_facts: Callable[[bytes, ObjectId], Facts | None] | None = None,
+    ) -> None:
+        self._view = view
+        self._extract = extract
+        self._find_facts = find_facts
+        self._contents: OrderedDict[ObjectId, bytes] = OrderedDict()
+        self._entities: OrderedDict[tuple[ObjectId, bytes], tuple[Entity, ...]] = OrderedDict()
+
+    def read(self, blob: ObjectId) -> bytes:
+        """A content in UTF-8; empty where it is absent or too large to be parsed."""
+        if blob in self._contents:
+            self._contents.move_to_end(blob)
+            return self._contents[blob]
+        try:
+            small = (self._view.objects.find_size(blob) or 0) <= CONTENT_BYTES_MAX
+            content = self._view.objects.read_blob(blob) if small else b""
+        except ObjectMissing:
+            content = b""
+        return self._keep(blob, content)
+
+    def prepare(self, blobs: Iterable[ObjectId]) -> None:
+        """Read contents that will be asked for soon, through one process where they are many."""
+        wanted = [blob for blob in dict.fromkeys(blobs) if blob not in self._contents][:_AT_ONCE]
+        if len(wanted) >= _BULK:
+            for blob, _, content in iter_objects(self._view.plumbing, wanted):
+                self._keep(blob, content if len(content) <= CONTENT_BYTES_MAX else b"")
+
+    def entities(self, path: bytes, blob: ObjectId) -> tuple[Entity, ...]:
+        """What a content defines under a path, the module left out."""
+        key = blob, path.rpartition(b"/")[2]
+        if key in self._entities:
+            self._entities.move_to_end(key)
+            return self._entities[key]
+        facts = self._find_facts(path, blob) if self._find_facts is not None else None
+        if facts is None:
+            facts = self._extract(path, self.read(blob))
+        entities = tuple(entity for entity in facts.entities if entity.name)
+        self._entities[key] = entities
+        if len(self._entities) > CONTENTS_KEPT:
+            self._entities.popitem(last=False)
+        return entities
+
+    def _keep(self, blob: ObjectId, content: bytes) -> bytes:
+        self._contents[blob] = content = decode_content(content)
+        if len(self._contents) > CONTENTS_KEPT:
+            self._contents.popitem(last=False)
+        return content
