@@ -87,7 +87,7 @@ def test_c_entities_have_their_kinds_containers_and_lines(outline: Callable[[str
         "variable counter 30-30",
         "declaration job_run 33-33",
         "function job_names 36-42",
-        "function adds 44-46",
+        "test adds 44-46",
         "function fast 49-54",
     ]
 
@@ -204,7 +204,7 @@ def test_cpp_entities_have_their_kinds_containers_and_lines(outline: Callable[[s
         "function acme.queue.Job.all.each 34-34",
         "function acme.queue.operator== 41-41",
         "variable acme.queue.kLimit 43-43",
-        "method JobTest.Runs 47-49",
+        "test JobTest.Runs 47-49",
     ]
 
 

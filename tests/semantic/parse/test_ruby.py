@@ -93,6 +93,7 @@ def test_ruby_entities_have_their_kinds_containers_and_lines(
         "method Acme.Job.secret 49-49",
         "class Acme.Other 53-53",
         "function helper 55-57",
+        "route GET / 59-61",
     ]
 
 
@@ -113,7 +114,7 @@ def test_ruby_calls_are_found_with_their_place(mentions: Callable[..., list[str]
         "name 44 Acme.Job.<=>",
         "build 56 helper",
         "get 59",
-        "helper 60",
+        "helper 60 GET /",
     ]
 
 

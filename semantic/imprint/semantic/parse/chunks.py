@@ -47,6 +47,9 @@ _ONE_LINERS = frozenset(
     )
 )
 
+# So many entities after a route may be other routes of its handler.
+_ROUTES_OF_A_HANDLER_MAX = 8
+
 _HEADING = re.compile(rb"#{1,6}\s|=+\s*$|[A-Z][^.]*:\s*$")
 
 
@@ -103,6 +106,8 @@ class _Cutter:
             parent = open_entities[-1] if open_entities else -1
             if parent >= 0 and entity.end_line > self._entities[parent].end_line:
                 continue
+            if entity.kind is EntityKind.ROUTE and self._is_handled(index):
+                continue
             siblings = self._children.setdefault(parent, [])
             if siblings and self._entities[siblings[-1]].end_line >= entity.start_line:
                 continue
@@ -110,6 +115,15 @@ class _Cutter:
             self._first[index] = self._with_comments(entity.start_line, lowest)
             siblings.append(index)
             open_entities.append(index)
+
+    def _is_handled(self, index: int) -> bool:
+        """Tell whether a route shares its lines with its handler, which names them."""
+        entity = self._entities[index]
+        span = (entity.start_line, entity.end_line)
+        return any(
+            (other.start_line, other.end_line) == span and other.kind is not EntityKind.ROUTE
+            for other in self._entities[index + 1 : index + 1 + _ROUTES_OF_A_HANDLER_MAX]
+        )
 
     def _with_comments(self, start: int, lowest: int) -> int:
         """Give the first line of the comments above an entity, over one blank line at most."""

@@ -1,7 +1,8 @@
 """A language as data, and its compiled form.
 
-A language is two tree-sitter queries. The engine (`imprint.semantic.parse.structure`) gives their captures
-meaning:
+A language is two tree-sitter queries, and a third where routes are declared in it
+(`imprint.semantic.parse.roles.routes` lists its captures). The engine (`imprint.semantic.parse.structure`)
+gives their captures meaning:
 
 `definitions`, one match for each thing defined:
     @class @function ... (any value of `EntityKind`)   the node of the entity
@@ -50,6 +51,7 @@ class Grammar:
         definitions: the query for what the language defines.
         marks: the query for references, comments and the like.
         factory: the function of the package that gives the grammar.
+        routes: the query for HTTP routes; empty where none are looked for.
         silent_parts: parts of a dotted name that say nothing about the container (`prototype`, `exports`).
         builtins: names of types that every file uses and none defines; no reference is kept for them.
         prepare: what to do to the bytes before they are parsed; keeps their number and their line feeds.
@@ -59,6 +61,7 @@ class Grammar:
     definitions: str
     marks: str
     factory: str = "language"
+    routes: str = ""
     silent_parts: frozenset[str] = frozenset()
     builtins: frozenset[str] = frozenset()
     prepare: Callable[[bytes], bytes] | None = None
@@ -73,6 +76,7 @@ class CompiledGrammar:
     flow: Query
     definitions: Query
     marks: Query
+    routes: Query | None
     silent_parts: frozenset[str]
     builtins: frozenset[str]
     prepare: Callable[[bytes], bytes] | None
@@ -94,6 +98,7 @@ def compile_grammar(grammar: Grammar) -> CompiledGrammar:
         flow=Query(language, FLOW_QUERIES.get(grammar.package, "")),
         definitions=Query(language, grammar.definitions),
         marks=Query(language, grammar.marks),
+        routes=Query(language, grammar.routes) if grammar.routes else None,
         silent_parts=grammar.silent_parts,
         builtins=grammar.builtins,
         prepare=grammar.prepare,

@@ -8,8 +8,21 @@ Invariants:
 from __future__ import annotations
 
 import codecs
+import re
 from bisect import bisect_right
 from itertools import accumulate
+
+SIGNATURE_CHARS_MAX = 300
+NAME_CHARS_MAX = 200
+
+_SEPARATOR = re.compile(r"::|->|\.|\\|#(?=\w)")
+# A name that may have parts; others are operators, computed names, and keys in quotes.
+_QUALIFIED = re.compile(r"^[#~\\]?\w[^/\[]*$|.*\boperator\b")
+_OPERATOR = re.compile(r"\boperator\b(?:\s*\(\)|[^(]*)")
+_TEMPLATE = re.compile(r"<[^<>]*>")
+_SPACES = re.compile(r"\s+")
+# What breaking a list of parameters over lines leaves behind.
+_TIGHT = re.compile(r"(?<=[(\[]) |,? (?=[)\]])")
 
 
 class Source:
@@ -67,3 +80,38 @@ def decode_content(content: bytes) -> bytes:
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16", "replace").encode("utf-8", "replace")
     return content
+
+
+def split_name(text: str, silent_parts: frozenset[str]) -> list[str]:
+    """Split a name as written into the names of its containers and its own."""
+    text = _SPACES.sub(" ", text[:NAME_CHARS_MAX]).strip("\"'`:")
+    if not _QUALIFIED.match(text):
+        return [text]
+    operator = _OPERATOR.search(text)
+    if operator is not None:
+        return [*split_name(text[: operator.start()], silent_parts)[:-1], operator.group().rstrip()]
+    text = text.partition("(")[0]
+    while "<" in text and ">" in text:
+        shorter = _TEMPLATE.sub("", text)
+        if shorter == text:
+            break
+        text = shorter
+    parts = [part.strip() for part in _SEPARATOR.split(text)]
+    return [part for part in parts if part and part not in silent_parts] or [""]
+
+
+def show_signature(code: bytes, start: int, end: int, *, first_line: bool) -> str:
+    """Show a declaration on one line, or only the first line of it, without what opens its body."""
+    # Enough bytes for the longest signature in any script, so that a long value costs nothing.
+    written = code[start : min(end, start + 4 * SIGNATURE_CHARS_MAX)].decode("utf-8", "replace")
+    if first_line:
+        written = written.partition("\n")[0].removesuffix("\\")
+    text = _TIGHT.sub("", _SPACES.sub(" ", written)).strip().rstrip("{;,:").rstrip().removesuffix(" =")
+    return text if len(text) <= SIGNATURE_CHARS_MAX else text[: SIGNATURE_CHARS_MAX - 1] + "…"
+
+
+def show_line(code: bytes, offset: int) -> str:
+    """Show the line that holds the byte at `offset`, or the beginning of it."""
+    start = max(code.rfind(b"\n", 0, offset) + 1, offset - SIGNATURE_CHARS_MAX)
+    line = code[start : start + 4 * SIGNATURE_CHARS_MAX].partition(b"\n")[0].decode("utf-8", "replace")
+    return _SPACES.sub(" ", line).strip().rstrip("{;,").rstrip()[:SIGNATURE_CHARS_MAX]

@@ -22,7 +22,9 @@ from tree_sitter import Parser, QueryCursor
 from imprint.semantic.parse.comments import CommentRuns, paragraph_of_docstring
 from imprint.semantic.parse.flow.read import read_flow, read_qualifier
 from imprint.semantic.parse.model import Binding, Entity, EntityKind, Import, Reference, ReferenceKind
+from imprint.semantic.parse.roles.routes import find_routes
 from imprint.semantic.parse.shape import Shapes, mask_literals, mask_spans
+from imprint.semantic.parse.source import NAME_CHARS_MAX, show_line, show_signature, split_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,8 +42,6 @@ _Event = tuple[int, int, int]
 DEPTH_MAX = 32
 # A query over one error of this many tokens takes a tenth of a second, and the square of that for more.
 ERROR_CHILDREN_MAX = 10_000
-SIGNATURE_CHARS_MAX = 300
-NAME_CHARS_MAX = 200
 
 _KINDS = {kind.value: kind for kind in EntityKind}
 _SCOPES = ("scope", "rest")
@@ -57,7 +57,7 @@ _TYPES = frozenset(
         EntityKind.PROPERTY,
     }
 )
-_FUNCTIONS = frozenset({EntityKind.FUNCTION, EntityKind.METHOD})
+_FUNCTIONS = frozenset({EntityKind.FUNCTION, EntityKind.METHOD, EntityKind.ROUTE, EntityKind.TEST})
 _LEAVES = frozenset(
     {
         EntityKind.VARIABLE,
@@ -68,6 +68,8 @@ _LEAVES = frozenset(
         EntityKind.MACRO,
     }
 )
+_LEAVES_WITHOUT_BODY = frozenset({EntityKind.PROPERTY, EntityKind.ROUTE})
+_CALLED = frozenset({EntityKind.ROUTE, EntityKind.TEST})
 _VALUES = frozenset({EntityKind.VARIABLE, EntityKind.CONSTANT, EntityKind.FIELD})
 # What a function's body only mentions: a local value, or a declaration that is a variable in disguise.
 _NOT_LOCAL = _VALUES | {EntityKind.DECLARATION, EntityKind.MACRO}
@@ -82,14 +84,7 @@ _REFERENCES = (
 
 _DOCSTRING = -1
 
-_SEPARATOR = re.compile(r"::|->|\.|\\|#(?=\w)")
-# A name that may have parts; others are operators, computed names, and keys in quotes.
-_QUALIFIED = re.compile(r"^[#~\\]?\w[^/\[]*$|.*\boperator\b")
-_OPERATOR = re.compile(r"\boperator\b(?:\s*\(\)|[^(]*)")
-_TEMPLATE = re.compile(r"<[^<>]*>")
 _SPACES = re.compile(r"\s+")
-# What breaking a list of parameters over lines leaves behind.
-_TIGHT = re.compile(r"(?<=[(\[]) |,? (?=[)\]])")
 
 
 @dataclass(slots=True)
@@ -115,9 +110,14 @@ class _Found:
     reaches_end: bool = False
 
     @property
+    def opens(self) -> int:
+        """Where what it mentions begins: of a test or a route that is a call, the call is outside."""
+        return self.name_at if self.kind in _CALLED else self.inner
+
+    @property
     def is_leaf(self) -> bool:
         """Nothing is named after it, and nothing happens in it."""
-        return self.kind in _LEAVES or (self.kind is EntityKind.PROPERTY and not self.has_body)
+        return self.kind in _LEAVES or (self.kind in _LEAVES_WITHOUT_BODY and not self.has_body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def read_structure(grammar: CompiledGrammar, source: Source) -> Structure:
     if _is_beyond_recovery(root):
         root = Parser(grammar.language).parse(b"").root_node
     marks = QueryCursor(grammar.marks).captures(root)
-    found = _collect_definitions(grammar, root, source)
+    found = [*_collect_definitions(grammar, root, source), *_collect_routes(grammar, root)]
     comments = _spans(marks.get("comment", ()))
     uncommented = mask_spans(source.content, comments)
     _extend_by_prefixes(found, _spans(marks.get("prefix", ())), uncommented)
@@ -211,6 +211,24 @@ def _collect_definitions(grammar: CompiledGrammar, root: Node, source: Source) -
     return found
 
 
+def _collect_routes(grammar: CompiledGrammar, root: Node) -> list[_Found]:
+    """Turn the routes of a file into spans; one that shares its handler's holds nothing."""
+    return [
+        _Found(
+            kind=EntityKind.ROUTE,
+            name=route.name,
+            parents=(),
+            start=route.start,
+            inner=route.start,
+            end=route.end,
+            body=route.end,
+            has_body=route.holds,
+            name_at=route.name_at,
+        )
+        for route in (find_routes(grammar.routes, root) if grammar.routes is not None else ())
+    ]
+
+
 def _wrap(item: _Found, node_id: int, wrappers: dict[int, tuple[int, int, int]]) -> None:
     """Give an item the span of the outermost node wrapped around its own."""
     while node_id in wrappers:
@@ -226,7 +244,12 @@ def _found(
         return None
     label = next(key for key in captures if key in _KINDS or key in _SCOPES)
     node, name_node = captures[label][0], names[0]
-    *parents, name = _split_name(source.text(name_node.start_byte, name_node.end_byte), silent_parts)
+    written = source.text(name_node.start_byte, name_node.end_byte)
+    *parents, name = (
+        [_SPACES.sub(" ", written.strip("\"'`"))[:NAME_CHARS_MAX].strip()]
+        if label == "test" or "string" in name_node.type
+        else split_name(written, silent_parts)
+    )
     if not name:
         return None
     parents.extend(source.text(part.start_byte, part.end_byte) for part in captures.get("container", ()))
@@ -243,24 +266,6 @@ def _found(
         reaches_end=label == "rest",
         name_at=name_node.start_byte,
     )
-
-
-def _split_name(text: str, silent_parts: frozenset[str]) -> list[str]:
-    """Split a name as written into the names of its containers and its own."""
-    text = _SPACES.sub(" ", text[:NAME_CHARS_MAX]).strip("\"'`:")
-    if not _QUALIFIED.match(text):
-        return [text]
-    operator = _OPERATOR.search(text)
-    if operator is not None:
-        return [*_split_name(text[: operator.start()], silent_parts)[:-1], operator.group().rstrip()]
-    text = text.partition("(")[0]
-    while "<" in text and ">" in text:
-        shorter = _TEMPLATE.sub("", text)
-        if shorter == text:
-            break
-        text = shorter
-    parts = [part.strip() for part in _SEPARATOR.split(text)]
-    return [part for part in parts if part and part not in silent_parts] or [""]
 
 
 def _extend_by_prefixes(found: list[_Found], prefixes: list[Span], uncommented: bytes) -> None:
@@ -396,13 +401,13 @@ def _attribute_flow(
 def _around(nested: list[_Found], offsets: Iterable[int]) -> Iterator[_Found | None]:
     """Give the innermost item around each offset; both come in order of position."""
     scopes = [item for item in nested if not item.is_leaf and not item.reaches_end]
-    scopes.sort(key=lambda item: (item.inner, -item.end))
+    scopes.sort(key=lambda item: (item.opens, -item.end))
     open_items: list[_Found] = []
     upcoming, count = 0, len(scopes)
     for start in offsets:
-        while upcoming < count and scopes[upcoming].inner <= start:
+        while upcoming < count and scopes[upcoming].opens <= start:
             scope = scopes[upcoming]
-            while open_items and open_items[-1].end <= scope.inner:
+            while open_items and open_items[-1].end <= scope.opens:
                 open_items.pop()
             open_items.append(scope)
             upcoming += 1
@@ -472,13 +477,9 @@ def _entity(item: _Found, kind: EntityKind, source: Source, uncommented: bytes, 
 
 
 def _signature(uncommented: bytes, item: _Found) -> str:
+    if item.kind is EntityKind.ROUTE:
+        return show_line(uncommented, item.name_at)
     end = item.body if item.body > item.name_at else item.end
-    # Enough bytes for the longest signature in any script, so that a long value costs nothing.
-    written = uncommented[item.inner : min(end, item.inner + 4 * SIGNATURE_CHARS_MAX)].decode(
-        "utf-8", "replace"
-    )
-    if item.kind in _VALUES or item.kind is EntityKind.MACRO:
-        written = written.partition("\n")[0].removesuffix("\\")
-    text = _TIGHT.sub("", _SPACES.sub(" ", written)).strip().rstrip("{;,:").rstrip().removesuffix(" =")
-    text = text.removesuffix("=>").rstrip() if item.kind in _TYPES else text
-    return text if len(text) <= SIGNATURE_CHARS_MAX else text[: SIGNATURE_CHARS_MAX - 1] + "…"
+    first_line = item.kind in _VALUES or item.kind is EntityKind.MACRO
+    text = show_signature(uncommented, item.inner, end, first_line=first_line)
+    return text.removesuffix("=>").rstrip() if item.kind in _TYPES else text

@@ -24,6 +24,9 @@ def _variable(name: str) -> str:
     return f"[{plain} (init_declarator declarator: [{plain}])]"
 
 
+# The names that GoogleTest, Catch2, Boost.Test, doctest and home-made frameworks give their macros.
+_TEST_MACRO = "^([A-Z]+_)*(TEST|TESTS|SCENARIO|BENCHMARK|TESTCASE)(_[A-Z]+)*$"
+
 _C_FUNCTION = _declared(
     "[(identifier) @name (parenthesized_declarator (identifier) @name)]", depth=3, references=False
 )
@@ -76,6 +79,12 @@ C = Grammar(
     package="tree_sitter_c",
     prepare=tame_preprocessor,
     definitions=f"""
+((function_definition type: (type_identifier) @_macro
+  declarator: (parenthesized_declarator (identifier) @name)
+  body: (_) @body) @test (#match? @_macro "{_TEST_MACRO}"))
+((function_definition type: (primitive_type) @_returned
+  declarator: (function_declarator declarator: (identifier) @name) body: (_) @body) @test
+  (#eq? @_returned "void") (#match? @name "^test_"))
 (function_definition declarator: {_C_FUNCTION} body: (_) @body) @function
 (function_definition type: (type_identifier) declarator: (parenthesized_declarator (identifier) @name)
   body: (_) @body) @function
@@ -119,6 +128,17 @@ CPP = Grammar(
     package="tree_sitter_cpp",
     prepare=tame_preprocessor,
     definitions=f"""
+((function_definition !type declarator: (function_declarator declarator: (identifier) @_macro
+  parameters: (parameter_list . (parameter_declaration type: (type_identifier) @container !declarator) .
+    (parameter_declaration type: (type_identifier) @name !declarator) .)) body: (_) @body) @test
+  (#match? @_macro "{_TEST_MACRO}"))
+((expression_statement (call_expression function: (identifier) @_macro
+  arguments: (argument_list . (string_literal) @name))) @test . (compound_statement) @body
+  (#match? @_macro "{_TEST_MACRO}"))
+((function_definition !type declarator: (function_declarator declarator: (identifier) @_macro
+  parameters: (parameter_list . (parameter_declaration type: (type_identifier) @name !declarator) .))
+  body: (_) @body) @test
+  (#match? @_macro "{_TEST_MACRO}"))
 ((function_definition !type declarator: (function_declarator declarator: (identifier) @_macro
   parameters: (parameter_list . (parameter_declaration type: (type_identifier) @container !declarator) .
     (parameter_declaration type: (type_identifier) @name !declarator) .)) body: (_) @body) @function

@@ -23,10 +23,34 @@ _TYPE_NAME = """[
   (alias_qualified_name name: [(identifier) @{0} (generic_name (identifier) @{0})])
 ]"""
 
+# Attributes of controllers, and minimal APIs.
+_STRING = "[(string_literal) (verbatim_string_literal)]"
+_ROUTES = f"""
+((method_declaration (attribute_list (attribute name: (identifier) @verb
+  (attribute_argument_list . (attribute_argument {_STRING} @path))?))) @handler
+  (#any-of? @verb "HttpGet" "HttpPost" "HttpPut" "HttpDelete" "HttpPatch" "HttpHead" "HttpOptions"))
+((invocation_expression
+  function: (member_access_expression expression: (_) @receiver name: (identifier) @verb)
+  arguments: (argument_list . (argument {_STRING} @path) . (argument)))
+  @registration
+  (#any-of? @verb "MapGet" "MapPost" "MapPut" "MapDelete" "MapPatch" "MapMethods" "Map"))
+((class_declaration (attribute_list (attribute name: (identifier) @_route
+  (attribute_argument_list . (attribute_argument (string_literal) @base))))) @within
+  (#any-of? @_route "Route" "RoutePrefix"))
+((variable_declarator name: (identifier) @holder (invocation_expression
+  function: (member_access_expression name: (identifier) @_group)
+  arguments: (argument_list . (argument (string_literal) @base)))) (#eq? @_group "MapGroup"))
+"""
+
 CSHARP = Grammar(
     package="tree_sitter_c_sharp",
     prepare=_prepare,
+    routes=_ROUTES,
     definitions="""
+((method_declaration (attribute_list (attribute name: [
+  (identifier) @_test (qualified_name name: (identifier) @_test)
+])) name: (identifier) @name body: (_)? @body) @test
+  (#match? @_test "^[a-zA-Z]*(Fact|Theory)$|^Test(Case|CaseSource|Method)?$|^DataTestMethod$|^Benchmark$"))
 (namespace_declaration name: (_) @name body: (_) @body) @namespace
 (file_scoped_namespace_declaration name: (_) @name) @rest
 (class_declaration name: (identifier) @name body: (_)? @body) @class

@@ -19,10 +19,44 @@ _BUILTINS = frozenset(
     | {"int16", "int32", "int64", "rune", "string", "uint", "uint8", "uint16", "uint32", "uint64", "uintptr"}
 )
 
+# net/http, gorilla, chi; gin and echo; fiber. A literal function or the name of one follows the path.
+_HANDLER = "[(identifier) (selector_expression) (func_literal) (call_expression)]"
+_ROUTES = f"""
+((call_expression function: (selector_expression
+  operand: (call_expression function: (selector_expression field: (field_identifier) @verb)
+    arguments: (argument_list . (interpreted_string_literal) @path . (_) .))
+  field: (field_identifier) @_methods)) @registration @options
+  (#any-of? @verb "Handle" "HandleFunc") (#eq? @_methods "Methods"))
+((call_expression function: (selector_expression operand: (_) @receiver field: (field_identifier) @verb)
+  arguments: (argument_list . [(interpreted_string_literal) (raw_string_literal)] @path . (_)* .
+    {_HANDLER} .)) @registration
+  (#any-of? @verb "GET" "POST" "PUT" "DELETE" "PATCH" "HEAD" "OPTIONS" "Any" "Get" "Post" "Put" "Delete"
+    "Patch" "Head" "Options" "Handle" "HandleFunc")
+  (#match? @path "^.([A-Z]+ +)?[a-zA-Z0-9_.-]*/|^..$")
+  (#not-match? @receiver "(^|[.])([cC]lient|cache|req|request)$"))
+((short_var_declaration left: (expression_list (identifier) @holder)
+  right: (expression_list (call_expression function: (selector_expression field: (field_identifier) @_group)
+    arguments: (argument_list . (interpreted_string_literal) @base)))) (#any-of? @_group "Group" "Route"))
+((call_expression function: (selector_expression field: (field_identifier) @_group)
+  arguments: (argument_list . (interpreted_string_literal) @base . (func_literal))) @within
+  (#any-of? @_group "Route" "Group"))
+"""
+
 GO = Grammar(
     package="tree_sitter_go",
     builtins=_BUILTINS,
+    routes=_ROUTES,
     definitions="""
+((function_declaration name: (identifier) @name
+  parameters: (parameter_list . (parameter_declaration type: (pointer_type (qualified_type
+    package: (package_identifier) @_package name: (type_identifier) @_of))) .) body: (_) @body) @test
+  (#match? @name "^(Test|Benchmark|Fuzz)") (#eq? @_package "testing") (#any-of? @_of "T" "B" "F"))
+((function_declaration name: (identifier) @name parameters: (parameter_list . ")") body: (_) @body) @test
+  (#match? @name "^Example([A-Z_]|$)"))
+((method_declaration receiver: (parameter_list (parameter_declaration type: (pointer_type
+  (type_identifier) @container))) name: (field_identifier) @name
+  parameters: (parameter_list . ")") body: (_) @body) @test
+  (#match? @container "Suite$") (#match? @name "^Test"))
 (function_declaration name: (identifier) @name body: (_) @body) @function
 (function_declaration name: (identifier) @name) @function
 (method_declaration receiver: (parameter_list (parameter_declaration type: [

@@ -10,7 +10,51 @@ _FUNCTION_VALUE = """[
 
 _PROPERTY_NAME = "[(property_identifier) (private_property_identifier) (string (string_fragment))]"
 
+# Jest, Vitest, Mocha, Jasmine, node:test, AVA, Deno, QUnit, Playwright: a call with a title and a function. A
+# group is a test that holds tests.
+_TITLE = "[(string (string_fragment)) (template_string)] @name"
+_TESTS = f"""
+((call_expression function: [
+  (identifier) @_test
+  (member_expression object: (identifier) @_test)
+  (member_expression object: (member_expression object: (identifier) @_test))
+  (call_expression function: (member_expression object: (identifier) @_test))
+] arguments: (arguments . {_TITLE} . (_)? . {_FUNCTION_VALUE})) @test
+  (#any-of? @_test "it" "test" "describe" "suite" "context" "specify" "bench" "fit" "fdescribe" "ftest"
+    "xit" "xtest" "xdescribe" "QUnit" "Deno"))
+"""
+
+_HANDLER = """[
+  (arrow_function) (function_expression) (identifier) (member_expression) (call_expression)
+]"""
+
+# Express and what is written like it (Koa's router, Fastify, Hono), and the decorators of Nest.
+_ROUTES = f"""
+((call_expression
+  function: (member_expression object: (_) @receiver property: (property_identifier) @verb)
+  arguments: (arguments . (string (string_fragment)) @path . (_)* . {_HANDLER} .)) @registration
+  (#any-of? @verb "get" "post" "put" "delete" "del" "patch" "head" "options" "all")
+  (#match? @path "^.[/*]")
+  (#match? @receiver "^[a-zA-Z0-9_.$]+$")
+  (#not-match? @receiver "(^|[.])(axios|client|http|https|request|agent|fetch|api|ky|got|[$]|jQuery)$"))
+((call_expression
+  function: (member_expression object: (_) @receiver property: (property_identifier) @verb)
+  arguments: (arguments . (string (string_fragment)) @path .)) @registration
+  (#eq? @verb "route") (#match? @path "^.[/*]") (#match? @receiver "^[a-zA-Z0-9_.$]+$"))
+"""
+
+_NEST_ROUTES = """
+((class_body (decorator (call_expression function: (identifier) @verb
+  arguments: (arguments . (string)? @path))) . (decorator)* . (method_definition) @handler)
+  (#any-of? @verb "Get" "Post" "Put" "Delete" "Patch" "Head" "Options" "All"))
+((export_statement decorator: (decorator (call_expression function: (identifier) @_controller
+  arguments: (arguments . (string) @base))) declaration: (_) @within) (#eq? @_controller "Controller"))
+((class_declaration decorator: (decorator (call_expression function: (identifier) @_controller
+  arguments: (arguments . (string) @base)))) @within (#eq? @_controller "Controller"))
+"""
+
 _CORE_DEFINITIONS = f"""
+{_TESTS}
 (function_declaration name: (identifier) @name body: (_) @body) @function
 (generator_function_declaration name: (identifier) @name body: (_) @body) @function
 (method_definition name: [
@@ -129,6 +173,7 @@ JAVASCRIPT = Grammar(
   (call_expression arguments: (arguments (identifier) @inherit))
 ])
 """,
+    routes=_ROUTES,
     silent_parts=_SILENT,
 )
 
@@ -137,6 +182,7 @@ TYPESCRIPT = Grammar(
     factory="language_typescript",
     definitions=_TYPESCRIPT_DEFINITIONS + _CORE_DEFINITIONS,
     marks=_CORE_MARKS + _TYPESCRIPT_MARKS,
+    routes=_ROUTES + _NEST_ROUTES,
     silent_parts=_SILENT,
 )
 
@@ -145,5 +191,6 @@ TSX = Grammar(
     factory="language_tsx",
     definitions=TYPESCRIPT.definitions,
     marks=TYPESCRIPT.marks + _JSX_MARKS,
+    routes=TYPESCRIPT.routes,
     silent_parts=_SILENT,
 )

@@ -5,11 +5,45 @@ from imprint.semantic.parse.grammar import Grammar
 # A file's name, or what is put together with its folder.
 _FILE = "[(string (string_content) @import) (binary_expression right: (string (string_content) @import))]"
 
+_STRING = "[(string (string_content)) (encapsed_string)]"
+
+# Laravel and Slim are calls, Symfony an attribute.
+_ROUTES = f"""
+((scoped_call_expression scope: (name) @_route name: (name) @verb
+  arguments: (arguments . (argument {_STRING} @path) . (argument))) @registration
+  (#eq? @_route "Route") (#any-of? @verb "get" "post" "put" "delete" "patch" "options" "any"))
+((member_call_expression object: (variable_name (name) @_router) name: (name) @verb
+  arguments: (arguments . (argument {_STRING} @path) . (argument))) @registration
+  (#any-of? @_router "app" "router" "group" "routes" "r")
+  (#any-of? @verb "get" "post" "put" "delete" "patch" "options" "any"))
+((method_declaration attributes: (attribute_list (attribute_group (attribute (name) @verb
+  parameters: (arguments . (argument {_STRING} @path)) @options)))) @handler
+  (#any-of? @verb "Route" "Get" "Post" "Put" "Delete" "Patch"))
+((class_declaration attributes: (attribute_list (attribute_group (attribute (name) @_route
+  parameters: (arguments . (argument {_STRING} @base)))))) @within (#eq? @_route "Route"))
+((member_call_expression object: (scoped_call_expression scope: (name) @_route name: (name) @_prefix
+  arguments: (arguments . (argument {_STRING} @base))) name: (name) @_group) @within
+  (#eq? @_route "Route") (#eq? @_prefix "prefix") (#eq? @_group "group"))
+"""
+
 PHP = Grammar(
     package="tree_sitter_php",
     factory="language_php",
     builtins=frozenset({"parent", "self", "static"}),
-    definitions="""
+    routes=_ROUTES,
+    definitions=f"""
+((method_declaration attributes: (attribute_list (attribute_group (attribute [
+  (name) @_test (qualified_name (name) @_test .)
+]))) name: (name) @name body: (_) @body) @test (#eq? @_test "Test"))
+((class_declaration (base_clause [(name) @_base (qualified_name (name) @_base .)])
+  body: (declaration_list (method_declaration name: (name) @name body: (_) @body) @test))
+  (#match? @_base "Test(Case)?$") (#match? @name "^test"))
+((comment) @_told . (method_declaration name: (name) @name body: (_) @body) @test
+  (#match? @_told "@test[^a-zA-Z]"))
+((function_call_expression function: (name) @_test arguments: (arguments .
+  (argument {_STRING} @name) .
+  (argument [(anonymous_function body: (_) @body) (arrow_function body: (_) @body)])))
+  @test (#any-of? @_test "it" "test" "describe"))
 (namespace_definition name: (namespace_name) @name body: (_) @body) @namespace
 (namespace_definition name: (namespace_name) @name !body) @rest
 (class_declaration name: (name) @name body: (_) @body) @class

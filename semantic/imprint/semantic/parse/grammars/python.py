@@ -2,12 +2,48 @@
 
 from imprint.semantic.parse.grammar import Grammar
 
+# A test by the rules of pytest and unittest; a file's name would tell more and is not known.
+_FUNCTION = "(function_definition name: (identifier) @name body: (_) @body) @test"
+_TEST = f"[{_FUNCTION} (decorated_definition definition: {_FUNCTION})]"
+
+_DECORATED = """(decorated_definition (decorator (call
+  function: (attribute object: (_) @receiver attribute: (identifier) {verb})
+  arguments: (argument_list . (string) @path) @options)) definition: (function_definition)) @handler"""
+
+_ROUTES = f"""
+({_DECORATED.format(verb="@verb @get")}
+  (#eq? @verb "route"))
+({_DECORATED.format(verb="@verb")}
+  (#any-of? @verb "get" "post" "put" "delete" "patch" "head" "options" "trace" "api_route" "websocket"))
+((assignment left: (identifier) @holder right: (call arguments: (argument_list
+  (keyword_argument name: (identifier) @_key value: (string) @base))))
+  (#any-of? @_key "url_prefix" "prefix"))
+((call function: (identifier) @verb arguments: (argument_list . (string) @path . (_))) @registration
+  (#any-of? @verb "path" "re_path"))
+((call function: (attribute attribute: (identifier) @verb) arguments: (argument_list . (string) @path . (_)))
+  @registration
+  (#any-of? @verb "add_get" "add_post" "add_put" "add_delete" "add_patch" "add_head"))
+((call function: (attribute attribute: (identifier) @verb)
+  arguments: (argument_list . (string) @path) @options) @registration
+  (#any-of? @verb "add_url_rule" "add_api_route"))
+((call function: (identifier) @verb arguments: (argument_list . (string) @path . (identifier)) @options)
+  @registration
+  (#eq? @verb "Route"))
+"""
+
 PYTHON = Grammar(
     package="tree_sitter_python",
     builtins=frozenset(
         {"None", "bool", "bytes", "dict", "float", "int", "list", "object", "set", "str", "tuple", "type"}
     ),
-    definitions="""
+    routes=_ROUTES,
+    definitions=f"""
+((module {_TEST}) (#match? @name "^test_"))
+((class_definition name: (identifier) @_class body: (block {_TEST}))
+  (#match? @name "^test") (#match? @_class "^Test|Tests?$|TestCase$"))
+((class_definition superclasses: (argument_list [
+  (identifier) @_base (attribute attribute: (identifier) @_base)
+]) body: (block {_TEST})) (#match? @name "^test") (#match? @_base "Tests?$|TestCase$"))
 (class_definition name: (identifier) @name body: (_) @body) @class
 (function_definition name: (identifier) @name body: (_) @body) @function
 (assignment left: (identifier) @name right: (lambda body: (_) @body)) @function

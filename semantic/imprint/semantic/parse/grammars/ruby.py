@@ -2,9 +2,42 @@
 
 from imprint.semantic.parse.grammar import Grammar
 
+# RSpec, Minitest::Spec, ActiveSupport, Shoulda: a call with a title and a block.
+_GROUPS = '"describe" "context" "feature" "shared_examples" "shared_context" "shared_examples_for"'
+_EXAMPLES = '"it" "specify" "test" "example" "scenario" "should" "fit" "xit" "fdescribe" "xdescribe"'
+
+# Sinatra and Grape have a block; Rails says `to:` or `=>`; Hanami and Roda are not known.
+_ROUTES = """
+((call !receiver method: (identifier) @verb arguments: (argument_list . (string) @path (pair)*)
+  block: (_)) @registration
+  (#any-of? @verb "get" "post" "put" "delete" "patch" "head" "options"))
+((call !receiver method: (identifier) @verb
+  arguments: (argument_list . [(string) (simple_symbol)] @path . (pair key: (hash_key_symbol) @_to)))
+  @registration
+  (#any-of? @verb "get" "post" "put" "delete" "patch") (#any-of? @_to "to" "controller" "action"))
+((call !receiver method: (identifier) @verb arguments: (argument_list . (pair key: (string) @path)))
+  @registration
+  (#any-of? @verb "get" "post" "put" "delete" "patch"))
+((call !receiver method: (identifier) @verb arguments: (argument_list . (pair key: (hash_key_symbol) @_to)))
+  @registration (#eq? @verb "root") (#eq? @_to "to"))
+((call !receiver method: (identifier) @_group
+  arguments: (argument_list . [(string) (simple_symbol)] @base) block: (_)) @within
+  (#any-of? @_group "namespace" "scope"))
+"""
+
 RUBY = Grammar(
     package="tree_sitter_ruby",
-    definitions="""
+    routes=_ROUTES,
+    definitions=f"""
+((call !receiver method: (identifier) @_test
+  arguments: (argument_list . (string) @name) block: (_) @body) @test
+  (#any-of? @_test {_GROUPS} {_EXAMPLES}))
+((call receiver: (constant)? @_by method: (identifier) @_test
+  arguments: (argument_list . [(constant) (scope_resolution) (string)] @name) block: (_) @body) @test
+  (#any-of? @_test {_GROUPS}) (#eq? @_by "RSpec"))
+((class superclass: (superclass (_) @_base)
+  body: (body_statement (method name: (identifier) @name body: (_)? @body) @test))
+  (#match? @_base "Test") (#match? @name "^test_"))
 (class name: [(constant) (scope_resolution)] @name body: (_)? @body) @class
 (module name: [(constant) (scope_resolution)] @name body: (_)? @body) @namespace
 (method name: (_) @name body: (_)? @body) @method

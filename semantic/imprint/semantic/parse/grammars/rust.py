@@ -14,10 +14,25 @@ _IMPLEMENTED = f"""[
   (primitive_type) @name
 ]"""
 
+# Rocket and Actix write a route before its handler; axum and Actix's scopes give it to a router.
+_ROUTES = """
+((attribute_item (attribute (identifier) @verb
+  arguments: (token_tree . (string_literal) @path))) . [(attribute_item) (line_comment)]* .
+  (function_item) @handler
+  (#any-of? @verb "get" "post" "put" "delete" "patch" "head" "options" "route"))
+((call_expression function: (field_expression field: (field_identifier) @_route)
+  arguments: (arguments . (string_literal) @path . (_) @chosen) @registration)
+  (#any-of? @_route "route" "route_service"))
+"""
+
 RUST = Grammar(
     package="tree_sitter_rust",
     builtins=frozenset({"Self"}),
+    routes=_ROUTES,
     definitions=f"""
+((attribute_item (attribute [(identifier) @_test (scoped_identifier name: (identifier) @_test)])) .
+  [(attribute_item) (line_comment)]* . (function_item name: (identifier) @name body: (_) @body) @test
+  (#any-of? @_test "test" "bench" "rstest" "test_case" "quickcheck" "wasm_bindgen_test"))
 (function_item name: (identifier) @name body: (_) @body) @function
 (function_signature_item name: (identifier) @name) @function
 (struct_item name: (type_identifier) @name body: (_)? @body) @struct
