@@ -75,3 +75,12 @@ class Edges:
     edges: tuple[Edge, ...]
     resolved: int
     considered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A definition that calls lead to or from: how many apart, and the last of them."""
+
+    definition: Definition
+    distance: int
+    edge: Edge

@@ -1,0 +1,290 @@
+"""Questions about definitions and uses at one commit.
+
+Invariants:
+1. A pure function of a snapshot: nothing is kept but what can be worked out again.
+2. Every answer counts: `resolved` of `considered` uses reach a definition; those that may reach the one asked for and are
+   not resolved are given too, last, with why.
+3. A caller is the definition around the call; calls in a module's body have the empty container.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from imprint.semantic.graph.ladder import Resolution
+from imprint.semantic.graph.model import Definition, Edge, Edges, Reached, Use
+from imprint.semantic.graph.pages import CALLABLE_KINDS, TYPE_KINDS, Found
+from imprint.semantic.graph.resolvers import resolver_of
+from imprint.semantic.parse.model import EntityKind, ReferenceKind
+from imprint.store.errors import BadInput
+
+if TYPE_CHECKING:
+    from imprint.semantic.graph.ladder import Resolver
+    from imprint.semantic.graph.pages import Page
+    from imprint.semantic.parse.model import Reference
+    from imprint.semantic.snapshot import Snapshot
+
+_SEPARATORS: Final = re.compile(r"::|->|[.#/]")
+_CONSTRUCTORS: Final = frozenset({"__init__", "constructor", "initialize", "__construct", "init", "new"})
+
+# Definitions that `find_reachable` gives at most, and how far it goes.
+REACHED_MAX: Final = 500
+DISTANCE_MAX: Final = 8
+# Of a name that more files use, the first are looked at, and the answer counts the rest as unresolved.
+FILES_MAX: Final = 2000
+
+
+def find_definitions(snapshot: Snapshot, name: str) -> list[Definition]:
+    """Definitions of a name, which may be qualified (`Session.get`): those in its very letters first.
+
+    Raises:
+        BadInput: no name was given.
+    """
+    resolver = resolver_of(snapshot)
+    return [definition_of(resolver, found) for found in _named(resolver, name)]
+
+
+def find_references(snapshot: Snapshot, name: str) -> Edges:
+    """Every use of a name in exactly its letters, with the definition that it reaches where that is known.
+
+    A qualified name gives the uses that reach one of its definitions, and those that may.
+
+    Raises:
+        BadInput: no name was given.
+    """
+    resolver = resolver_of(snapshot)
+    return _uses(resolver, name, frozenset(ReferenceKind), only_named="." not in _dotted(name))
+
+
+def find_callers(snapshot: Snapshot, name: str) -> Edges:
+    """Calls that reach a definition of a name, and those that may.
+
+    Raises:
+        BadInput: no name was given.
+    """
+    return _uses(resolver_of(snapshot), name, frozenset({ReferenceKind.CALL}), only_named=False)
+
+
+def find_callees(snapshot: Snapshot, name: str) -> Edges:
+    """What the definitions of a name call, in order of position.
+
+    Raises:
+        BadInput: no name was given.
+    """
+    resolver = resolver_of(snapshot)
+    edges: list[Edge] = []
+    for found in _named(resolver, name):
+        if found.entity.kind in {EntityKind.DECLARATION, EntityKind.VARIABLE, EntityKind.FIELD}:
+            continue
+        edges.extend(callees_in(resolver, resolver.page(found.file), found.entity.qualified_name))
+    return _edges(edges, [])
+
+
+def find_module_callees(snapshot: Snapshot, path: bytes) -> Edges:
+    """What a file's code outside of every definition calls."""
+    resolver = resolver_of(snapshot)
+    file = snapshot.find_file(path)
+    return _edges([] if file is None else callees_in(resolver, resolver.page(file), ""), [])
+
+
+def find_reachable(
+    snapshot: Snapshot, name: str, *, distance: int = 3, limit: int = REACHED_MAX, back: bool = True
+) -> list[Reached]:
+    """Definitions from which a name is reached by calls (`back`), or which it reaches, the nearest first.
+
+    Args:
+        snapshot: the commit.
+        name: a name, which may be qualified.
+        distance: how many calls apart at most; never more than `DISTANCE_MAX`.
+        limit: how many definitions at most; never more than `REACHED_MAX`.
+        back: towards callers; otherwise towards what is called.
+
+    Raises:
+        BadInput: no name was given.
+    """
+    resolver = resolver_of(snapshot)
+    wanted = min(limit, REACHED_MAX)
+    reached: list[Reached] = []
+    border = _named(resolver, name)
+    seen = {(each.file, each.entity.qualified_name) for each in border}
+    for apart in range(1, min(distance, DISTANCE_MAX) + 1):
+        following: list[Found] = []
+        for each in border:
+            edges = _steps(resolver, each, back=back)
+            for edge, found in edges:
+                key = (found.file, found.entity.qualified_name)
+                if key in seen or len(reached) >= wanted:
+                    continue
+                seen.add(key)
+                following.append(found)
+                reached.append(Reached(definition_of(resolver, found), apart, edge))
+        border = following
+    return reached
+
+
+def _steps(resolver: Resolver, found: Found, *, back: bool) -> list[tuple[Edge, Found]]:
+    if not back:
+        page = resolver.page(found.file)
+        return [
+            (_edge(resolver, page, use, resolution, target), target)
+            for use, resolution in _calls_in(resolver, page, found.entity.qualified_name)
+            for target in resolution.targets
+        ]
+    steps = []
+    for page, use, resolution, target in _reaching(resolver, [found], frozenset({ReferenceKind.CALL}))[0]:
+        around = page.by_path.get(use.container) or page.facts.entities[:1]
+        steps += [
+            (_edge(resolver, page, use, resolution, target), Found(page.file, each)) for each in around[:1]
+        ]
+    return steps
+
+
+# --- uses
+
+
+def _uses(resolver: Resolver, name: str, kinds: frozenset[ReferenceKind], *, only_named: bool) -> Edges:
+    targets = _named(resolver, name)
+    reaching, unresolved, elsewhere = _reaching(resolver, targets, kinds, _dotted(name).rpartition(".")[2])
+    edges = [_edge(resolver, page, use, found, target) for page, use, found, target in reaching]
+    rest = [_edge(resolver, page, use, found, None) for page, use, found in unresolved]
+    if only_named:
+        edges += [_edge(resolver, page, use, found, target) for page, use, found, target in elsewhere]
+    return _edges(edges, rest)
+
+
+_Reaching = list[tuple["Page", "Reference", "Resolution", Found]]
+_Unresolved = list[tuple["Page", "Reference", "Resolution"]]
+
+
+def _reaching(
+    resolver: Resolver, targets: list[Found], kinds: frozenset[ReferenceKind], asked: str = ""
+) -> tuple[_Reaching, _Unresolved, _Reaching]:
+    """Uses that reach one of the targets; those that may; those that reach something else."""
+    wanted = {(each.file, each.entity.qualified_name, each.entity.line) for each in targets}
+    constructed = {
+        (each.file, each.entity.container) for each in targets if each.entity.name in _CONSTRUCTORS
+    }
+    names = {each.entity.name for each in targets} | ({asked} if asked else set())
+    names |= {path.rpartition(".")[2] for _, path in constructed if path}
+    families = {resolver.page(each.file).family for each in targets}
+    reaching: _Reaching = []
+    unresolved: _Unresolved = []
+    elsewhere: _Reaching = []
+    files = sorted({file for name in names for file in resolver.snapshot.find_using(name)})
+    for page in map(resolver.page, files[:FILES_MAX]):
+        if families and page.family not in families:
+            continue
+        local = names | _aliases(page, names)
+        for use in page.facts.references:
+            if use.name not in local or use.kind not in kinds:
+                continue
+            found = resolver.resolve(page, use)
+            hits = [
+                target
+                for target in found.targets
+                if (target.file, target.entity.qualified_name, target.entity.line) in wanted
+                or (target.file, target.entity.qualified_name) in constructed
+            ]
+            if hits:
+                reaching.extend((page, use, found, target) for target in hits)
+            elif not found.targets and _may_reach(found):
+                unresolved.append((page, use, found))
+            elif found.targets and use.name in names:
+                elsewhere.append((page, use, found, found.targets[0]))
+    return reaching, unresolved, elsewhere
+
+
+def _aliases(page: Page, names: set[str]) -> set[str]:
+    """Other names under which a file knows the names."""
+    taken = {each.alias for each in page.facts.imports if each.name in names and each.alias}
+    return taken | {
+        each.target
+        for each in page.facts.bindings
+        if each.kind == "name" and each.value in names and "." not in each.target
+    }
+
+
+def _may_reach(found: Resolution) -> bool:
+    return not found.missing.startswith("external: ")
+
+
+def callees_in(resolver: Resolver, page: Page, container: str) -> list[Edge]:
+    """What the code directly in a container calls."""
+    return [
+        _edge(resolver, page, use, found, target)
+        for use, found in _calls_in(resolver, page, container)
+        for target in (found.targets or (None,))
+    ]
+
+
+def _calls_in(resolver: Resolver, page: Page, container: str) -> list[tuple[Reference, Resolution]]:
+    return [
+        (use, resolver.resolve(page, use))
+        for use in page.facts.references
+        if use.container == container and use.kind is ReferenceKind.CALL
+    ]
+
+
+# --- what is asked and answered
+
+
+def _dotted(asked: str) -> str:
+    parts = [part for part in _SEPARATORS.split(asked.strip().removesuffix("()")) if part]
+    if not parts:
+        raise BadInput("no symbol was named", hint="give a name such as parse_header or Session.get")
+    return ".".join(parts)
+
+
+def _named(resolver: Resolver, asked: str) -> list[Found]:
+    """Entities of a name; those in its very letters, or else in any."""
+    qualifier, _, name = _dotted(asked).rpartition(".")
+    found: list[Found] = []
+    for file in resolver.snapshot.find_defining(name):
+        page = resolver.page(file)
+        for entity in page.facts.entities:
+            if entity.name.casefold() != name.casefold():
+                continue
+            if qualifier and not f".{entity.container}".casefold().endswith(f".{qualifier}".casefold()):
+                continue
+            found.append(Found(file, entity))
+    exact = [each for each in found if each.entity.name == name]
+    return sorted(exact or found, key=lambda each: (_weight(each), each.file, each.entity.start_line))
+
+
+def _weight(found: Found) -> int:
+    kind = found.entity.kind
+    return 0 if kind in TYPE_KINDS | CALLABLE_KINDS else 2 if kind is EntityKind.DECLARATION else 1
+
+
+def definition_of(resolver: Resolver, found: Found) -> Definition:
+    """An entity in a file as a definition."""
+    entity = found.entity
+    return Definition(
+        resolver.snapshot.paths[found.file],
+        entity.start_line,
+        entity.end_line,
+        entity.line,
+        entity.kind.value,
+        entity.name,
+        entity.container,
+        entity.signature,
+        entity.doc,
+    )
+
+
+def _edge(resolver: Resolver, page: Page, use: Reference, found: Resolution, target: Found | None) -> Edge:
+    path = resolver.snapshot.paths[page.file]
+    here = Use(path, use.line, use.kind.value, use.name, use.container, use.qualifier)
+    if target is None:
+        return Edge(here, None, 0.0, None, found.missing)
+    return Edge(here, definition_of(resolver, target), found.confidence, found.reason)
+
+
+def _edges(resolved: list[Edge], rest: list[Edge]) -> Edges:
+    edges = [edge for edge in resolved if edge.target is not None]
+    missing = [*(edge for edge in resolved if edge.target is None), *rest]
+    uses = {(edge.use.path, edge.use.line, edge.use.name, edge.use.qualifier) for edge in edges}
+    edges.sort(key=lambda edge: (-edge.confidence, edge.use.path, edge.use.line))
+    missing.sort(key=lambda edge: (edge.use.path, edge.use.line))
+    return Edges((*edges, *missing), len(uses), len(uses) + len(missing))
