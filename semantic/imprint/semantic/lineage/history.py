@@ -182,7 +182,7 @@ def trace_definition(
     steps: KeptSteps | None = None,
 ) -> History:
     """The history of a definition in a content that a commit has under a path."""
-    for each in define(contents.read(blob), [entity]):
+    for each in define(path, contents.read(blob), [entity]):
         return _Walk(past, contents, steps, past.ancestors(number)).run(_spot(path, blob, each))
     return History(())
 
@@ -236,7 +236,7 @@ class _Walk:
                 merges.setdefault(touch.number, []).append(touch)
         for touches in merges.values():
             if any(touch.kind == OTHER_PARENT for touch in touches):
-                ways.append([touch for touch in touches if touch.old is not None])
+                ways.append(sorted((t for t in touches if t.old is not None), key=lambda touch: touch.kind))
         if not ways and merges:
             ways = [[touch] for touches in merges.values() for touch in touches if touch.kind == MERGED]
         if not ways:
@@ -347,7 +347,7 @@ class _Walk:
         self._contents.prepare(following)
 
     def _define(self, path: bytes, blob: ObjectId) -> list[Defined]:
-        return define(self._contents.read(blob), self._contents.entities(path, blob))
+        return define(path, self._contents.read(blob), self._contents.entities(path, blob))
 
     def _find_elsewhere(self, defined: Defined, touch: PathTouch) -> _Outcome | None:
         """Where in the commit's other files the definition was before."""
@@ -365,7 +365,7 @@ class _Walk:
         name = defined.entity.name.encode()
         lost: list[tuple[Defined, PathTouch]] = []
         for other in others:
-            if other.old and name in self._contents.read(other.old):
+            if other.old and (other.new is None or name in self._contents.read(other.old)):
                 left = self._contents.entities(other.path, other.new) if other.new else ()
                 names = {entity.qualified_name.partition(".")[2] or entity.name for entity in left}
                 lost.extend(

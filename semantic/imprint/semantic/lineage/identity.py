@@ -28,6 +28,10 @@ ALIKE_MIN: Final = 0.7
 """Share of common words from which a definition of another name is the same one."""
 NAMED_ALIKE_MIN: Final = 0.5
 """The same for one of the same name in another file."""
+_LEFT_MORE: Final = 0.15
+"""So much more alike than what kept the name must be what took the code."""
+ELSEWHERE_ALIKE_MIN: Final = 0.8
+"""The same for one of another name in another file."""
 WORDS_MIN: Final = 12
 """A definition of fewer words is like many: only its name tells it."""
 
@@ -35,7 +39,16 @@ _WORD: Final = re.compile(rb"[\w\x80-\xff]+|[^\s\w]")
 _COMMENT_LINE: Final = re.compile(
     rb"\s*(?://|/\*|\*|#(?!\s*(?:include|define|if|endif|else|pragma)\b)|--|;;|%)"
 )
+_DOC_LINE: Final = re.compile(rb"\s*(?:/\*|\*)")
+_NO_LINE: Final = re.compile(rb"(?!)")
 _COMMENT_LINES_MAX: Final = 400
+_OPENING: Final = b" \t\r\n{:"
+_BLOCK_DOCS: Final = frozenset(
+    b"java js jsx mjs cjs ts tsx mts cts cs php kt kts scala groovy dart swift".split()
+)
+"""Languages whose documentation is in block comments: one in line comments is not about a definition."""
+_INNER_DOCS: Final = frozenset(b"py pyi".split())
+"""Languages whose documentation is inside."""
 _CALLABLE: Final = frozenset({EntityKind.FUNCTION, EntityKind.METHOD, EntityKind.TEST, EntityKind.ROUTE})
 
 
@@ -55,15 +68,18 @@ class Defined:
 
     @cached_property
     def comment(self) -> bytes:
-        """The comment above it."""
-        lines = self.text.split(b"\n")[: self.entity.start_line - self.first]
-        return b"\n".join(line.strip() for line in lines)
+        """The comment above it, whole lines."""
+        return b"\n".join(self.text.split(b"\n")[: self.entity.start_line - self.first])
+
+    @cached_property
+    def own(self) -> bytes:
+        """Its own lines."""
+        return b"\n".join(self.text.split(b"\n")[self.entity.start_line - self.first :])
 
     @cached_property
     def code(self) -> list[bytes]:
         """The words of its own lines."""
-        lines = self.text.split(b"\n")[self.entity.start_line - self.first :]
-        return _WORD.findall(b"\n".join(lines))
+        return _WORD.findall(self.own)
 
     @cached_property
     def counted(self) -> Counter[bytes]:
@@ -71,34 +87,46 @@ class Defined:
         return Counter(self.code)
 
     @cached_property
-    def declared(self) -> tuple[list[bytes], list[bytes]]:
-        """The words of its code up to the end of its signature, and those after; its own name is blank."""
+    def head_words(self) -> int:
+        """How many words stand before its body: decorators and signature; 0 where that cannot be told."""
         signature = _WORD.findall(self.entity.signature.rstrip("…").encode())
+        for at in range(len(self.code) - len(signature) + 1):
+            if self.code[at : at + len(signature)] == signature:
+                return at + len(signature)
+        return 0
+
+    @cached_property
+    def declared(self) -> tuple[list[bytes], list[bytes]]:
+        """The words before its body, and those of it; its own name is blank."""
         own = self.entity.name.encode()
         code = [b"" if word == own else word for word in self.code]
-        signature = [b"" if word == own else word for word in signature]
-        for at in range(len(code) - len(signature) + 1):
-            if code[at : at + len(signature)] == signature:
-                return code[: at + len(signature)], code[at + len(signature) :]
-        return signature, code
+        return code[: self.head_words], code[self.head_words :]
+
+    @cached_property
+    def body(self) -> list[bytes]:
+        """The lines of its body."""
+        at = 0
+        for place, word in enumerate(_WORD.finditer(self.own)):
+            if place == self.head_words:
+                break
+            at = word.end()
+        return self.own[at:].lstrip(_OPENING).split(b"\n")
 
 
-def define(content: bytes, entities: Iterable[Entity]) -> list[Defined]:
-    """Definitions with their text."""
+def define(path: bytes, content: bytes, entities: Iterable[Entity]) -> list[Defined]:
+    """Definitions with their text, and with the documentation right above them."""
     lines = content.split(b"\n")
+    suffix = path.rpartition(b".")[2].lower()
+    comment = _NO_LINE if suffix in _INNER_DOCS else _DOC_LINE if suffix in _BLOCK_DOCS else _COMMENT_LINE
     found = []
     for entity in entities:
-        first = _first_line(lines, entity.start_line)
+        first = entity.start_line
+        while (
+            first > 1 and entity.start_line - first < _COMMENT_LINES_MAX and comment.match(lines[first - 2])
+        ):
+            first -= 1
         found.append(Defined(entity, first, b"\n".join(lines[first - 1 : entity.end_line])))
     return found
-
-
-def _first_line(lines: Sequence[bytes], start: int) -> int:
-    """The first of the comment lines right above a line."""
-    first = start
-    while first > 1 and start - first < _COMMENT_LINES_MAX and _COMMENT_LINE.match(lines[first - 2]):
-        first -= 1
-    return first
 
 
 def likeness(one: Defined, other: Defined) -> float:
@@ -122,29 +150,38 @@ def find_before(defined: Defined, now: Sequence[Defined], before: Sequence[Defin
         found = _pair(rivals, named).get(id(defined))
         if found is not None:
             return found
-    return _find_renamed(defined, now, akin)
+    return _find_renamed(defined, now, akin) or _find_left(defined, now, akin)
 
 
 def _pair(now: Sequence[Defined], before: Sequence[Defined]) -> dict[int, Defined]:
-    """Pairs definitions of one name, the surest first."""
+    """Pairs definitions of one name: those of one container first, then the rest, the surest first."""
     pairs: dict[int, Defined] = {}
     left, old = list(now), list(before)
+    for container in dict.fromkeys(each.entity.container for each in now):
+        ours = [each for each in left if each.entity.container == container]
+        theirs = [each for each in old if each.entity.container == container]
+        _pair_some(ours, theirs, pairs, least=0.0)
+    taken = {id(each) for each in pairs.values()}
+    left = [each for each in left if id(each) not in pairs]
+    old = [each for each in old if id(each) not in taken]
+    _pair_some(left, old, pairs, least=NAMED_ALIKE_MIN)
+    return pairs
+
+
+def _pair_some(left: list[Defined], old: list[Defined], pairs: dict[int, Defined], *, least: float) -> None:
+    """Pairs some, those that are left over by their words."""
     same: tuple[Callable[[Defined, Defined], bool], ...] = (
-        lambda one, other: one.text == other.text and one.entity.container == other.entity.container,
         lambda one, other: one.text == other.text,
-        lambda one, other: (
-            one.entity.structural_hash == other.entity.structural_hash
-            and one.entity.container == other.entity.container
-        ),
-        lambda one, other: (
-            one.entity.signature == other.entity.signature and one.entity.container == other.entity.container
-        ),
+        lambda one, other: one.entity.structural_hash == other.entity.structural_hash,
+        lambda one, other: one.entity.signature == other.entity.signature,
         lambda one, other: one.declared[0] == other.declared[0],
     )
-    for is_same in same:
+    for is_same in same if len(left) > 1 or len(old) > 1 else ():
         for one in list(left):
             other = next((each for each in old if is_same(one, each)), None)
-            if other is not None:
+            if other is not None and (
+                other.entity.container == one.entity.container or is_same is not same[2]
+            ):
                 pairs[id(one)] = other
                 left.remove(one)
                 old.remove(other)
@@ -153,11 +190,10 @@ def _pair(now: Sequence[Defined], before: Sequence[Defined]) -> dict[int, Define
         reverse=True,
     )
     taken: set[int] = set()
-    for _, a, b in ranked:
-        if id(left[-a]) not in pairs and -b not in taken:
+    for alike, a, b in ranked:
+        if id(left[-a]) not in pairs and b not in taken and alike >= least:
             pairs[id(left[-a])] = old[-b]
-            taken.add(-b)
-    return pairs
+            taken.add(b)
 
 
 def _find_renamed(defined: Defined, now: Sequence[Defined], before: Sequence[Defined]) -> Defined | None:
@@ -169,6 +205,24 @@ def _find_renamed(defined: Defined, now: Sequence[Defined], before: Sequence[Def
         if each.entity.structural_hash == defined.entity.structural_hash:
             return each
     return _most_alike(defined, gone, ALIKE_MIN)
+
+
+def _find_left(defined: Defined, now: Sequence[Defined], before: Sequence[Defined]) -> Defined | None:
+    """What left its code to another definition of its name, and calls that one now."""
+    if len(defined.code) < WORDS_MIN:
+        return None
+    before = [each for each in before if each.entity.name == defined.entity.name]
+    scored = sorted(((likeness(defined, each), -place) for place, each in enumerate(before)), reverse=True)
+    for alike, place in scored:
+        if alike < ALIKE_MIN:
+            break
+        old = before[-place]
+        stayed = [
+            likeness(each, old) for each in now if each.entity.name == old.entity.name and each is not defined
+        ]
+        if alike > max(stayed, default=0.0) + _LEFT_MORE:
+            return old
+    return None
 
 
 def _most_alike(defined: Defined, others: Sequence[Defined], least: float) -> Defined | None:
@@ -187,9 +241,7 @@ def find_elsewhere(defined: Defined, others: Sequence[Defined]) -> Defined | Non
     found = _most_alike(defined, named, NAMED_ALIKE_MIN)
     if found is not None or len(defined.code) < 2 * WORDS_MIN:
         return found
-    return next(
-        (each for each in akin if each.entity.structural_hash == defined.entity.structural_hash), None
-    )
+    return _most_alike(defined, akin, ELSEWHERE_ALIKE_MIN)
 
 
 def tell_kinds(before: Defined, after: Defined, *, moved: bool) -> tuple[ChangeKind, ...]:
@@ -208,9 +260,11 @@ def tell_kinds(before: Defined, after: Defined, *, moved: bool) -> tuple[ChangeK
             edited.append(ChangeKind.SIGNATURE)
         if before.declared[1] != after.declared[1] or not edited:
             edited.append(ChangeKind.BODY)
-    if before.comment != after.comment or old.doc != new.doc:
+    if before.comment.split() != after.comment.split() or old.doc.split() != new.doc.split():
         edited.append(ChangeKind.DOC)
-    return (*kinds, *(edited or ([] if kinds else [ChangeKind.LAYOUT])))
+    if not edited and (before.comment != after.comment or before.body != after.body):
+        edited.append(ChangeKind.LAYOUT)
+    return (*kinds, *edited)
 
 
 _CLOSED: Final = (b"{", b"}", b";", b":", b"*/")

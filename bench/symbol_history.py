@@ -1,0 +1,248 @@
+"""Symbol history against labelled functions: precision and recall over commits, beside `git log -L`.
+
+    .venv/bin/python bench/symbol_history.py ROWS.jsonl MIRRORS [--details FILE] [--no-git] [--logs FOLDER]
+
+MIRRORS holds bare repositories as `owner+name/repo`. A row is `{id, language, repository, file, function,
+start_line, start_commit, expected{commit: kinds}}`. Rows whose repository or commit is not there are listed
+and left out. Each function is asked for twice with the change log at hand: cold, with nothing kept of any
+question before, and warm, with the steps of the first time kept. `git log -L` runs in the same process run,
+from the function's first line to its last, as git finds them. Rows are told apart by a hash of their id: one
+half was looked at while this was made ("seen"), the other was only counted ("aside").
+"""
+
+import argparse
+import hashlib
+import json
+import random
+import statistics
+import subprocess
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from imprint.semantic.lineage.changes import ChangeLog
+from imprint.semantic.lineage.contents import Contents
+from imprint.semantic.lineage.history import trace_definition
+from imprint.semantic.lineage.model import ChangeKind
+from imprint.semantic.lineage.steps import KeptSteps
+from imprint.semantic.parse.extract import extract
+from imprint.store.clone import Clone
+from imprint.store.objects.trees import find_entry
+from imprint.store.types import ObjectId
+
+RESAMPLES = 2_000
+GIT_SECONDS_MAX = 60
+
+
+def git(folder, *arguments: str, **options) -> str:
+    return subprocess.run(
+        ["git", "-C", str(folder), *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        **options,
+    ).stdout
+
+
+def has_commit(mirror: Path, commit: str) -> bool:
+    found = subprocess.run(
+        ["git", "-C", str(mirror), "cat-file", "-e", f"{commit}^{{commit}}"], check=False, capture_output=True
+    )
+    return found.returncode == 0
+
+
+def borrow(mirror: Path, rows, folder: Path) -> None:
+    """A bare repository that borrows a mirror's objects, with a branch at each row's commit."""
+    folder.mkdir(parents=True, exist_ok=True)
+    git(folder, "init", "-q", "--bare")
+    objects = git(mirror, "rev-parse", "--git-path", "objects").strip()
+    (folder / "objects/info/alternates").write_text(f"{(mirror / objects).resolve()}\n")
+    if (mirror / "shallow").exists():
+        (folder / "shallow").write_bytes((mirror / "shallow").read_bytes())
+    for commit in {row["start_commit"] for row in rows}:
+        git(folder, "update-ref", f"refs/heads/{commit}", commit)
+
+
+def find_function(contents: Contents, path: bytes, blob: ObjectId, row):
+    named = [each for each in contents.entities(path, blob) if each.name == row["function"]]
+    return min(named, default=None, key=lambda each: abs(each.line - row["start_line"]))
+
+
+def ask(clone, past, row, steps):
+    view, commit, path = clone.view, ObjectId(row["start_commit"]), row["file"].encode()
+    started = time.perf_counter()
+    contents = Contents(view, extract)
+    blob = find_entry(view.objects, view.objects.read_commit(commit).tree, path).id
+    entity = find_function(contents, path, blob, row)
+    if entity is None:
+        return None, 0.0, None
+    history = trace_definition(past, contents, past.find(commit), path, blob, entity, steps)
+    return history, time.perf_counter() - started, entity
+
+
+def ask_git(folder: Path, row, entity) -> tuple[set[str], str | None, float]:
+    started = time.perf_counter()
+    span = f"-L{entity.start_line},{entity.end_line}:{row['file']}"
+    try:
+        out = git(folder, "log", "--format=%H", "-s", span, row["start_commit"], timeout=GIT_SECONDS_MAX)
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
+        out = ""
+    found = out.split()
+    return set(found), found[-1] if found else None, time.perf_counter() - started
+
+
+def score(found: set[str], introduced: set[str], row) -> dict:
+    expected = set(row["expected"])
+    first = {commit for commit, kinds in row["expected"].items() if "Yintroduced" in kinds}
+    both = len(found & expected)
+    return {
+        "precision": both / len(found) if found else 0.0,
+        "recall": both / len(expected),
+        "introduced": float(bool(first & introduced)),
+        "exact": float(found == expected),
+    }
+
+
+def interval(values) -> tuple[float, float]:
+    """Bounds of the mean, 95 of 100 resamples of the rows."""
+    chance = random.Random(1)
+    means = sorted(statistics.mean(chance.choices(values, k=len(values))) for _ in range(RESAMPLES))
+    return means[RESAMPLES // 40], means[-RESAMPLES // 40]
+
+
+def measure(mirror: Path, rows, scratch: Path, details, *, with_git: bool) -> tuple[list[dict], dict]:
+    folder = scratch / "bare"
+    if not folder.exists():
+        borrow(mirror, rows, folder)
+    clone = Clone.discover(folder)
+    log = ChangeLog.open(scratch / "log")
+    started = time.perf_counter()
+    log.ensure(clone.view)
+    log_s = time.perf_counter() - started
+    past, results = log.of(clone.view.id), []
+    with tempfile.TemporaryDirectory() as kept:
+        steps = KeptSteps.open(Path(kept))
+        for row in rows:
+            history, cold_s, entity = ask(clone, past, row, steps)
+            again, warm_s, _ = ask(clone, past, row, steps)
+            changes = history.changes if history else ()
+            found = {str(change.commit) for change in changes}
+            assert again is None or {str(change.commit) for change in again.changes} == found
+            introduced = {str(c.commit) for c in changes if ChangeKind.INTRODUCED in c.kinds}
+            one = {**score(found, introduced, row), "cold_s": cold_s, "warm_s": warm_s}
+            if with_git and entity is not None:
+                by_git, last, one["git_s"] = ask_git(folder, row, entity)
+                one |= {f"git_{key}": value for key, value in score(by_git, {last}, row).items()}
+            one |= {"id": row["id"], "language": row["language"], "aside": is_aside(row)}
+            results.append(one)
+            tell(details, row, changes, one, clone)
+        steps.close()
+    facts = {"repository": mirror.parent.name, "commits": len(past), "log_s": log_s}
+    clone.view.objects.close()
+    return results, facts
+
+
+def is_aside(row) -> bool:
+    return hashlib.sha256(row["id"].encode()).digest()[0] % 2 == 1
+
+
+def tell(details, row, changes, one, clone) -> None:
+    """What was missed and what was too much, for the half that may be looked at."""
+    if details is None or is_aside(row):
+        return
+    found = {str(change.commit): change for change in changes}
+    print(f"\n== {row['id']} {row['repository']} {row['file']} {row['function']}", file=details)
+    print({key: round(value, 3) for key, value in one.items() if isinstance(value, float)}, file=details)
+    for commit, kinds in row["expected"].items():
+        if commit not in found:
+            subject = clone.view.objects.read_commit(ObjectId(commit)).subject
+            print(f"  missed {commit[:10]} {kinds} {subject[:60]}", file=details)
+    for commit, change in found.items():
+        if commit not in row["expected"]:
+            kinds = ",".join(kind.value for kind in change.kinds)
+            print(
+                f"  extra  {commit[:10]} {kinds} {change.path.decode()} {change.subject[:60]}", file=details
+            )
+
+
+def show(title: str, results) -> None:
+    if not results:
+        return
+    print(f"{title} ({len(results)})")
+    for key in ("precision", "recall", "introduced", "exact"):
+        values = [one[key] for one in results]
+        low, high = interval(values)
+        git_values = [one[f"git_{key}"] for one in results if f"git_{key}" in one]
+        beside = f"   git log -L {statistics.mean(git_values):.3f}" if git_values else ""
+        print(f"  {key:12}{statistics.mean(values):.3f}  [{low:.3f}, {high:.3f}]{beside}")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("rows", type=Path)
+    parser.add_argument("mirrors", type=Path)
+    parser.add_argument("--details", type=Path)
+    parser.add_argument("--logs", type=Path, help="keep change logs here, for the next run")
+    parser.add_argument("--no-git", action="store_true")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    by_repository = defaultdict(list)
+    for line in arguments.rows.read_text().splitlines():
+        row = json.loads(line)
+        by_repository[row["repository"]].append(row)
+    details = arguments.details.open("w") if arguments.details else None
+    results, left_out = [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, rows in sorted(by_repository.items()):
+            mirror = arguments.mirrors / name.replace("/", "+") / "repo"
+            there = [row for row in rows if mirror.exists() and has_commit(mirror, row["start_commit"])]
+            left_out += [row["id"] for row in rows if row not in there]
+            if there:
+                place = (arguments.logs or Path(scratch)) / name.replace("/", "+")
+                found, facts = measure(mirror, there, place, details, with_git=not arguments.no_git)
+                results += found
+                print(
+                    f"{name:34}{facts['commits']:8,} commits, logged in {facts['log_s']:6.1f} s", flush=True
+                )
+    print(f"left out: {', '.join(left_out) or 'none'}")
+    show("seen", [one for one in results if not one["aside"]])
+    show("aside", [one for one in results if one["aside"]])
+    for language in sorted({one["language"] for one in results}):
+        show(language, [one for one in results if one["language"] == language])
+    show("all", results)
+    summarise(results)
+
+
+def summarise(results) -> None:
+    mean = {
+        key: statistics.mean(one[key] for one in results)
+        for key in ("precision", "recall", "introduced", "exact", "cold_s", "warm_s")
+    }
+    for key in ("cold_s", "warm_s", "git_s"):
+        times = sorted(one[key] * 1000 for one in results if key in one)
+        if times:
+            print(
+                f"{key}: mean {statistics.mean(times):.1f} ms, p50 {times[len(times) // 2]:.1f}, p95 {times[int(len(times) * 0.95)]:.1f}"
+            )
+    git_times = [one["git_s"] for one in results if "git_s" in one]
+    faster = (
+        f", {statistics.mean(git_times) / mean['warm_s']:.0f} times faster than git log -L"
+        if git_times
+        else ""
+    )
+    print(
+        f"symbol history: {len(results)} functions, P {mean['precision']:.3f} R {mean['recall']:.3f} "
+        f"introducing {mean['introduced']:.3f} exact {mean['exact']:.3f}, warm {mean['warm_s'] * 1000:.1f} ms, "
+        f"cold {mean['cold_s'] * 1000:.0f} ms{faster}"
+    )
+
+
+if __name__ == "__main__":
+    main()
