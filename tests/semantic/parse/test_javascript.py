@@ -291,3 +291,41 @@ def test_typescript_signatures_are_one_line_without_body(
         }
         == found
     )
+
+
+def test_what_a_module_exports_is_a_variable_and_each_name_of_a_function_one_of_its_own(
+    outline: Callable[[str, str], list[str]],
+) -> None:
+    text = """\
+        exports.etag = make({ weak: true });
+        exports.limit = 5;
+        exports.again = make;
+        request.get =
+        request.header = function header(name) {
+          return name;
+        };
+        """
+    assert outline("a.js", text) == [
+        "variable etag 1-1",
+        "variable limit 2-2",
+        "method request.get 4-4",
+        "method request.header 5-7",
+    ]
+
+
+def test_modules_named_by_strings_and_objects_of_a_stated_type_are_containers(
+    outline: Callable[[str, str], list[str]],
+) -> None:
+    text = """\
+        declare module 'my/lib.js' {
+          interface Options { deep: boolean }
+        }
+        const settings = { load() {} } satisfies Settings;
+        """
+    assert outline("a.ts", text) == [
+        "namespace my/lib.js 1-3",
+        "interface my/lib.js.Options 2-2",
+        "field my/lib.js.Options.deep 2-2",
+        "variable settings 4-4",
+        "method settings.load 4-4",
+    ]

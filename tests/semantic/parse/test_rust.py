@@ -84,7 +84,7 @@ def test_rust_entities_have_their_kinds_containers_and_lines(
         "enum State 22-26",
         "constant State.New 24-24",
         "constant State.Running 25-25",
-        "field State.since 25-25",
+        "field State.Running.since 25-25",
         "trait Run 28-34",
         "type Run.Output 29-29",
         "method Run.run 30-30",

@@ -70,6 +70,8 @@ _CORE_DEFINITIONS = f"""
 (assignment_expression left: (member_expression) @name right: (class body: (_) @body)) @class
 (assignment_expression left: (member_expression) @name
   right: (assignment_expression right: {_FUNCTION_VALUE})) @function
+(assignment_expression left: (member_expression) @name @function
+  right: (assignment_expression right: [(arrow_function) (function_expression) (generator_function)]))
 (pair key: [(property_identifier) @name (string (string_fragment) @name)] value: {_FUNCTION_VALUE}) @method
 (export_statement "default" @name value: {_FUNCTION_VALUE}) @function
 (function_expression name: (identifier) @name body: (_) @body) @function
@@ -77,6 +79,9 @@ _CORE_DEFINITIONS = f"""
 (class name: (_) @name body: (_) @body) @class
 (program (_ (variable_declarator name: (identifier) @name) @variable))
 (program (export_statement (_ (variable_declarator name: (identifier) @name) @variable)))
+((program (expression_statement
+  (assignment_expression left: (member_expression object: (_) @_exports) @name right: (_) @_value) @variable))
+  (#any-of? @_exports "exports" "module.exports") (#not-match? @_value "^[a-zA-Z_$][a-zA-Z0-9_$.]*$"))
 (variable_declarator name: (identifier) @name value: (object)) @scope
 (assignment_expression left: (member_expression) @name right: (object)) @scope
 (export_statement declaration: (_) @wrapped) @wrapper
@@ -125,7 +130,9 @@ _TYPESCRIPT_DEFINITIONS = """
 (enum_body name: (property_identifier) @name @constant)
 (enum_assignment name: (property_identifier) @name) @constant
 (internal_module name: [(identifier) (nested_identifier)] @name body: (_) @body) @namespace
-(module name: [(identifier) (nested_identifier)] @name body: (_) @body) @namespace
+(module name: [(identifier) (nested_identifier) (string)] @name body: (_) @body) @namespace
+(variable_declarator name: (identifier) @name
+  value: [(as_expression (object)) (satisfies_expression (object))]) @scope
 (function_signature name: (identifier) @name) @function
 (method_signature name: [(property_identifier) (private_property_identifier)] @name) @method
 (abstract_method_signature name: (property_identifier) @name) @method

@@ -46,6 +46,7 @@ RUST = Grammar(
 (const_item name: (identifier) @name) @constant
 (static_item name: (identifier) @name) @variable
 (enum_variant name: (identifier) @name) @constant
+(enum_variant name: (identifier) @name body: (field_declaration_list)) @scope
 (field_declaration name: (field_identifier) @name) @field
 (let_declaration pattern: (identifier) @name value: (closure_expression body: (_) @body)) @function
 (impl_item type: {_IMPLEMENTED} body: (_) @body) @scope
