@@ -55,9 +55,10 @@ class Entity:
 
     Attributes:
         kind: what it is. A DECLARATION announces a function or method without its body (C, C++). A TEST is a
-            function or method that a test framework runs, or a call that gives it a title and a body; its name
-            is the function's or the title, and a group of tests is a TEST that holds them. A ROUTE is there
-            besides its handler and has the handler's lines; its name is method and path (`GET /users/{id}`).
+            function or method that a test framework runs, or a call that gives it a title and a body; its
+            name is the function's or the title, and a group of tests is a TEST that holds them. A ROUTE is
+            there besides its handler and has the handler's lines; its name is method and path
+            (`GET /users/{id}`).
         name: its own name; empty for the module.
         container: the qualified name of what it is defined in; empty at the top.
         start_line: where it begins, with its decorators, attributes or annotations, without its comments.

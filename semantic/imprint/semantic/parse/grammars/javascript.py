@@ -131,8 +131,6 @@ _TYPESCRIPT_DEFINITIONS = """
 (enum_assignment name: (property_identifier) @name) @constant
 (internal_module name: [(identifier) (nested_identifier)] @name body: (_) @body) @namespace
 (module name: [(identifier) (nested_identifier) (string)] @name body: (_) @body) @namespace
-(variable_declarator name: (identifier) @name
-  value: [(as_expression (object)) (satisfies_expression (object))]) @scope
 (function_signature name: (identifier) @name) @function
 (method_signature name: [(property_identifier) (private_property_identifier)] @name) @method
 (abstract_method_signature name: (property_identifier) @name) @method
@@ -143,6 +141,12 @@ _TYPESCRIPT_DEFINITIONS = """
 (public_field_definition name: [(property_identifier) (private_property_identifier)] @name) @field
 (program (ambient_declaration (_ (variable_declarator name: (identifier) @name) @variable)))
 (ambient_declaration (_) @wrapped) @wrapper
+"""
+
+# After the pattern that makes it a variable.
+_TYPESCRIPT_SCOPES = """
+(variable_declarator name: (identifier) @name
+  value: [(as_expression (object)) (satisfies_expression (object))]) @scope
 """
 
 _TYPESCRIPT_MARKS = """
@@ -187,7 +191,7 @@ JAVASCRIPT = Grammar(
 TYPESCRIPT = Grammar(
     package="tree_sitter_typescript",
     factory="language_typescript",
-    definitions=_TYPESCRIPT_DEFINITIONS + _CORE_DEFINITIONS,
+    definitions=_TYPESCRIPT_DEFINITIONS + _CORE_DEFINITIONS + _TYPESCRIPT_SCOPES,
     marks=_CORE_MARKS + _TYPESCRIPT_MARKS,
     routes=_ROUTES + _NEST_ROUTES,
     silent_parts=_SILENT,
