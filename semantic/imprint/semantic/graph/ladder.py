@@ -23,13 +23,15 @@ from imprint.semantic.graph.receivers import Owner, split_chain
 from imprint.semantic.parse.model import EntityKind, ReferenceKind
 
 if TYPE_CHECKING:
-    from imprint.semantic.parse.model import Binding, Import, Reference
+    from imprint.semantic.parse.model import Binding, Entity, Import, Reference
     from imprint.semantic.snapshot import Snapshot
 
 # Steps along re-exports, assigned names, chained calls or bases; real code stays below.
-STEPS_MAX: Final = 8
+STEPS_MAX: Final = 12
 # Pages kept by a resolver, the latest.
 PAGES_KEPT: Final = 4096
+# Names of files whose meaning is kept.
+EXPORTS_KEPT: Final = 200_000
 # Of a name that more files define, none is called unique, nor looked at one by one.
 DEFINING_FILES_MAX: Final = 64
 
@@ -88,6 +90,7 @@ class Resolver:
         self.folders = Folders(snapshot)
         self.modules = Modules(snapshot, self.folders)
         self._pages: OrderedDict[int, Page] = OrderedDict()
+        self._exported: dict[tuple[int, str], tuple[Found, ...]] = {}
 
     def page(self, file: int) -> Page:
         """The facts of a file, by name."""
@@ -151,7 +154,11 @@ class Resolver:
         while True:
             hidden = scope and page.is_type(scope) and page.family not in _IMPLICIT and scope != container
             if not hidden:
-                here = [each for each in page.by_name.get(name, ()) if each.container == scope]
+                here = [
+                    each
+                    for each in page.by_name.get(name, ())
+                    if each.container == scope and scope.rpartition(".")[2] != name
+                ]
                 if here and (not scope or page.is_type(scope) or not _is_field_only(here)):
                     chosen = [each for each in here if each.kind is not EntityKind.DECLARATION] or here
                     return tuple(Found(page.file, each) for each in chosen)
@@ -192,8 +199,20 @@ class Resolver:
         for taken in page.open_imports:
             found = self.named_in_module(page, taken.module, name, steps - 1)
             if found:
-                return _found(found, Reason.IMPORT)
+                return _found(self._with_body(page, found), Reason.IMPORT)
         return None
+
+    def _with_body(self, page: Page, found: tuple[Found, ...]) -> tuple[Found, ...]:
+        """The one definition of what was only declared; the declaration, where there are several or none."""
+        if any(each.entity.kind is not EntityKind.DECLARATION for each in found):
+            return found
+        entity = found[0].entity
+        bodies = [
+            each
+            for each in self.definitions(entity.name, page.family)
+            if each.entity.kind in CALLABLE_KINDS and each.entity.container == entity.container
+        ]
+        return tuple(bodies) if len(bodies) == 1 else found
 
     def imported(self, page: Page, taken: Import, steps: int) -> tuple[Found, ...]:
         """What an import of one name gives; nothing for a module, which has no name."""
@@ -224,6 +243,16 @@ class Resolver:
         """What a file gives under a name."""
         if steps <= 0:
             return ()
+        key = page.file, name
+        if key not in self._exported:
+            if len(self._exported) >= EXPORTS_KEPT:
+                self._exported.clear()
+            # A file that takes from itself in a circle gives nothing more.
+            self._exported[key] = ()
+            self._exported[key] = self._exports(page, name, steps)
+        return self._exported[key]
+
+    def _exports(self, page: Page, name: str, steps: int) -> tuple[Found, ...]:
         top = [each for each in page.by_name.get(name, ()) if not each.container]
         if top:
             return tuple(Found(page.file, each) for each in top)
@@ -251,11 +280,17 @@ class Resolver:
         for found in self.definitions(name, page.family):
             container = found.entity.container
             where = self.folders.names[found.file].rpartition(".")[0].casefold()
-            if container == dotted or (parts and container.endswith(f".{dotted}")) or (parts and f"/{where}/".find(f"/{'/'.join(parts).casefold()}/") >= 0 and not container):
+            if (
+                container == dotted
+                or (parts and container.endswith(f".{dotted}"))
+                or (parts and f"/{where}/".find(f"/{'/'.join(parts).casefold()}/") >= 0 and not container)
+            ):
                 exact.append(found)
-            elif (parts and parts[-1].casefold().replace("-", "_") in where.split("/")[-2:]) or (
-                parts and container == parts[-1]
-            ) or (not parts and not container and found.file != page.file):
+            elif (
+                (parts and parts[-1].casefold().replace("-", "_") in where.split("/")[-2:])
+                or (parts and container == parts[-1])
+                or (not parts and not container and found.file != page.file)
+            ):
                 loose.append(found)
         chosen = exact or loose
         files = {found.file for found in chosen}
@@ -299,8 +334,7 @@ class Resolver:
             if each.entity.kind in CALLABLE_KINDS | TYPE_KINDS
             and (not self.page(each.file).is_type(each.entity.container) or page.family in {"ruby", "elixir"})
         ]
-        if page.family == "c" and len({each.file for each in found}) > 1:
-            found = [each for each in found if each.entity.kind is not EntityKind.MACRO] or found
+        found = [each for each in found if self._in_reach(page, each)]
         if len({(each.file, each.entity.container) for each in found}) == 1:
             return _found(tuple(found), Reason.UNIQUE, 0.75 if page.family == "c" else None)
         return _none("several candidates" if found else "external or unknown name")
@@ -312,6 +346,7 @@ class Resolver:
             for each in self.definitions(name, page.family)
             if each.entity.kind in CALLABLE_KINDS and self.page(each.file).is_type(each.entity.container)
         ]
+        found = [each for each in found if self._in_reach(page, each)]
         if len({(each.file, each.entity.container) for each in found}) != 1:
             return _none("several candidates" if found else "type of the receiver is unknown")
         owner = found[0].entity.container.rpartition(".")[2]
@@ -320,6 +355,22 @@ class Resolver:
         if not spoken:
             return _none("type of the receiver is unknown")
         return _found(tuple(found), Reason.UNIQUE)
+
+    def _in_reach(self, page: Page, found: Found) -> bool:
+        """Tell whether a definition of another file can be meant at all: tests and file-local names are not."""
+        if found.file == page.file:
+            return True
+        if _is_test(self.folders.names[found.file]) and not _is_test(self.folders.names[page.file]):
+            return False
+        if found.entity.kind is EntityKind.TEST or (
+            page.family == "c" and found.entity.signature.startswith("static ")
+        ):
+            return False
+        around = found.entity.container
+        other = self.page(found.file)
+        while around and other.is_type(around):
+            around = around.rpartition(".")[0]
+        return not any(each.kind in CALLABLE_KINDS for each in other.by_path.get(around, ()))
 
     # --- receivers
 
@@ -459,8 +510,8 @@ class Resolver:
         if not found and page.family == "ruby" and name == "new":
             found = self.member_of(owner, "initialize", steps)
         if not found:
-            return _none("not in the type of the receiver")
-        own = found[0].entity.container == owner.type_path and found[0].file == owner.file
+            return self._unknown_member(owner, steps)
+        own = found[0].entity.container == owner.type_path
         return _found(found, Reason.RECEIVER if own and not owner.above else Reason.INHERITED)
 
     def member_of(self, owner: Owner, name: str, steps: int) -> tuple[Found, ...]:
@@ -483,7 +534,18 @@ class Resolver:
                 return found
         return ()
 
-    def _elsewhere(self, page: Page, path: str, name: str) -> list:  # type: ignore[type-arg]
+    def _unknown_member(self, owner: Owner, steps: int) -> Resolution:
+        """Why a type has no such member: it may have it from a base that is not in the repository."""
+        border = [owner]
+        for _ in range(steps):
+            for each in border:
+                named = self.page(each.file).bases.get(each.type_path, ())
+                if len(self.bases_of(each, steps - 1)) < len(named):
+                    return _none(f"external: a base of {each.type_path}")
+            border = [base for each in border for base in self.bases_of(each, steps - 1)][:STEPS_MAX]
+        return _none("not in the type of the receiver")
+
+    def _elsewhere(self, page: Page, path: str, name: str) -> list[Entity]:
         """Members of a type that stand outside of its body in the same file, under a longer or shorter path."""
         last = path.rpartition(".")[2]
         return [
@@ -518,8 +580,12 @@ class Resolver:
         return owners
 
 
-def _is_field_only(entities: list) -> bool:  # type: ignore[type-arg]
+def _is_field_only(entities: list[Entity]) -> bool:
     return all(each.kind is EntityKind.FIELD for each in entities)
+
+
+def _is_test(path: str) -> bool:
+    return any(part.casefold() in {"test", "tests", "spec", "__tests__"} for part in path.split("/"))
 
 
 def _uncalled(chain: str) -> str:

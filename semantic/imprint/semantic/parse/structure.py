@@ -358,7 +358,6 @@ def _attribute_marks(
     events = _reference_events(nested, marks)
     events.extend((node.start_byte, node.end_byte, _DOCSTRING) for node in marks.get("docstring", ()))
     events.sort()
-    colon = grammar.package == "tree_sitter_lua"
     references: list[Reference] = []
     docs: dict[int | None, str] = {}
     seen_uses: set[tuple[str, int]] = set()
@@ -375,9 +374,8 @@ def _attribute_marks(
             if (name, line) in seen_uses or name in grammar.builtins or len(name) == 1:
                 continue
             seen_uses.add((name, line))
-        qualifier = (
-            "" if kind is ReferenceKind.IMPORT else read_qualifier(source.content, start, colon=colon)
-        )
+        named = kind is not ReferenceKind.IMPORT
+        qualifier = read_qualifier(grammar.package, source.content, start) if named else ""
         references.append(Reference(name, kind, line, around.path if around else "", qualifier))
     return references, docs
 

@@ -44,9 +44,24 @@ _PART = (
     + _GROUP
     + rb"|\"[^\"\n]*\"|'[^'\n]*')"
 )
-_SEPARATOR = rb"\s*(?:[.][?!]{0,2}|::|>-[?]?|\\)\s*"
-_QUALIFIER: Final = re.compile(rb"(" + _SEPARATOR + rb")(" + _PART + rb"(?:" + _SEPARATOR + _PART + rb")*)")
-_COLON: Final = re.compile(rb"(\s*[.:]\s*)(" + _PART + rb"(?:\s*[.:]\s*" + _PART + rb")*)")
+_DOTS = rb"[.][?!]{0,2}|::"
+
+
+def _chain(separator: bytes) -> re.Pattern[bytes]:
+    between = rb"\s*(?:" + separator + rb")\s*"
+    return re.compile(rb"(" + between + rb")(" + _PART + rb"(?:" + between + _PART + rb")*)")
+
+
+_CHAIN: Final = _chain(_DOTS)
+_ARROWS: Final = _chain(_DOTS + rb"|>-[?]?|\\")
+# What else separates, by the grammar's package.
+_CHAINS: Final = {
+    "tree_sitter_c": _ARROWS,
+    "tree_sitter_cpp": _ARROWS,
+    "tree_sitter_php": _ARROWS,
+    "tree_sitter_lua": _chain(_DOTS + rb"|:"),
+}
+_ENDS: Final = {"tree_sitter_c": b".>:", "tree_sitter_cpp": b".>:", "tree_sitter_php": b".>:\\"}
 _BEFORE: Final = frozenset(b".:>\\ \t\r\n")
 
 
@@ -151,19 +166,20 @@ def plain_type(text: str) -> str:
     return re.split(r"[\[<({]", parts[0], maxsplit=1)[0]
 
 
-def read_qualifier(content: bytes, start: int, *, colon: bool = False) -> str:
+def read_qualifier(package: str, content: bytes, start: int) -> str:
     """Give what stands before a name and its separator, as written; `UNREAD` if that cannot be read."""
     if start == 0 or content[start - 1] not in _BEFORE:
         return ""
     before = content[max(0, start - QUALIFIER_BYTES_MAX) : start]
     stripped = before.rstrip()
-    if not stripped.endswith((b".", b"::", b"->", b"\\", b":") if colon else (b".", b"::", b"->", b"\\")):
+    chain = _CHAINS.get(package, _CHAIN)
+    if stripped[-1:] not in _ENDS.get(package, b".:") or stripped.endswith(b".."):
         return ""
-    if stripped.endswith(b".."):
-        return ""
-    match = (_COLON if colon else _QUALIFIER).match(before[::-1])
+    match = chain.match(before[::-1])
     if match is None:
         rest = stripped[:-1].rstrip(b":-?!").rstrip()
-        return UNREAD if rest[-1:].isalnum() or (rest[-1:] in b")]}\"'`" and rest) else ""
+        before_one_colon = stripped.endswith(b":") and not stripped.endswith(b"::")
+        is_value = rest[-1:].isalnum() or (rest and rest[-1:] in b")]}\"'`")
+        return UNREAD if is_value and not before_one_colon else ""
     written = match[2][::-1].decode("utf-8", "replace")
     return written if written.isidentifier() else _SPACES.sub("", written)
