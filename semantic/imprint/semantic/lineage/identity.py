@@ -42,7 +42,7 @@ _COMMENT_LINE: Final = re.compile(
 _DOC_LINE: Final = re.compile(rb"\s*(?:/\*|\*)")
 _NO_LINE: Final = re.compile(rb"(?!)")
 _COMMENT_LINES_MAX: Final = 400
-_OPENING: Final = b" \t\r\n{:"
+_OPENING: Final = re.compile(rb"\s*[{:]?[ \t\r]*\n?")
 _BLOCK_DOCS: Final = frozenset(
     b"java js jsx mjs cjs ts tsx mts cts cs php kt kts scala groovy dart swift".split()
 )
@@ -110,7 +110,7 @@ class Defined:
             if place == self.head_words:
                 break
             at = word.end()
-        return self.own[at:].lstrip(_OPENING).split(b"\n")
+        return _OPENING.sub(b"", self.own[at:], count=1).split(b"\n")
 
 
 def define(path: bytes, content: bytes, entities: Iterable[Entity]) -> list[Defined]:

@@ -29,6 +29,8 @@ RENAMES_MAX: Final = 1_000
 _SIMILAR: Final = ("-M50%", f"-l{RENAMES_MAX}")
 _EQUAL: Final = ("-M100%",)
 _RAW: Final = ("--stdin", "-r", "-z", "--raw", "--no-abbrev")
+_STARTS_MAX: Final = 64
+"""How often git is started again after content that is not here, for one stretch of commits."""
 _CHUNK_BYTES: Final = 1 << 20
 
 TreePair = tuple["ObjectId", "ObjectId"]
@@ -84,13 +86,19 @@ def iter_changes(
 
 
 def _iter_similar(plumbing: Plumbing, pairs: Sequence[TreePair]) -> Iterator[list[FileChange]]:
+    """Changes with renames; of a pair whose content is not all here, equal content alone tells."""
     done = 0
-    try:
-        for changes in _iter_pairs(plumbing, pairs, _SIMILAR):
+    for _ in range(_STARTS_MAX):
+        try:
+            for changes in _iter_pairs(plumbing, pairs[done:], _SIMILAR):
+                done += 1
+                yield changes
+        except PlumbingFailed:  # trees it must have
+            yield from _iter_pairs(plumbing, pairs[done : done + 1], _EQUAL)
             done += 1
-            yield changes
-    except PlumbingFailed:  # a partial clone lacks content to compare; trees it must have
-        yield from _iter_pairs(plumbing, pairs[done:], _EQUAL)
+        else:
+            return
+    yield from _iter_pairs(plumbing, pairs[done:], _EQUAL)
 
 
 def _iter_pairs(
