@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from imprint.semantic.library import TEXT_CHARACTERS_MAX, Library
+from imprint.semantic.library import Library
+from imprint.semantic.search.finding.place import TEXT_CHARACTERS_MAX
 from imprint.semantic.search.query import LIMIT_MAX, Query
 from imprint.semantic.search.render import answer_json, references_json, status_json, symbols_json
 from imprint.store.errors import BadInput, BadRevision, RefMissing, StorageFailed

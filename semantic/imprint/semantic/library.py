@@ -12,23 +12,22 @@ to be searched. A folder of another version is removed when this one is opened: 
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from imprint.semantic.build import BATCH_BLOBS, Builder
 from imprint.semantic.index.database import SCHEMA_VERSION
 from imprint.semantic.index.lance import LanceIndex
 from imprint.semantic.parse.extract import EXTRACTOR_VERSION, extract
 from imprint.semantic.parse.isolation import Extractors
-from imprint.semantic.parse.source import decode_content
 from imprint.semantic.parsed import ParsedSnapshot
-from imprint.semantic.search.answer import Answer, Hit, IndexStatus
+from imprint.semantic.search.answer import Answer, IndexStatus
 from imprint.semantic.search.background import NOTHING, Background
-from imprint.semantic.search.query import read_query
-from imprint.semantic.search.retrieve import retrieve
+from imprint.semantic.search.finding.ask import answer_wish, read_wish
+from imprint.semantic.search.finding.place import Place
 from imprint.semantic.search.shelf import Shelf
 from imprint.semantic.standing import find_standing
 from imprint.semantic.symbols import find_references, find_symbols
-from imprint.store.errors import ObjectMissing, StorageFailed
+from imprint.store.errors import StorageFailed
 from imprint.store.hosting.followers import never
 
 if TYPE_CHECKING:
@@ -40,13 +39,9 @@ if TYPE_CHECKING:
     from imprint.semantic.search.answer import ReferenceHit, SymbolHit
     from imprint.semantic.search.corpus import Corpus
     from imprint.semantic.search.query import Query
-    from imprint.semantic.search.retrieve import Found
     from imprint.semantic.snapshot import Snapshot
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
-
-TEXT_CHARACTERS_MAX: Final = 8_000
-"""Of a hit's text: a passage is far shorter, except where one line holds a whole file."""
 
 
 class Library:
@@ -153,13 +148,12 @@ class Library:
             RefMissing: nothing has this name.
             BadRevision: it names several commits, or none.
         """
-        asked = read_query(query)
+        wish = read_wish(query)
         standing = find_standing(self._index, view, ref)
-        if standing.tree is None:
+        if standing.tree is None or standing.indexed is None:
             return Answer(None, standing.behind, ())
         corpus = self._corpus(view, standing.tree)
-        hits = [_hit(view, corpus, found) for found in retrieve(corpus, query, asked)]
-        return Answer(standing.indexed, standing.behind, tuple(hits))
+        return answer_wish(Place(view, standing.indexed, standing.behind, corpus, background), wish)
 
     def symbols(self, view: RepositoryView, name: str, *, ref: str = "HEAD") -> list[SymbolHit]:
         """Definitions of a name, which may be qualified: exact letters first, then other letter case.
@@ -230,29 +224,3 @@ class Library:
             self._workers.close()
         self._shelf.clear()
         self._index.close()
-
-
-def _hit(view: RepositoryView, corpus: Corpus, found: Found) -> Hit:
-    passage = found.passage
-    listing = corpus.listing
-    return Hit(
-        repo=view.name,
-        path=listing.paths[passage.file],
-        start_line=passage.start_line,
-        end_line=passage.end_line,
-        symbol=passage.symbol,
-        kind=passage.kind,
-        language=passage.language,
-        score=found.score,
-        text=_read_lines(view, listing.blob(passage.file), passage.start_line, passage.end_line),
-    )
-
-
-def _read_lines(view: RepositoryView, blob: ObjectId, start: int, end: int) -> str:
-    """Lines of a content as text, cut after `TEXT_CHARACTERS_MAX`; empty where the repository lacks it."""
-    try:
-        content = view.objects.read_blob(blob)
-    except ObjectMissing:
-        return ""
-    lines = decode_content(content).split(b"\n")[start - 1 : end]
-    return "\n".join(line.decode("utf-8", "replace").rstrip("\r") for line in lines)[:TEXT_CHARACTERS_MAX]

@@ -28,8 +28,8 @@ class Background:
     """What there is beside the index.
 
     Attributes:
-        past: the change log, limited to the caller's view; None where there is none: then filters by date
-            and author, messages, differences, prompts and removed code are refused, and history does not rank.
+        past: the change log, limited to the caller's view; None where there is none: then filters by date and
+            author, messages, differences, prompts and removed code are refused, and history does not rank.
         claims: reads claims; None where there are none: then filters by agent and session are refused.
         prompts: reads prompts; None where the caller has none to read.
     """

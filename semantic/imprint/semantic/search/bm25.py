@@ -2,6 +2,9 @@
 
 Okapi BM25 as in Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009), with the usual
 `k1` and `b`. A word's relatives (`routing` for `routes`) count as the word itself, at a discount.
+
+Invariants:
+    1. A word costs what its occurrences cost, and a few passes over one number per chunk.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from imprint.semantic.index.segment import ranges
 from imprint.semantic.search.stems import stem
 
 if TYPE_CHECKING:
@@ -31,54 +35,82 @@ class Mix:
     phrase: float = 0.8
 
 
-def score_chunks(corpus: Corpus, asked: Asked, mix: Mix = Mix()) -> Array:
-    """Of each chunk of the commit, how well it fits; 0 where it holds none of the words."""
-    scores = np.zeros(len(corpus), np.float32)
-    if not len(corpus):
-        return scores
-    norm = _K1 * (1 - _B + _B * corpus.lengths / max(float(corpus.lengths.mean()), 1.0))
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """How well the chunks of a commit fit a query.
+
+    Attributes:
+        scores: of each chunk; 0 where it holds none of the words.
+        rarity: of each word of the query, how telling it is in this commit.
+    """
+
+    scores: Array
+    rarity: dict[str, float]
+
+
+def score_chunks(corpus: Corpus, asked: Asked, mix: Mix = Mix()) -> Fits:
+    """Score every chunk of the commit."""
+    scorer = _Scorer(corpus)
+    rarity = {}
     for word in asked.words:
-        scores += _score(_count(corpus, word, mix.relative), norm)
+        scorer.count(word)
+        rarity[word] = scorer.rarity()
+        for other in _find_relatives(corpus, word) if mix.relative else ():
+            scorer.count(other, mix.relative)
+        scorer.add()
     for phrase in asked.phrases:
-        scores += mix.phrase * _score(_count(corpus, phrase, 0.0), norm)
-    return scores
+        scorer.count(phrase)
+        scorer.add(mix.phrase)
+    return Fits(scorer.scores, rarity)
 
 
-def _count(corpus: Corpus, word: str, relative: float) -> Array:
-    """How often a word stands in each chunk, its path included."""
-    counts = _count_exactly(corpus, word)
+def _find_relatives(corpus: Corpus, word: str) -> list[str]:
     root = stem(word)
-    if relative and len(root) >= _STEM_MIN and word.isascii():
-        for other in sorted(corpus.find_variants(root)):
-            if other != word and stem(other) == root:
-                counts += relative * _count_exactly(corpus, other)
-    return counts
+    if len(root) < _STEM_MIN or not word.isascii():
+        return []
+    return [other for other in sorted(corpus.find_variants(root)) if other != word and stem(other) == root]
 
 
-def _count_exactly(corpus: Corpus, term: str) -> Array:
-    counts = np.zeros(len(corpus), np.float32)
-    chunks, found = corpus.find_word(term)
-    counts[chunks] = found
-    files, found = corpus.find_in_paths(term)
-    if len(files):
-        of_file = np.zeros(len(corpus.listing), np.float32)
-        of_file[files] = found
-        counts += of_file[corpus.files]
-    return counts
+class _Scorer:
+    """Counts one word after the other."""
 
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
+        self.scores = np.zeros(len(corpus), np.float32)
+        self._counts = np.zeros(len(corpus), np.float32)
+        self._touched: list[Array] = []
+        mean = max(float(corpus.lengths.mean()), 1.0) if len(corpus) else 1.0
+        self._slope = _K1 * _B / mean
 
-def _score(counts: Array, norm: Array) -> Array:
-    holding = np.count_nonzero(counts)
-    rarity = np.log1p((len(counts) - holding + 0.5) / (holding + 0.5))
-    scores: Array = (rarity * counts * (_K1 + 1) / (counts + norm)).astype(np.float32)
-    return scores
+    def count(self, term: str, share: float = 1.0) -> None:
+        """Count the occurrences of a term in texts and paths, each as `share` of one."""
+        corpus = self._corpus
+        chunks, found = corpus.find_word(term)
+        self._add(chunks, share * found)
+        files, found = corpus.find_in_paths(term)
+        if len(files):
+            starts = corpus.starts[files]
+            many = corpus.starts[files + 1] - starts
+            self._add(ranges(starts, many), share * np.repeat(found, many))
 
+    def _add(self, chunks: Array, counts: Array) -> None:
+        if len(chunks):
+            self._counts[chunks] += counts
+            self._touched.append(chunks)
 
-def rarity(corpus: Corpus, asked: Asked) -> dict[str, float]:
-    """How telling each word of the query is in this commit."""
-    total = len(corpus)
-    found = {}
-    for word in asked.words:
-        holding = np.count_nonzero(_count_exactly(corpus, word)) if total else 0
-        found[word] = float(np.log1p((total - holding + 0.5) / (holding + 0.5)))
-    return found
+    def rarity(self) -> float:
+        """How telling what was counted is."""
+        holding = np.count_nonzero(self._counts)
+        return float(np.log1p((len(self._counts) - holding + 0.5) / (holding + 0.5)))
+
+    def add(self, worth: float = 1.0) -> None:
+        """Add what was counted to the scores, and begin anew."""
+        if not self._touched:
+            return
+        rarity = worth * self.rarity()
+        for chunks in self._touched:  # a chunk that is there twice has no count any more the second time
+            counts = self._counts[chunks]
+            norm = _K1 * (1 - _B) + self._slope * self._corpus.lengths[chunks]
+            self.scores[chunks] += rarity * counts * (_K1 + 1) / (counts + norm)
+            self._counts[chunks] = 0
+        self._touched.clear()

@@ -111,6 +111,11 @@ class Listing:
         return ObjectId(self.blobs[number * width : (number + 1) * width].tobytes().hex())
 
     @cached_property
+    def numbers(self) -> dict[bytes, int]:
+        """The number of each path."""
+        return {path: number for number, path in enumerate(self.paths.decode())}
+
+    @cached_property
     def _by_row(self) -> tuple[Array, Array]:
         order = np.argsort(self.row_ids, kind="stable")
         return order, self.row_ids[order]

@@ -38,6 +38,8 @@ _FUNCTION_WORDS: Final = frozenset(
 _TOKEN: Final = re.compile(r"[\w$][\w$.:#/>!?-]*(?<![.:#/>!?-])|\w+")
 _PARTS: Final = re.compile(r"::|->|[.#/:]")
 _NAME_PART: Final = re.compile(r"[^\W\d][\w$]*\Z")
+_MARKS: Final = 2
+_SPECIAL: Final = re.compile(r"[\\|*+?^$()\[\]{}]")
 _INNER_CAPITAL: Final = re.compile(r"[a-z0-9][A-Z]|[A-Z]{2}[a-z]")
 
 
@@ -65,8 +67,8 @@ class What(enum.Enum):
 class Query:
     """A search as somebody asks it.
 
-    A passage of code has the dates, authors, agents and sessions of the commits that touched its file, through
-    renames: it passes if one of them fits all of these filters.
+    A passage of code has the dates, authors, agents and sessions of the commits that touched its file,
+    through renames: it passes if one of them fits all of these filters.
 
     Attributes:
         text: words, a symbol, or both; the characters or the expression of an exact or regular search.
@@ -79,7 +81,7 @@ class Query:
             without a slash is compared with file names. Empty for all.
         kind: only passages that mainly are of this kind, such as `function`; None for all.
         removed: search code that is gone instead of code that is there.
-        since, until: only what is from then on, and from before then, in seconds since 1970; None for any time.
+        since, until: only what is from then on, and from before then, in seconds since 1970; None for any.
         author: only commits whose author's name holds this, in any letter case; empty for all.
         agent: only commits that claims give to this agent; empty for all.
         session: only commits that claims give to this session; empty for all.
@@ -139,6 +141,25 @@ class Asked:
     phrases: tuple[str, ...]
     names: tuple[Name, ...]
     is_symbol: bool
+
+
+def read_mode(query: Query) -> tuple[Mode, str]:
+    """How the text of a query is to be understood, and the text without the marks that say so.
+
+    Raises:
+        BadInput: the query asks for no hits or too many.
+    """
+    if query.limit < 1 or query.limit > LIMIT_MAX:
+        raise BadInput(f"{query.limit} hits cannot be asked for", hint=f"ask for 1 to {LIMIT_MAX}")
+    if query.mode is not Mode.AUTO:
+        return query.mode, query.text
+    text = query.text.strip()
+    inside = text[1:-1]
+    if len(text) > _MARKS and text[0] == text[-1] == '"' and '"' not in inside:
+        return Mode.EXACT, inside
+    if len(text) > _MARKS and text[0] == text[-1] == "/" and _SPECIAL.search(inside):
+        return Mode.REGEX, inside
+    return Mode.WORDS, query.text
 
 
 def read_query(query: Query) -> Asked:

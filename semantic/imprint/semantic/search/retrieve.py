@@ -1,25 +1,38 @@
-"""From a commit's chunks to the best passages: candidates by words and by definitions, then ranked."""
+"""From a commit's chunks to the best passages: candidates by words, definitions, vectors and history, ranked.
+
+Invariants:
+    1. A passage that a filter does not let through is no candidate, whichever list it is on.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from imprint.semantic.search.bm25 import rarity, score_chunks
+from imprint.semantic.search.bm25 import score_chunks
 from imprint.semantic.search.rank import DEFAULT, Candidate, rank
+from imprint.semantic.search.signals.history import score_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from imprint.semantic.index.arrays import Array
+    from imprint.semantic.lineage.past import Past
     from imprint.semantic.search.corpus import Corpus, Passage
     from imprint.semantic.search.query import Asked, Name, Query
     from imprint.semantic.search.rank import Weights
+    from imprint.store.types import ObjectId
 
 CANDIDATES: Final = 200
 """Passages ranked, at least: twenty times the usual answer, so that a boost finds what words put far down."""
 _DEFINITIONS_MAX: Final = 100
 """Definitions of one name that are ranked: `__init__` has thousands."""
+_FILES_OF_HISTORY: Final = 20
+"""Files of which the best passage is ranked because commits speak for them."""
+_LOOKED_AT_MAX: Final = 5_000
+"""Passages that are tried against filters of kind, date, author, agent and session, the best ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,37 +41,94 @@ class Found:
 
     passage: Passage
     score: float
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
-def retrieve(corpus: Corpus, query: Query, asked: Asked, weights: Weights = DEFAULT) -> list[Found]:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What there is beside a commit's words.
+
+    Attributes:
+        past: the change log, limited to what may be shown; None for none.
+        commit: the searched commit.
+        near: gives for a question how near each chunk's vector is to it, or None where there are none.
+    """
+
+    past: Past | None = None
+    commit: ObjectId | None = None
+    near: Callable[[str], Array | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sieve:
+    """What may be an answer.
+
+    Attributes:
+        chunks: of each chunk whether it may; None for all.
+        passage: whether a passage may, which costs more to say; None for all.
+    """
+
+    chunks: Array | None = None
+    passage: Callable[[Passage], bool] | None = None
+
+
+ALONE: Final = Beside()
+ALL: Final = Sieve()
+
+
+def retrieve(
+    corpus: Corpus,
+    query: Query,
+    asked: Asked,
+    beside: Beside = ALONE,
+    sieve: Sieve = ALL,
+    *,
+    weights: Weights = DEFAULT,
+) -> list[Found]:
     """The best passages for a query, best first."""
-    scores = score_chunks(corpus, asked)
-    allowed = _allowed(corpus, query)
-    if allowed is not None:
-        scores[~allowed] = 0.0
-    defining = _find_definitions(corpus, asked, scores, allowed)
-    wanted = min(max(CANDIDATES, 5 * query.limit), len(scores))
-    best = np.argpartition(-scores, wanted - 1)[:wanted] if wanted else np.zeros(0, np.int64)
-    chunks = {int(chunk) for chunk in best if scores[chunk] > 0} | defining.keys()
+    if not len(corpus):
+        return []
+    fits = score_chunks(corpus, asked)
+    scores = fits.scores
+    near = beside.near(query.text) if beside.near else None
+    if sieve.chunks is not None:
+        scores[~sieve.chunks] = 0.0
+        near = np.where(sieve.chunks, near, 0.0) if near is not None else None
+    defining = _find_definitions(corpus, asked, scores, sieve.chunks)
+    history = _score_history(corpus, asked, beside)
+    wanted = max(CANDIDATES, 5 * query.limit)
+    chunks = defining.keys() | set(_best(scores, wanted))
+    if near is not None:
+        chunks |= set(_best(near, wanted // 2))
+    chunks |= set(_best_of_files(corpus, history, scores, sieve.chunks))
+    passages = {chunk: corpus.passage(chunk) for chunk in chunks}
+    if sieve.passage:
+        passages = dict(_sift(corpus, passages, scores, sieve.passage, wanted))
     candidates = [
-        _candidate(corpus, chunk, float(scores[chunk]), tuple(defining.get(chunk, ())))
-        for chunk in sorted(chunks)
+        Candidate(
+            chunk,
+            passage.file,
+            corpus.listing.paths[passage.file].decode("utf-8", "replace"),
+            passage.start_line,
+            passage.symbol,
+            float(scores[chunk]),
+            tuple(defining.get(chunk, ())),
+            history.get(passage.file, 0.0),
+            max(float(near[chunk]), 0.0) if near is not None else 0.0,
+        )
+        for chunk, passage in sorted(passages.items())
     ]
-    ranked = rank(asked, candidates, query.limit, rarity(corpus, asked), weights)
-    return [Found(corpus.passage(one.candidate.chunk), one.score) for one in ranked]
+    ranked = rank(asked, candidates, query.limit, fits.rarity, weights)
+    return [Found(passages[one.candidate.chunk], one.score, one.parts) for one in ranked]
 
 
-def _allowed(corpus: Corpus, query: Query) -> Array | None:
-    """Of each chunk whether the query's filters let it through; None if there are none."""
-    allowed = None
-    if query.path_prefix:
-        paths = corpus.listing.paths.decode()
-        files = np.array([path.startswith(query.path_prefix) for path in paths], bool)
-        allowed = files[corpus.files]
-    if query.language:
-        own = corpus.in_language(query.language)
-        allowed = own if allowed is None else allowed & own
-    return allowed
+def _best(scores: Array, wanted: int) -> list[int]:
+    """The chunks of the best scores above 0."""
+    fitting = np.flatnonzero(scores > 0)
+    if len(fitting) > wanted:
+        fitting = fitting[np.argpartition(-scores[fitting], wanted - 1)[:wanted]]
+    found: list[int] = fitting.tolist()
+    return found
 
 
 def _find_definitions(
@@ -75,7 +145,41 @@ def _find_definitions(
     return found
 
 
-def _candidate(corpus: Corpus, chunk: int, fit: float, defines: tuple[Name, ...]) -> Candidate:
-    passage = corpus.passage(chunk)
-    path = corpus.listing.paths[passage.file].decode("utf-8", "replace")
-    return Candidate(chunk, passage.file, path, passage.start_line, passage.symbol, fit, defines)
+def _score_history(corpus: Corpus, asked: Asked, beside: Beside) -> dict[int, float]:
+    """Of each file what commits say for it; a symbol is looked up by its definition, not by its past."""
+    if beside.past is None or beside.commit is None or asked.is_symbol:
+        return {}
+    return score_files(beside.past, beside.commit, asked.words, corpus.listing.numbers)
+
+
+def _best_of_files(
+    corpus: Corpus, history: Mapping[int, float], scores: Array, allowed: Array | None
+) -> Iterator[int]:
+    """The best passage of each of the files that commits speak for the most."""
+    for file in sorted(history, key=lambda file: (-history[file], file))[:_FILES_OF_HISTORY]:
+        first, end = int(corpus.starts[file]), int(corpus.starts[file + 1])
+        if end > first:
+            chunk = first + int(np.argmax(scores[first:end]))
+            if allowed is None or allowed[chunk]:
+                yield chunk
+
+
+def _sift(
+    corpus: Corpus,
+    passages: Mapping[int, Passage],
+    scores: Array,
+    passes: Callable[[Passage], bool],
+    wanted: int,
+) -> Iterator[tuple[int, Passage]]:
+    """Those that pass: of the candidates, then of what fits less, until there are enough."""
+    found = 0
+    rest = sorted(
+        set(_best(scores, _LOOKED_AT_MAX)) - passages.keys(), key=lambda chunk: (-scores[chunk], chunk)
+    )
+    for chunk in (*sorted(passages), *rest):
+        if found >= wanted:
+            return
+        passage = passages.get(chunk) or corpus.passage(chunk)
+        if passes(passage):
+            found += 1
+            yield chunk, passage

@@ -7,6 +7,7 @@ only beside it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _REST_MIN: Final = 3
 _WORD_MIN: Final = 4
 
 
+@lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
     """The word without its ending; the word itself if it is short or not plain letters."""
     if len(word) < _WORD_MIN or not (word.isascii() and word.isalpha()):
