@@ -51,6 +51,8 @@ from imprint.api.web.front import CommitCounts
 from imprint.api.web.origins import BlameShelf
 from imprint.api.web.pages import make_environment
 from imprint.semantic.follow import IndexFollower
+from imprint.semantic.lineage.changes import ChangeLog
+from imprint.semantic.lineage.follow import ChangeFollower
 from imprint.store.errors import StoreError
 from imprint.store.hosting.followers import Follower, FollowerRunner
 from imprint.store.maintenance.rounds import MaintenanceFollower
@@ -111,10 +113,12 @@ def create_app(
 
 def _open_services(hosting: Hosting, origins: Origins, library: Library, settings: ApiSettings) -> Services:
     stopping = threading.Event()
+    changes = ChangeLog.open(hosting.folder.changes_path)
     followers: list[Follower] = [
         RefExport(hosting),
         *origins.list_followers(hosting, stopping.is_set),
         IndexFollower(library, stopping.is_set),
+        ChangeFollower(changes, stopping.is_set),
         MaintenanceFollower(hosting, stopping.is_set),
     ]
     runner = FollowerRunner(hosting, followers, settings.poll_seconds, stopping)
@@ -122,6 +126,7 @@ def _open_services(hosting: Hosting, origins: Origins, library: Library, setting
         hosting=hosting,
         origins=origins,
         library=library,
+        changes=changes,
         receiver=Receiver(hosting, MirrorJudge(hosting, ScopeJudge()), runner.wake),
         runner=runner,
         settings=settings,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from imprint.api.running.fair import FairQueue
     from imprint.api.settings import ApiSettings
     from imprint.semantic.library import Library
+    from imprint.semantic.lineage.changes import ChangeLog
     from imprint.store.events import Event
     from imprint.store.hosting.followers import FollowerRunner
     from imprint.store.hosting.repositories import Hosting, Repository
@@ -46,6 +47,7 @@ class Services:
         hosting: repositories, tokens, sessions.
         origins: deliveries, and claims of every source.
         library: the semantic index.
+        changes: what each commit of the histories did.
         receiver: takes in pushes and commits.
         runner: keeps the followers going.
         settings: what the operator chose.
@@ -59,6 +61,7 @@ class Services:
     hosting: Hosting
     origins: Origins
     library: Library
+    changes: ChangeLog
     receiver: Receiver
     runner: FollowerRunner
     settings: ApiSettings

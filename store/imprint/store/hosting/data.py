@@ -152,6 +152,11 @@ class DataFolder:
         return self.root / "derived" / "index"
 
     @property
+    def changes_path(self) -> Path:
+        """The folder of what is known of the history's commits."""
+        return self.root / "derived" / "changes"
+
+    @property
     def admin_token_path(self) -> Path:
         """Where the administrator's first token is left, readable by the owner only."""
         return self.root / "admin-token"
