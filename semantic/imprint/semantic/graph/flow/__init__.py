@@ -1,0 +1,1 @@
+"""What values reach a name: files lowered to scopes and expressions, and a machine that follows them."""
