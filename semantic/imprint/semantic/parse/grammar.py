@@ -54,6 +54,7 @@ class Grammar:
         routes: the query for HTTP routes; empty where none are looked for.
         silent_parts: parts of a dotted name that say nothing about the container (`prototype`, `exports`).
         builtins: names of types that every file uses and none defines; no reference is kept for them.
+        clauses: whether definitions of one name that follow each other are one entity.
         prepare: what to do to the bytes before they are parsed; keeps their number and their line feeds.
     """
 
@@ -64,6 +65,7 @@ class Grammar:
     routes: str = ""
     silent_parts: frozenset[str] = frozenset()
     builtins: frozenset[str] = frozenset()
+    clauses: bool = False
     prepare: Callable[[bytes], bytes] | None = None
 
 
@@ -79,6 +81,7 @@ class CompiledGrammar:
     routes: Query | None
     silent_parts: frozenset[str]
     builtins: frozenset[str]
+    clauses: bool
     prepare: Callable[[bytes], bytes] | None
 
 
@@ -101,5 +104,6 @@ def compile_grammar(grammar: Grammar) -> CompiledGrammar:
         routes=Query(language, grammar.routes) if grammar.routes else None,
         silent_parts=grammar.silent_parts,
         builtins=grammar.builtins,
+        clauses=grammar.clauses,
         prepare=grammar.prepare,
     )

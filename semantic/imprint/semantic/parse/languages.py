@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imprint.semantic.parse.grammars.c import CPP, C
+from imprint.semantic.parse.grammars.compiled.dart import DART
+from imprint.semantic.parse.grammars.compiled.kotlin import KOTLIN
+from imprint.semantic.parse.grammars.compiled.swift import SWIFT
+from imprint.semantic.parse.grammars.compiled.zig import ZIG
 from imprint.semantic.parse.grammars.csharp import CSHARP
+from imprint.semantic.parse.grammars.functional.elixir import ELIXIR
+from imprint.semantic.parse.grammars.functional.haskell import HASKELL
+from imprint.semantic.parse.grammars.functional.ocaml import OCAML, OCAML_INTERFACE
+from imprint.semantic.parse.grammars.functional.scala import SCALA
 from imprint.semantic.parse.grammars.go import GO
 from imprint.semantic.parse.grammars.java import JAVA
 from imprint.semantic.parse.grammars.javascript import JAVASCRIPT, TSX, TYPESCRIPT
@@ -22,6 +30,10 @@ from imprint.semantic.parse.grammars.php import PHP
 from imprint.semantic.parse.grammars.python import PYTHON
 from imprint.semantic.parse.grammars.ruby import RUBY
 from imprint.semantic.parse.grammars.rust import RUST
+from imprint.semantic.parse.grammars.scripts.bash import BASH
+from imprint.semantic.parse.grammars.scripts.hcl import HCL
+from imprint.semantic.parse.grammars.scripts.julia import JULIA
+from imprint.semantic.parse.grammars.scripts.lua import LUA
 
 if TYPE_CHECKING:
     from imprint.semantic.parse.grammar import Grammar
@@ -97,11 +109,12 @@ LANGUAGES: tuple[Language, ...] = (
     Language("svg", None, _words("svg")),
     Language(
         "shell",
-        None,
-        _words("sh bash zsh fish ksh bats"),
-        _words(".bashrc .profile"),
-        _words("sh bash zsh ksh dash"),
+        BASH,
+        _words("sh bash zsh ksh bats"),
+        _words(".bashrc .bash_profile .profile .zshrc .envrc"),
+        _words("sh bash zsh ksh dash bats"),
     ),
+    Language("fish", None, _words("fish"), (), _words("fish")),
     Language("powershell", None, _words("ps1 psm1 psd1"), (), _words("pwsh")),
     Language("batch", None, _words("bat cmd")),
     Language("sql", None, _words("sql")),
@@ -110,27 +123,29 @@ LANGUAGES: tuple[Language, ...] = (
     Language("dockerfile", None, _words("dockerfile"), _words("Dockerfile Containerfile")),
     Language("protobuf", None, _words("proto")),
     Language("graphql", None, _words("graphql gql")),
-    Language("hcl", None, _words("tf hcl tfvars")),
+    Language("hcl", HCL, _words("tf hcl tfvars tofu nomad")),
     Language("nix", None, _words("nix")),
     Language("bazel", None, _words("bzl bazel"), _words("BUILD WORKSPACE")),
     Language("gradle", None, _words("gradle")),
     Language("groovy", None, _words("groovy"), _words("Jenkinsfile"), _words("groovy")),
-    Language("kotlin", None, _words("kt kts")),
-    Language("swift", None, _words("swift"), (), _words("swift")),
-    Language("scala", None, _words("scala sbt sc")),
+    Language("kotlin", KOTLIN, _words("kt kts")),
+    Language("swift", SWIFT, _words("swift"), (), _words("swift")),
+    Language("scala", SCALA, _words("scala sbt sc")),
     Language("objective-c", None, _words("m mm")),
-    Language("dart", None, _words("dart")),
-    Language("lua", None, _words("lua"), (), _words("lua luajit")),
+    Language("dart", DART, _words("dart")),
+    Language("lua", LUA, _words("lua"), (), _words("lua luajit")),
     Language("perl", None, _words("pl pm t"), (), _words("perl")),
     Language("r", None, _words("r"), (), _words("rscript")),
-    Language("julia", None, _words("jl"), (), _words("julia")),
-    Language("elixir", None, _words("ex exs"), (), _words("elixir")),
+    Language("julia", JULIA, _words("jl"), (), _words("julia")),
+    Language("elixir", ELIXIR, _words("ex exs"), (), _words("elixir")),
     Language("erlang", None, _words("erl hrl"), (), _words("escript")),
-    Language("haskell", None, _words("hs lhs"), (), _words("runhaskell")),
-    Language("ocaml", None, _words("ml mli"), (), _words("ocaml")),
+    Language("haskell", HASKELL, _words("hs hsc"), (), _words("runhaskell")),
+    Language("ocaml", OCAML, _words("ml"), (), _words("ocaml")),
+    Language("ocaml-interface", OCAML_INTERFACE, _words("mli")),
+    Language("literate-haskell", None, _words("lhs")),
     Language("fsharp", None, _words("fs fsi fsx")),
     Language("clojure", None, _words("clj cljs cljc edn")),
-    Language("zig", None, _words("zig")),
+    Language("zig", ZIG, _words("zig")),
     Language("nim", None, _words("nim")),
     Language("vim", None, _words("vim"), _words(".vimrc")),
     Language("emacs-lisp", None, _words("el")),

@@ -84,7 +84,7 @@ def decode_content(content: bytes) -> bytes:
 
 def split_name(text: str, silent_parts: frozenset[str]) -> list[str]:
     """Split a name as written into the names of its containers and its own."""
-    text = _SPACES.sub(" ", text[:NAME_CHARS_MAX]).strip("\"'`:")
+    text = _SPACES.sub(" ", text[:NAME_CHARS_MAX]).strip("\"'`: ")
     if not _QUALIFIED.match(text):
         return [text]
     operator = _OPERATOR.search(text)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import sys
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tree_sitter import Parser, QueryCursor
@@ -22,6 +22,7 @@ from tree_sitter import Parser, QueryCursor
 from imprint.semantic.parse.comments import CommentRuns, paragraph_of_docstring
 from imprint.semantic.parse.flow.read import read_flow, read_qualifier
 from imprint.semantic.parse.model import Binding, Entity, EntityKind, Import, Reference, ReferenceKind
+from imprint.semantic.parse.pieces.clauses import join_clauses
 from imprint.semantic.parse.roles.routes import find_routes
 from imprint.semantic.parse.shape import Shapes, mask_literals, mask_spans
 from imprint.semantic.parse.source import NAME_CHARS_MAX, show_line, show_signature, split_name
@@ -108,6 +109,7 @@ class _Found:
     doc: str = ""
 
     reaches_end: bool = False
+    again: list[int] = field(default_factory=list)
 
     @property
     def opens(self) -> int:
@@ -141,6 +143,8 @@ def read_structure(grammar: CompiledGrammar, source: Source) -> Structure:
     found = [*_collect_definitions(grammar, root, source), *_collect_routes(grammar, root)]
     comments = _spans(marks.get("comment", ()))
     uncommented = mask_spans(source.content, comments)
+    if grammar.clauses:
+        found = join_clauses(found, uncommented)
     _extend_by_prefixes(found, _spans(marks.get("prefix", ())), uncommented)
     nested = _nest(found)
     references, docs = _attribute_marks(nested, marks, source, grammar)
@@ -416,7 +420,7 @@ def _around(nested: list[_Found], offsets: Iterable[int]) -> Iterator[_Found | N
 
 def _reference_events(nested: list[_Found], marks: dict[str, list[Node]]) -> list[_Event]:
     """Give the places where names are used, each with the index of its strongest kind."""
-    taken = {item.name_at for item in nested}
+    taken = {place for item in nested for place in (item.name_at, *item.again)}
     ignored = _spans(marks.get("ignored", ()))
     events: list[_Event] = []
     for strength, (capture, kind) in enumerate(_REFERENCES):

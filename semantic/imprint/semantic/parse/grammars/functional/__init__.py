@@ -1,0 +1,1 @@
+"""Functional languages: one module each, holding only its data."""

@@ -1,0 +1,1 @@
+"""Scripts, numerics and configuration: one module each, holding only its data."""

@@ -1,0 +1,1 @@
+"""Definitions that a language writes in several pieces."""
