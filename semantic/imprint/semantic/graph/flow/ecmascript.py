@@ -61,12 +61,12 @@ _WRAPPERS: Final = frozenset({"Promise", "Readonly", "Partial", "Required", "Non
 _LISTS: Final = frozenset({"Array", "ReadonlyArray", "Set", "Iterable", "Generator"})
 
 
-def lower_ecmascript(root: Node, file: int) -> Program:
-    """Lower a parsed file."""
+def lower_ecmascript(root: Node, file: int, *, typed: bool) -> Program:
+    """Lower a parsed file; in a typed one an assignment declares nothing."""
     scope = Scope("module", None)
     program = Program(file, scope, root.start_point[0] + 1, "ecmascript")
     scope.program = program
-    lowering = _Lowering(program)
+    lowering = _Lowering(program, typed=typed)
     lowering.statements(root, scope, "")
     return program
 
@@ -90,8 +90,9 @@ def _string(node: Node | None) -> str:
 class _Lowering:
     """Walks one file. Depth of recursion is that of the source; the caller bounds it."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, *, typed: bool) -> None:
         self.program = program
+        self.typed = typed
         self.anonymous: dict[str, int] = {}
         self.functions: list[Function] = []
         self.owners: list[Class | Function | Record] = []
@@ -197,10 +198,10 @@ class _Lowering:
         elif target.type == "member_expression":
             self._bind_member(target, value, scope, path)
         elif target.type == "subscript_expression":
-            base, index = target.child_by_field_name("object"), target.child_by_field_name("index")
+            base, key = target.child_by_field_name("object"), target.child_by_field_name("index")
             if base is not None and value is not None:
                 lowered = self.expression(base, scope, path)
-                self.program.item_stores.append((lowered, self._key(index, scope, path), value))
+                self.program.item_stores.append((lowered, self._key(key, scope, path), value))
         elif target.type == "parenthesized_expression" and target.named_children:
             self.bind(target.named_children[0], value, scope, path, home, types)
 
@@ -221,16 +222,16 @@ class _Lowering:
             self.program.use(Name(symbol.name, scope, _place(target)))
             if around is not None:
                 known = around.names[symbol.name]
-                if all(each.kind == "assigned" for each in known):
+                if not self.typed:
                     symbol.kind = "assigned"
                     known.append(symbol)
                 elif value is not None:
                     known[-1].values.append(value)
                 return
+            if self.typed:
+                return
             symbol.kind = "assigned"
             home = self._home(scope, "var")
-            while home.parent is not None:
-                home = home.parent
         home.declare(symbol)
         self._export(symbol)
 
@@ -282,11 +283,10 @@ class _Lowering:
     def _on_function_declaration(self, node: Node, scope: Scope, path: str) -> None:
         name = node.child_by_field_name("name")
         if name is not None:
-            home = self._home(scope, "var")
             function = self._function(node, scope, f"{path}.{_text(name)}" if path else _text(name))
             symbol = self._symbol(name, "function", [Made(function)])
             function.symbol = symbol
-            home.declare(symbol)
+            scope.declare(symbol)
             self._export(symbol)
 
     _on_generator_function_declaration = _on_function_declaration
@@ -744,7 +744,11 @@ class _Lowering:
 
     def _of_augmented_assignment_expression(self, node: Node, scope: Scope, path: str) -> Expression:
         parts = [self.expression(child, scope, path) for child in node.named_children]
+        if node.named_children[0].type == "identifier" and not self.typed:
+            self._bind_name(node.named_children[0], None, scope, None, [])
         return parts[0]
+
+    _of_update_expression = _of_augmented_assignment_expression
 
     def _of_ternary_expression(self, node: Node, scope: Scope, path: str) -> Expression:
         return Either([self.expression(child, scope, path) for child in node.named_children][1:])

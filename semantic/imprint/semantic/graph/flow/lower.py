@@ -43,8 +43,6 @@ class Programs:
         if key not in self._modules:
             resolver = self._resolver
             path = resolver.snapshot.paths[program.file]
-            if program.language == "python" and module.startswith(".") and not path.endswith(b"__init__.py"):
-                pass
             files = resolver.modules.find(family_of(program.language), path, module)
             self._modules[key] = [found for file in files if (found := self.program(file)) is not None]
         return self._modules[key]
@@ -52,20 +50,17 @@ class Programs:
     def _lower(self, file: int) -> Program | None:
         snapshot = self._resolver.snapshot
         language = snapshot.facts(file).language
-        lower = (
-            lower_python
-            if language == "python"
-            else lower_ecmascript
-            if family_of(language) == "ecmascript"
-            else None
-        )
+        is_script = family_of(language) == "ecmascript"
         grammar = language_named(language).grammar
-        if lower is None or grammar is None or snapshot.skipped(file) is not None:
+        if (language != "python" and not is_script) or grammar is None or snapshot.skipped(file) is not None:
             return None
         content = snapshot.read(file)
         if len(content) > LOWERED_BYTES_MAX:
             return None
         try:
-            return lower(Parser(compile_grammar(grammar).language).parse(content).root_node, file)
+            root = Parser(compile_grammar(grammar).language).parse(content).root_node
+            if is_script:
+                return lower_ecmascript(root, file, typed=language != "javascript")
+            return lower_python(root, file)
         except RecursionError:
             return None

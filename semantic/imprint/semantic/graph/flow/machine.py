@@ -256,12 +256,16 @@ class Machine:
                 and not found
             ):
                 found.append(Value(symbol.function.owner, None, made=True))  # type: ignore[arg-type]
-        if not passed:
+        typed = [
+            each
+            for expression in symbol.types
+            for each in self._objects_of(expression, frame, depth)
+            if each.made
+        ]
+        if not passed and not typed:
             for expression in symbol.values:
                 found += self.evaluate(expression, frame, depth)
-        for expression in symbol.types:
-            found += [each for each in self._objects_of(expression, frame, depth) if each.made]
-        return found
+        return [*found, *typed]
 
     def look_up(self, scope: Scope | None, name: str) -> list[Symbol]:
         """The symbols of a name that are visible from a scope: the nearest scope's."""
@@ -422,9 +426,11 @@ class Machine:
         inner = self._enter(function, call, frame, receiver)
         if inner is None:
             return []
-        found = [value for each in function.returns for value in self.evaluate(each, inner, depth)]
-        for each in function.result:
-            found += [value for value in self._objects_of(each, None, depth) if value.made]
+        found = [
+            value for each in function.result for value in self._objects_of(each, None, depth) if value.made
+        ]
+        if not found:
+            found = [value for each in function.returns for value in self.evaluate(each, inner, depth)]
         if function.yields:
             if function.program.language == "python":
                 found.append(Value(Record(elements=list(function.yields)), inner, made=True))
