@@ -22,10 +22,10 @@ from collections import defaultdict
 from pathlib import Path
 
 from imprint.semantic.lineage.changes import ChangeLog
-from imprint.semantic.lineage.contents import Contents
-from imprint.semantic.lineage.history import trace_definition
 from imprint.semantic.lineage.model import ChangeKind
-from imprint.semantic.lineage.steps import KeptSteps
+from imprint.semantic.lineage.tracing.contents import Contents
+from imprint.semantic.lineage.tracing.steps import KeptSteps
+from imprint.semantic.lineage.tracing.walk import trace_definition
 from imprint.semantic.parse.extract import extract
 from imprint.store.clone import Clone
 from imprint.store.objects.trees import find_entry
@@ -78,7 +78,7 @@ def ask(clone, past, row, steps):
     entity = find_function(contents, path, blob, row)
     if entity is None:
         return None, 0.0, None
-    history = trace_definition(past, contents, past.find(commit), path, blob, entity, steps)
+    history = trace_definition(past, contents, past.find(commit), (path, blob), entity, steps)
     return history, time.perf_counter() - started, entity
 
 
@@ -228,9 +228,8 @@ def summarise(results) -> None:
     for key in ("cold_s", "warm_s", "git_s"):
         times = sorted(one[key] * 1000 for one in results if key in one)
         if times:
-            print(
-                f"{key}: mean {statistics.mean(times):.1f} ms, p50 {times[len(times) // 2]:.1f}, p95 {times[int(len(times) * 0.95)]:.1f}"
-            )
+            half, most = times[len(times) // 2], times[int(len(times) * 0.95)]
+            print(f"{key}: mean {statistics.mean(times):.1f} ms, p50 {half:.1f}, p95 {most:.1f}")
     git_times = [one["git_s"] for one in results if "git_s" in one]
     faster = (
         f", {statistics.mean(git_times) / mean['warm_s']:.0f} times faster than git log -L"
@@ -239,8 +238,8 @@ def summarise(results) -> None:
     )
     print(
         f"symbol history: {len(results)} functions, P {mean['precision']:.3f} R {mean['recall']:.3f} "
-        f"introducing {mean['introduced']:.3f} exact {mean['exact']:.3f}, warm {mean['warm_s'] * 1000:.1f} ms, "
-        f"cold {mean['cold_s'] * 1000:.0f} ms{faster}"
+        f"introducing {mean['introduced']:.3f} exact {mean['exact']:.3f}, "
+        f"warm {mean['warm_s'] * 1000:.1f} ms, cold {mean['cold_s'] * 1000:.0f} ms{faster}"
     )
 
 

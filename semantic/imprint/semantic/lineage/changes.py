@@ -1,7 +1,7 @@
 """The change log: every commit of a repository with its message and what it touched, read from git once.
 
     FOLDER/<repository id>/log.json            which segments there are, and for which boundary
-    FOLDER/<repository id>/<number>.segment    see `imprint.semantic.lineage.segment`
+    FOLDER/<repository id>/<number>.segment    see `imprint.semantic.lineage.log.segment`
     FOLDER/<repository id>/position            sequence of the last event that is taken in
 
 Invariants:
@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from imprint.semantic.index.arrays import sync_folder
+from imprint.semantic.lineage.log.reading import iter_changes
+from imprint.semantic.lineage.log.segment import ABSENT, FORMAT_VERSION, CommitRow, Segment, SegmentBuilder
 from imprint.semantic.lineage.past import Past
-from imprint.semantic.lineage.reading import iter_changes
-from imprint.semantic.lineage.segment import ABSENT, FORMAT_VERSION, CommitRow, Segment, SegmentBuilder
 from imprint.store.errors import ObjectDamaged, ObjectMissing, StorageFailed
 from imprint.store.history.patches import list_parents_first
 from imprint.store.history.reading import find_objects, iter_commits, read_boundary

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imprint.semantic.lineage.segment import ORDINARY
+from imprint.semantic.lineage.log.segment import ORDINARY
 
 if TYPE_CHECKING:
     from imprint.semantic.lineage.past import Past

@@ -1,129 +1,59 @@
-"""The history of a symbol: the commits that made it what it is, back through renames of file and symbol.
-
-Contents of a path form a graph: a commit's touch leads from the content after it to the one before. The walk
-goes from the content that the question is about back along every touch that its ancestors made, and carries
-the definition with it. A commit belongs to the history if the definition's text, with the comment above it,
-or its file's path changed there.
-
-Invariants:
-    1. Only commits that touched the file are looked at, and only their contents are read.
-    2. A merge belongs to it only where it holds text that none of its parents has.
-    3. Where the walk ends for another reason than that the symbol began, `History.missing` says so.
-"""
+"""The history of a symbol: the commits that made it what it is, back through renames of file and symbol."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from imprint.semantic.lineage.identity import (
-    are_preceded_alike,
-    define,
-    find_before,
-    find_elsewhere,
-    tell_kinds,
-)
-from imprint.semantic.lineage.model import ChangeKind, SymbolChange
-from imprint.semantic.lineage.segment import MERGED, ORDINARY, OTHER_PARENT
+from imprint.semantic.lineage.tracing.walk import History, trace_definition
 from imprint.store.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from imprint.semantic.index.arrays import Array
-    from imprint.semantic.lineage.contents import Contents
-    from imprint.semantic.lineage.identity import Defined
-    from imprint.semantic.lineage.past import Past, PathTouch
-    from imprint.semantic.lineage.steps import KeptSteps
+    from imprint.semantic.lineage.past import Past
+    from imprint.semantic.lineage.tracing.contents import Contents
+    from imprint.semantic.lineage.tracing.steps import KeptSteps
     from imprint.semantic.parse.model import Entity
     from imprint.semantic.snapshot import Snapshot
-    from imprint.store.types import ObjectId
-
-STEPS_MAX: Final = 20_000
-"""Touches that one question looks at; docs/limits.md."""
-FILES_MAX: Final = 300
-"""Other files of a commit in which a definition's origin is looked for."""
-RESTORED_MAX: Final = 40
-"""Earlier contents of a file in which a definition that appears is looked for."""
-_PREPARED: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
-    """A definition in a content.
+class Wanted:
+    """Which symbol is meant.
 
     Attributes:
-        path, blob: the file.
-        name: its qualified name.
-        first: the first line of its comment, else of itself.
-        start_line, end_line: its own lines.
+        name: its name, perhaps qualified; may be left out where a line is given.
+        path: only in this file; empty for any.
+        line: only what stands around this line of `path`, the innermost first; 0 for any.
     """
 
-    path: bytes
-    blob: ObjectId
-    name: str
-    first: int
-    start_line: int
-    end_line: int
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """What is known of a symbol's past.
-
-    Attributes:
-        changes: newest first.
-        missing: why it may go further back, in words; empty if it is whole.
-        others: definitions that the question fits as well.
-    """
-
-    changes: tuple[SymbolChange, ...]
-    missing: tuple[str, ...] = ()
-    others: tuple[tuple[bytes, Entity], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What one touch did: the definition before it, None where it began; and what was done to it.
-
-    `removed` is the commit that took it away before it was restored.
-    """
-
-    spot: Spot | None
-    kinds: tuple[ChangeKind, ...]
-    removed: int | None = None
+    name: str = ""
+    path: bytes = b""
+    line: int = 0
 
 
 def symbol_history(
     snapshot: Snapshot,
     past: Past,
     contents: Contents,
-    *,
-    name: str = "",
-    path: bytes = b"",
-    line: int = 0,
+    wanted: Wanted,
     steps: KeptSteps | None = None,
 ) -> History:
-    """The history of what a name, or a line of a file, stands for in a commit.
+    """The history of a symbol that a commit has: of the likeliest where several fit, and which these are.
 
     Args:
         snapshot: the commit.
         past: the repository's past, limited to what may be shown.
         contents: the repository's contents.
-        name: a name, perhaps qualified; may be left out where a line is given.
-        path: only in this file.
-        line: only what stands around this line of `path`, the innermost first.
+        wanted: the symbol.
         steps: where steps are kept.
 
     Raises:
         BadInput: nothing fits.
     """
-    found = find_definitions(snapshot, name=name, path=path, line=line)
+    found = find_definitions(snapshot, wanted)
     if not found:
-        asked = name or f"line {line}"
+        asked = wanted.name or f"line {wanted.line}"
         raise BadInput(
             f"nothing is defined at {asked!r} there", hint="name a symbol, or a path and a line of it"
         )
@@ -132,16 +62,14 @@ def symbol_history(
     number = past.find(snapshot.commit)
     if number is None:
         return History((), ("the commit is not in the change log",), others)
-    history = trace_definition(
-        past, contents, number, snapshot.paths[file], snapshot.blob(file), entity, steps
-    )
+    place = snapshot.paths[file], snapshot.blob(file)
+    history = trace_definition(past, contents, number, place, entity, steps)
     return replace(history, others=others)
 
 
-def find_definitions(
-    snapshot: Snapshot, *, name: str = "", path: bytes = b"", line: int = 0
-) -> list[tuple[int, Entity]]:
+def find_definitions(snapshot: Snapshot, wanted: Wanted) -> list[tuple[int, Entity]]:
     """The files and definitions that a question can mean, the likeliest first."""
+    name, path, line = wanted.name, wanted.path, wanted.line
     last = re.split(r"::|->|[.#/]", name)[-1]
     dotted = ".".join(part for part in re.split(r"::|->|[.#/]", name) if part)
     file = snapshot.find_file(path) if path else None
@@ -170,300 +98,3 @@ def find_definitions(
 
 def _fits(entity: Entity, dotted: str) -> bool:
     return not dotted or entity.qualified_name == dotted or entity.qualified_name.endswith(f".{dotted}")
-
-
-def trace_definition(
-    past: Past,
-    contents: Contents,
-    number: int,
-    path: bytes,
-    blob: ObjectId,
-    entity: Entity,
-    steps: KeptSteps | None = None,
-) -> History:
-    """The history of a definition in a content that a commit has under a path."""
-    for each in define(path, contents.read(blob), [entity]):
-        return _Walk(past, contents, steps, past.ancestors(number)).run(_spot(path, blob, each))
-    return History(())
-
-
-def _spot(path: bytes, blob: ObjectId, each: Defined) -> Spot:
-    entity = each.entity
-    return Spot(path, blob, entity.qualified_name, each.first, entity.start_line, entity.end_line)
-
-
-class _Walk:
-    """One question's way back."""
-
-    def __init__(self, past: Past, contents: Contents, steps: KeptSteps | None, reached: Array) -> None:
-        self._past = past
-        self._contents = contents
-        self._steps = steps
-        self._reached = reached
-        self._touches: dict[bytes, dict[ObjectId, list[PathTouch]]] = {}
-        self._taken: dict[bytes, bytes] = {}
-        self._changes: dict[tuple[int, bytes], SymbolChange] = {}
-        self._missing: set[str] = set()
-
-    def run(self, spot: Spot) -> History:
-        """Walk until every way has ended."""
-        waiting, seen, left = [spot], {spot}, STEPS_MAX
-        while waiting:
-            here = waiting.pop()
-            for touches in self._ways(here):
-                left -= 1
-                for before in self._take(here, touches):
-                    if before not in seen:
-                        seen.add(before)
-                        waiting.append(before)
-            if left < 0:
-                self._missing.add(f"only {STEPS_MAX:,} changes of the file were looked at")
-                break
-        if self._steps is not None:
-            self._steps.add(self._taken)
-        ordered = sorted(self._changes.items(), reverse=True, key=lambda pair: pair[0][0])
-        return History(tuple(change for _, change in ordered), tuple(sorted(self._missing)))
-
-    # -- where to go --------------------------------------------------------------------------------
-
-    def _ways(self, spot: Spot) -> list[list[PathTouch]]:
-        """The touches that brought a content; those of a merge's parents together."""
-        brought = self._of(spot.path).get(spot.blob, [])
-        ways = [[touch] for touch in brought if touch.kind == ORDINARY]
-        merges: dict[int, list[PathTouch]] = {}
-        for touch in brought:
-            if touch.kind != ORDINARY:
-                merges.setdefault(touch.number, []).append(touch)
-        for touches in merges.values():
-            if any(touch.kind == OTHER_PARENT for touch in touches):
-                ways.append(sorted((t for t in touches if t.old is not None), key=lambda touch: touch.kind))
-        if not ways and merges:
-            ways = [[touch] for touches in merges.values() for touch in touches if touch.kind == MERGED]
-        if not ways:
-            self._missing.add("history ends where this repository is shallow, or where its log ends")
-        return ways
-
-    def _of(self, path: bytes) -> dict[ObjectId, list[PathTouch]]:
-        """The touches that brought each content of a path."""
-        if path not in self._touches:
-            found: dict[ObjectId, list[PathTouch]] = {}
-            touches = [t for t in self._past.touches_of(path) if t.path == path and self._reached[t.number]]
-            for touch in touches:
-                if touch.new is not None and (touch.new != touch.old or touch.old_path != path):
-                    found.setdefault(touch.new, []).append(touch)
-            self._touches[path] = found
-        return self._touches[path]
-
-    # -- one step -----------------------------------------------------------------------------------
-
-    def _take(self, spot: Spot, touches: Sequence[PathTouch]) -> list[Spot]:
-        """Go back over one commit; the definitions to go on from."""
-        outcomes = [self._outcome(spot, touch) for touch in touches]
-        number = touches[0].number
-        if len(touches) > 1:
-            there = [outcome for outcome in outcomes if outcome.spot is not None]
-            same = [outcome for outcome in there if not outcome.kinds]
-            if same:
-                return [outcome.spot for outcome in same[:1] if outcome.spot is not None]
-            outcomes = there or outcomes[:1]
-        for outcome in outcomes:
-            if outcome.kinds:
-                self._report(number, outcome.kinds, spot)
-            if outcome.removed is not None and outcome.spot is not None:
-                self._report(outcome.removed, (ChangeKind.REMOVED,), outcome.spot)
-        return [outcome.spot for outcome in outcomes if outcome.spot is not None]
-
-    def _report(self, number: int, kinds: tuple[ChangeKind, ...], spot: Spot) -> None:
-        past, key = self._past, (number, spot.path)
-        if key in self._changes:
-            kinds = tuple(dict.fromkeys((*self._changes[key].kinds, *kinds)))
-        self._changes[key] = SymbolChange(
-            past.commit(number),
-            past.time(number),
-            past.author(number),
-            past.subject(number),
-            kinds,
-            spot.path,
-            spot.name,
-            spot.start_line,
-            spot.end_line,
-        )
-
-    def _outcome(self, spot: Spot, touch: PathTouch) -> _Outcome:
-        key = _key(self._past.commit(touch.number), spot, touch)
-        kept = self._steps.find(key) if self._steps is not None else None
-        if kept is not None:
-            return self._load(kept)
-        outcome = self._find(spot, touch)
-        if self._steps is not None:
-            self._taken[key] = self._dump(outcome)
-        return outcome
-
-    def _find(self, spot: Spot, touch: PathTouch) -> _Outcome:
-        moved = (ChangeKind.MOVED,) if touch.old_path != touch.path else ()
-        if touch.old is not None:
-            if touch.old == spot.blob:
-                return _Outcome(replace(spot, path=touch.old_path), moved)
-            self._prepare(spot)
-            content, old = self._contents.read(spot.blob), self._contents.read(touch.old)
-            place = _find_unchanged(content, old, spot)
-            if place is not None:
-                by = place - spot.first
-                before = replace(
-                    spot,
-                    path=touch.old_path,
-                    blob=touch.old,
-                    first=place,
-                    start_line=spot.start_line + by,
-                    end_line=spot.end_line + by,
-                )
-                return _Outcome(before, moved)
-        now = self._define(spot.path, spot.blob)
-        defined = _locate(now, spot)
-        if defined is None:
-            return _Outcome(None, (ChangeKind.INTRODUCED,))
-        if touch.old is not None:
-            found = find_before(defined, now, self._define(touch.old_path, touch.old))
-            if found is not None:
-                kinds = tell_kinds(found, defined, moved=bool(moved))
-                return _Outcome(_spot(touch.old_path, touch.old, found), kinds)
-        return (
-            self._find_elsewhere(defined, touch)
-            or self._find_removed(defined, spot, touch)
-            or _Outcome(None, (ChangeKind.INTRODUCED,))
-        )
-
-    def _prepare(self, spot: Spot) -> None:
-        """Read the contents that the next steps will ask for, so that few processes do."""
-        following, blob = [], spot.blob
-        while len(following) < _PREPARED:
-            brought = [
-                each for each in self._of(spot.path).get(blob, []) if each.old and each.old not in following
-            ]
-            if not brought:
-                break
-            following.extend(each.old for each in brought if each.old)
-            blob = following[-1]
-        self._contents.prepare(following)
-
-    def _define(self, path: bytes, blob: ObjectId) -> list[Defined]:
-        return define(path, self._contents.read(blob), self._contents.entities(path, blob))
-
-    def _find_elsewhere(self, defined: Defined, touch: PathTouch) -> _Outcome | None:
-        """Where in the commit's other files the definition was before."""
-        if touch.kind != ORDINARY:
-            return None
-        suffix = touch.path.rpartition(b".")[2]
-        others = [
-            other
-            for other in self._past.touches(touch.number)
-            if other.old and other.old_path != touch.old_path and other.old_path.endswith(suffix)
-        ]
-        if len(others) > FILES_MAX:
-            return None
-        self._contents.prepare([other.old for other in others if other.old])
-        name = defined.entity.name.encode()
-        lost: list[tuple[Defined, PathTouch]] = []
-        for other in others:
-            if other.old and (other.new is None or name in self._contents.read(other.old)):
-                left = self._contents.entities(other.path, other.new) if other.new else ()
-                names = {entity.qualified_name.partition(".")[2] or entity.name for entity in left}
-                lost.extend(
-                    (each, other)
-                    for each in self._define(other.old_path, other.old)
-                    if (each.entity.qualified_name.partition(".")[2] or each.entity.name) not in names
-                )
-        found = find_elsewhere(defined, [each for each, _ in lost])
-        for each, other in lost:
-            if each is found and other.old:
-                kinds = tell_kinds(each, defined, moved=True)
-                return _Outcome(_spot(other.old_path, other.old, each), kinds)
-        return None
-
-    def _find_removed(self, defined: Defined, spot: Spot, touch: PathTouch) -> _Outcome | None:
-        """Whether an earlier content of the file had the definition, which a commit then took away."""
-        if touch.kind != ORDINARY:
-            return None
-        before = self._past.ancestors(touch.number)
-        earlier = [
-            each
-            for each in self._past.touches_of(spot.path)
-            if each.old_path == spot.path
-            and each.old
-            and each.kind == ORDINARY
-            and each.number < touch.number
-            and before[each.number]
-        ][:RESTORED_MAX]
-        self._contents.prepare([each.old for each in earlier if each.old])
-        name = defined.entity.name.encode()
-        for each in earlier:
-            if each.old is None or name not in self._contents.read(each.old):
-                continue
-            if each.new is not None and name in self._contents.read(each.new):
-                continue
-            found = find_elsewhere(defined, self._define(spot.path, each.old))
-            if found is not None and found.entity.name == defined.entity.name:
-                return _Outcome(_spot(spot.path, each.old, found), (ChangeKind.RESTORED,), each.number)
-            return None
-        return None
-
-    # -- kept ---------------------------------------------------------------------------------------
-
-    def _dump(self, outcome: _Outcome) -> bytes:
-        spot = outcome.spot
-        removed = None if outcome.removed is None else self._past.commit(outcome.removed)
-        where = (
-            [spot.path.hex(), spot.blob, spot.name, spot.first, spot.start_line, spot.end_line]
-            if spot
-            else None
-        )
-        return json.dumps([where, [kind.value for kind in outcome.kinds], removed]).encode()
-
-    def _load(self, kept: bytes) -> _Outcome:
-        where, kinds, removed = json.loads(kept)
-        spot = Spot(bytes.fromhex(where[0]), *where[1:]) if where else None
-        number = self._past.find(removed) if removed else None
-        return _Outcome(spot, tuple(ChangeKind(kind) for kind in kinds), number)
-
-
-def _key(commit: ObjectId, spot: Spot, touch: PathTouch) -> bytes:
-    parts = (commit, spot.path, spot.blob, spot.name, spot.first, spot.start_line, touch.old_path, touch.old)
-    return hashlib.blake2b(repr(parts).encode(), digest_size=16).digest()
-
-
-def _locate(now: Iterable[Defined], spot: Spot) -> Defined | None:
-    """The definition of a content that a spot means."""
-    last = spot.name.rpartition(".")[2]
-    named = [each for each in now if each.entity.name == last]
-    return min(named, default=None, key=lambda each: abs(each.entity.start_line - spot.start_line))
-
-
-def _find_unchanged(content: bytes, old: bytes, spot: Spot) -> int | None:
-    """The line on which a definition's text begins in an older content, where that is beyond doubt.
-
-    It is in doubt where the text is there twice, or stands in a longer comment, among annotations, or at the
-    head of a longer body.
-    """
-    lines = content.split(b"\n")
-    text = b"\n".join(lines[spot.first - 1 : spot.end_line])
-    at = old.find(text)
-    while at > 0 and old[at - 1 : at] != b"\n":
-        at = old.find(text, at + 1)
-    end = at + len(text)
-    if at < 0 or old.find(text, at + 1) >= 0 or (end < len(old) and old[end : end + 1] != b"\n"):
-        return None
-    above = old[:at].rpartition(b"\n")[0].rpartition(b"\n")[2] if at else b""
-    own_above = lines[spot.first - 2] if spot.first > 1 else b""
-    if not are_preceded_alike(above, own_above) or not _ends_alike(lines, old[end + 1 :], spot):
-        return None
-    return old.count(b"\n", 0, at) + 1
-
-
-def _ends_alike(lines: Sequence[bytes], rest: bytes, spot: Spot) -> bool:
-    """Whether what follows a text cannot belong to it."""
-    last = lines[spot.end_line - 1].strip()
-    if last[:1] in {b"}", b")", b"]"} or last.startswith(b"end"):
-        return True
-    following = next((line for line in rest.split(b"\n", 50)[:50] if line.strip()), b"")
-    own = lines[spot.start_line - 1]
-    return len(following) - len(following.lstrip()) <= len(own) - len(own.lstrip())

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from imprint.semantic.lineage.log.segment import ABSENT, OTHER_PARENT
 from imprint.semantic.lineage.model import Touch
-from imprint.semantic.lineage.segment import ABSENT, OTHER_PARENT
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from imprint.semantic.index.arrays import Array
-    from imprint.semantic.lineage.segment import Segment
+    from imprint.semantic.lineage.log.segment import Segment
     from imprint.store.view import RepositoryView
 
 _MASKS_KEPT: Final = 16
@@ -35,7 +35,7 @@ STEPS_MAX: Final = 200
 
 
 class PathTouch(NamedTuple):
-    """One touch with its commit: paths and contents as in `Touch`; `kind` as `lineage.segment` numbers it."""
+    """One touch with its commit: paths and contents as in `Touch`; `kind` as `log.segment` numbers it."""
 
     number: int
     path: bytes
@@ -233,8 +233,8 @@ class Past:
         return [
             touch
             for segment in reversed(self._segments)
-            for touch in map(lambda each, own=segment: _touch(own, int(each)), segment.touches_of_path(path))
-            if self.is_shown(touch.number)
+            for each in segment.touches_of_path(path).tolist()
+            if self.is_shown((touch := _touch(segment, each)).number)
         ]
 
     def touches_of_content(self, content: ObjectId, *, taken_away: bool = False) -> list[PathTouch]:

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from imprint.semantic.lineage.log.segment import MERGED
 from imprint.semantic.lineage.model import Removal
-from imprint.semantic.lineage.segment import MERGED
 from imprint.store.errors import ObjectMissing
 
 if TYPE_CHECKING:

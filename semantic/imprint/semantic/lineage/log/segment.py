@@ -18,7 +18,7 @@ import numpy as np
 
 from imprint.semantic.index.arrays import map_arrays, write_arrays
 from imprint.semantic.index.postings import Postings, PostingsBuilder, StringTable
-from imprint.semantic.lineage.reading import FileChange
+from imprint.semantic.lineage.log.reading import FileChange
 from imprint.semantic.parse.terms import terms
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class Segment:
         self.messages = StringTable(arrays["message.text"], arrays["message.starts"])
         self.words = Postings.from_arrays(arrays, "words")
         self._ids = arrays["ids"].tobytes()
-        self._contents = memoryview(np.ascontiguousarray(arrays["contents"])).cast("B")
+        self._contents = arrays["contents"].data.cast("B") if len(arrays["contents"]) else memoryview(b"")
 
     def commit(self, number: int) -> bytes:
         """The binary id of a commit, numbered within the segment."""

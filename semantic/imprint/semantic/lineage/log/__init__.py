@@ -1,0 +1,1 @@
+"""How the change log is read from git and kept: streams of commits, and segments of arrays."""
