@@ -20,6 +20,8 @@ _SEPARATOR = re.compile(r"::|->|\.|\\|#(?=\w)")
 _QUALIFIED = re.compile(r"^[#~\\]?\w[^/\[]*$|.*\boperator\b")
 _OPERATOR = re.compile(r"\boperator\b(?:\s*\(\)|[^(]*)")
 _TEMPLATE = re.compile(r"<[^<>]*>")
+# A byte that is not UTF-8, as `surrogateescape` decodes it (PEP 383).
+_INVALID = re.compile("[\udc80-\udcff]")
 _SPACES = re.compile(r"\s+")
 # What breaking a list of parameters over lines leaves behind.
 _TIGHT = re.compile(r"(?<=[(\[]) |,? (?=[)\]])")
@@ -79,6 +81,15 @@ def decode_content(content: bytes) -> bytes:
         return content[len(codecs.BOM_UTF8) :]
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16", "replace").encode("utf-8", "replace")
+    return content
+
+
+def mask_invalid(content: bytes) -> bytes:
+    """Put a question mark for each byte that is not UTF-8, so that the text of any node can be read."""
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return _INVALID.sub("?", content.decode("utf-8", "surrogateescape")).encode()
     return content
 
 

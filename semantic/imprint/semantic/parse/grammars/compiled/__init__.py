@@ -1,1 +1,1 @@
-"""Languages that compile ahead of time, for applications and systems: one module each, holding only its data."""
+"""Languages of applications and systems, compiled: one module each, holding only its data."""

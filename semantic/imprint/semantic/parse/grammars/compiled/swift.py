@@ -48,7 +48,8 @@ SWIFT = Grammar(
 (deinit_declaration "deinit" @name body: (_) @body) @method
 (subscript_declaration "subscript" @name (computed_property)? @body) @method
 (macro_declaration (simple_identifier) @name) @macro
-(function_declaration name: [(simple_identifier) (custom_operator) {_OPERATORS}] @name body: (_)? @body) @function
+(function_declaration name: [(simple_identifier) (custom_operator) {_OPERATORS}] @name
+  body: (_)? @body) @function
 """
     + "".join(_properties(body) for body in _MEMBERS)
     + f"""

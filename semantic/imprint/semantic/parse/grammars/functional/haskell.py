@@ -39,7 +39,9 @@ HASKELL = Grammar(
 (instance_declarations (bind name: {_NAME} match: (_) @body) @function)
 """,
     marks="""
-(apply function: [(variable) @call (constructor) @call (qualified id: [(variable) @call (constructor) @call])])
+(apply function: [
+  (variable) @call (constructor) @call (qualified id: [(variable) @call (constructor) @call])
+])
 (infix operator: (infix_id [(variable) @call (qualified id: (variable) @call)]))
 ((infix left_operand: [(variable) @call (qualified id: (variable) @call)] operator: (operator) @_applied)
   (#any-of? @_applied "$" "$!" "<$>" "=<<" "."))

@@ -59,7 +59,8 @@ SCALA = Grammar(
 (type_definition name: (type_identifier) @name) @type
 (given_definition name: (identifier) @name body: (with_template_body) @body) @class
 (given_definition name: (identifier) @name) @constant
-(extension_definition parameters: (parameters . (parameter type: {_TYPE.format("name")})) body: (_) @body) @scope
+(extension_definition parameters: (parameters . (parameter type: {_TYPE.format("name")}))
+  body: (_) @body) @scope
 """
     + "".join(_members(body) for body in _BODIES)
     + f"""

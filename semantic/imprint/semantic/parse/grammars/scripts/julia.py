@@ -1,4 +1,4 @@
-"""Julia: a function may be declared in two forms, of any module, with types and conditions around its head."""
+"""Julia: a function has one of two forms, and types and conditions around its head."""
 
 from imprint.semantic.parse.grammar import Grammar
 
@@ -63,7 +63,8 @@ JULIA = Grammar(
 """,
     marks=f"""
 (call_expression . [
-  (identifier) @call (field_expression (identifier) @call .) (parametrized_type_expression . (identifier) @call)
+  (identifier) @call (field_expression (identifier) @call .)
+  (parametrized_type_expression . (identifier) @call)
 ])
 (broadcast_call_expression . [(identifier) @call (field_expression (identifier) @call .)])
 (macrocall_expression (macro_identifier (identifier) @call))

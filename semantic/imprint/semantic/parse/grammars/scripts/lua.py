@@ -35,7 +35,8 @@ LUA = Grammar(
   (dot_index_expression field: (identifier) @call)
   (method_index_expression method: (identifier) @call)
 ])
-((function_call name: (identifier) @_require arguments: (arguments (string content: (string_content) @import)))
+((function_call name: (identifier) @_require
+  arguments: (arguments (string content: (string_content) @import)))
   (#any-of? @_require "require" "dofile" "loadfile"))
 ((function_call name: (identifier) @_meta arguments: (arguments (_)
   (table_constructor (field name: (identifier) @_index value: (identifier) @inherit))))
