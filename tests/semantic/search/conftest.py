@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from tests.conftest import Git
 
 from imprint.semantic.library import Library
 from imprint.semantic.lineage.changes import ChangeLog
@@ -13,7 +14,6 @@ from imprint.store.clone import Clone
 from imprint.store.refs.hidden import HiddenRefs
 from imprint.store.types import ObjectId
 from imprint.store.view import resolve_commit, show_view
-from tests.conftest import Git
 
 FIRST = {
     "src/retry.py": "class RetryPolicy:\n    def next_delay(self, attempt):\n        return 2**attempt\n",
