@@ -1,13 +1,25 @@
 """The promises of `imprint.semantic.index.ports.Index`, on every implementation."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
 from imprint.semantic.index.lance import LanceIndex
+from imprint.semantic.index.layout import Layout
 from imprint.semantic.index.memory import MemoryIndex
+from imprint.semantic.index.passages.rows import join_facts
 from imprint.semantic.index.ports import BlobKey, ExtractedBlob, IndexedCommit
-from imprint.semantic.parse.model import Chunk, Entity, EntityKind, Extraction, Reference, ReferenceKind
+from imprint.semantic.parse.model import (
+    Binding,
+    Chunk,
+    Entity,
+    EntityKind,
+    Extraction,
+    Import,
+    Reference,
+    ReferenceKind,
+)
 from imprint.store.types import ObjectId
 
 
@@ -15,21 +27,39 @@ def blob_id(number):
     return f"{number:040x}"
 
 
-def extracted(number, name="parse_header", text=None, flavour="*.py", skipped=None):
+def extracted(  # noqa: PLR0917 - a maker of samples
+    number, name="parse_header", text=None, flavour="*.py", skipped=None, tail=None, above=0
+):
     if skipped:
         return ExtractedBlob(BlobKey(blob_id(number), flavour), Extraction("text", (), (), (), skipped))
     text = text or f"def {name}(line):\n    return split(line)\n"
+    chunks = (
+        Chunk(above + 1, above + 2, name, "function", text),
+        Chunk(above + 3, above + 3, "", "module", tail or f"tail {number}"),
+    )
     return ExtractedBlob(
         BlobKey(blob_id(number), flavour),
         Extraction(
             "python",
             (
-                Entity(EntityKind.MODULE, "", "", 1, 2, 1, "", "", "m"),
-                Entity(EntityKind.FUNCTION, name, "", 1, 2, 1, f"def {name}(line)", "Doc.", f"h{number}"),
+                Entity(EntityKind.MODULE, "", "", 1, above + 3, 1, "", "", f"m{number}"),
+                Entity(
+                    EntityKind.FUNCTION,
+                    name,
+                    "",
+                    above + 1,
+                    above + 3,
+                    above + 1,
+                    f"def {name}(line)",
+                    "Doc.",
+                    "h",
+                ),
             ),
-            (Reference("split", ReferenceKind.CALL, 2, name),),
-            (Chunk(1, 2, name, "function", text), Chunk(3, 3, "", "module", f"tail {number}")),
+            (Reference("split", ReferenceKind.CALL, above + 2, name),),
+            ((Chunk(1, above, "", "module", "x" * above),) if above else ()) + chunks,
             None,
+            (Import("os", "path", "", above + 2, name),),
+            (Binding(name, "line", "type", "str", above + 1),),
         ),
     )
 
@@ -50,14 +80,28 @@ def ids_of(index, *blobs):
     return [rows[blob.key].id for blob in blobs]
 
 
-def words(index, term):
-    """Row ids and ordinals of the chunks that hold a term, over all segments."""
-    found = set()
-    for segment in index.segments():
-        for chunk in segment.words.find(term)[0].tolist():
-            row = int((segment.chunk_starts <= chunk).sum()) - 1
-            found.add((int(segment.blob_ids[row]), chunk - int(segment.chunk_starts[row])))
-    return found
+def find(index, string, what="words"):
+    """Rows, by id, and first lines of the passages that have a string, over all segments."""
+    layout = Layout(index.segments())
+    passages = {
+        int(segment.passage_ids[place])
+        for segment in layout.segments
+        for place in getattr(segment, what).find(string)[0].tolist()
+    }
+    return {
+        (int(segment.blob_ids[row]), int(segment.list_lines[place]))
+        for segment in layout.segments
+        for row in range(len(segment.blob_ids))
+        for place in range(*segment.list_starts[row : row + 2].tolist())
+        if int(segment.list_passages[place]) in passages
+    }
+
+
+def facts(index, row):
+    parts = index.find_parts(row)
+    layout = Layout(index.segments())
+    packed = [layout.facts(number) for number in parts.passages]
+    return join_facts(parts.language, zip(packed, parts.first_lines, strict=True), parts.tail, parts.skipped)
 
 
 def test_what_was_added_is_found_by_key_name_use_and_word(index):
@@ -67,20 +111,21 @@ def test_what_was_added_is_found_by_key_name_use_and_word(index):
     assert index.find_missing([blob.key]) == set()
     (row,) = ids_of(index, blob)
     assert index.find_rows([blob.key])[blob.key].chunks == 2
-    (entity,) = index.find_entities("parse_header")
-    assert (entity.blob_id, entity.kind, entity.start_line, entity.end_line) == (row, "function", 1, 2)
-    assert entity.signature == "def parse_header(line)"
-    (use,) = index.find_references("split")
-    assert (use.blob_id, use.line, use.container, use.kind) == (row, 2, "parse_header", "call")
-    assert words(index, "header") == {(row, 0)}
-    assert words(index, "tail") == {(row, 1)}
-    assert words(index, "absent") == set()
+    assert facts(index, row) == replace(blob.extraction, chunks=())
+    assert find(index, "parseheader", "names") == {(row, 1)}
+    assert find(index, "split", "uses") == {(row, 1)}
+    assert find(index, "SPLIT", "uses") == set()
+    assert find(index, "header") == {(row, 1)}
+    assert find(index, "tail") == {(row, 3)}
+    assert find(index, "absent") == set()
 
 
-def test_definitions_are_found_in_any_letter_case_and_uses_only_in_theirs(index):
-    index.add([extracted(1, name="HttpClient")])
-    assert [entity.name for entity in index.find_entities("httpclient")] == ["HttpClient"]
-    assert index.find_references("SPLIT") == []
+def test_versions_of_a_content_share_the_passages_that_did_not_change(index):
+    index.add([extracted(1), extracted(2, tail="tail 1"), extracted(3, tail="tail 1", above=7)])
+    assert len(index.rows()["chunks"]) == 3
+    rows = ids_of(index, extracted(1), extracted(2), extracted(3))
+    assert find(index, "header") == {(rows[0], 1), (rows[1], 1), (rows[2], 8)}
+    assert facts(index, rows[2]) == replace(extracted(3, tail="tail 1", above=7).extraction, chunks=())
 
 
 def test_adding_again_changes_nothing(index):
@@ -141,6 +186,18 @@ def test_a_commit_is_marked_for_its_repository_alone_together_with_the_position(
     assert index.position("r") == 7
 
 
+def test_what_is_held_stays_when_another_repository_is_forgotten(index):
+    blob = extracted(1)
+    index.add([blob])
+    assert index.hold("a", ids_of(index, blob))
+    assert index.hold("b", ids_of(index, blob))
+    index.forget("a")
+    assert index.find_missing([blob.key]) == set()
+    assert not index.hold("b", [4711])
+    index.forget("b")
+    assert all(table == [] for table in index.rows().values())
+
+
 def test_a_commit_with_a_row_that_is_not_there_is_not_marked(index):
     assert not index.mark("r", [commit(1, [4711])], position=3)
     assert index.find_tree("r", commit(1).commit) is None
@@ -160,10 +217,11 @@ def test_forgetting_takes_only_what_nobody_else_holds(index):
     assert index.find_tree("a", commit(1).commit) is None
     assert (index.position("a"), index.position("b")) == (0, 5)
     assert index.find_tree("b", commit(2).commit) == commit(2).tree
-    assert words(index, "own") == set()
-    assert words(index, "shared") == {(shared_id, 0)}
-    assert index.find_entities("own_one") == []
-    assert [row[3:6] for row in index.rows()["chunks"] if row[3] == 0] == [(0, 1, 2)]
+    assert find(index, "own") == set()
+    assert find(index, "shared") == {(shared_id, 1)}
+    assert find(index, "ownone", "names") == set()
+    assert index.find_parts(own_id) is None
+    assert len(index.rows()["chunks"]) == 2
 
 
 def test_forgotten_content_can_come_back_under_a_new_id(index):
@@ -184,8 +242,8 @@ def test_forgotten_content_can_come_back_under_a_new_id(index):
 
 def test_text_that_no_encoding_takes_is_kept_with_replacements(index):
     index.add([extracted(1, name="bad\udc80name", text="lone \ud800 surrogate")])
-    assert words(index, "surrogate") != set()
-    assert len(index.find_entities("bad?name")) == 1
+    assert find(index, "surrogate") != set()
+    assert find(index, "bad?name".replace("_", ""), "names") != set()
 
 
 def test_a_segment_never_changes_once_given(index):
@@ -195,7 +253,7 @@ def test_a_segment_never_changes_once_given(index):
     for number in range(2, 15):
         index.add([extracted(number)])
     assert (len(before.blob_ids), chunks.tolist(), found.tolist()) == (1, [0], [1])
-    assert len(words(index, "header")) == 14
+    assert len(find(index, "header")) == 14
 
 
 def test_threads_that_add_and_read_see_whole_calls_only(index):
@@ -203,10 +261,9 @@ def test_threads_that_add_and_read_see_whole_calls_only(index):
 
     def look():
         while not stop.is_set():
-            ids = sorted({row for row, _ in words(index, "split")})
-            known = {row.blob_id for row in index.find_references("split")}
-            if len(ids) % 2 or not set(ids) <= known:
-                wrong.append((ids, known))
+            ids = {row for row, _ in find(index, "split")}
+            if len(ids) % 2 or any(index.find_parts(row) is None for row in ids):
+                wrong.append(ids)
 
     reader = threading.Thread(target=look)
     reader.start()

@@ -6,17 +6,17 @@ import time
 import pytest
 
 from imprint.semantic.index.chunks import ChunkTable
-from imprint.semantic.index.ports import BlobKey
-from imprint.semantic.index.segment import ChunkRow
+from imprint.semantic.index.passages.rows import PassageRow
 from imprint.store.errors import StorageFailed
 
-A, B = BlobKey("a" * 40, ".py"), BlobKey("b" * 40, ".py")
 ROWS = [
-    (A, "python", ChunkRow(0, 1, 2, "f", "function", "def f():\n    'ä\0\U0001f600'\n", ("f",))),
-    (A, "python", ChunkRow(1, 3, 9, "", "window", "x" * 5_000_000, ())),
-    (B, "python", ChunkRow(0, 1, 1, "g", "function", "def g(): ...", ("g", "h"))),
+    PassageRow(
+        "a" * 32, "python", "f", "function", 2, "def f():\n    'ä\0\U0001f600'\n", ("f",), (), b"\0\xff"
+    ),
+    PassageRow("b" * 32, "text", "", "text", 7, "x" * 5_000_000),
+    PassageRow("c" * 32, "python", "g", "function", 1, "def g(): ...", ("g", "h"), ("i",)),
 ]
-EXPECTED = {A: [("python", ROWS[0][2]), ("python", ROWS[1][2])], B: [("python", ROWS[2][2])]}
+EXPECTED = {row.key: row for row in ROWS}
 
 
 @pytest.mark.parametrize("apart", [False, True])
@@ -26,8 +26,8 @@ def test_rows_come_back_as_they_were_written_and_once(tmp_path, apart: bool) -> 
         table.write(ROWS)
         table.write(ROWS[1:])
         assert table.read() == EXPECTED
-        table.remove([A])
-        assert table.read() == {B: EXPECTED[B]}
+        table.remove(["a" * 32, "b" * 32])
+        assert table.read() == {ROWS[2].key: ROWS[2]}
     finally:
         table.close()
 
@@ -42,11 +42,11 @@ def test_the_process_ends_when_it_is_idle_or_killed_and_comes_back(tmp_path) -> 
             time.sleep(0.02)
         assert first.poll() is not None
         table._idle_seconds = 60
-        assert table.read() == {B: EXPECTED[B]}
+        assert table.read() == {ROWS[2].key: ROWS[2]}
         os.kill(table._keeper._process.pid, 9)
         with pytest.raises(StorageFailed, match="its process ended"):
             table.read()
-        assert table.read() == {B: EXPECTED[B]}
+        assert table.read() == {ROWS[2].key: ROWS[2]}
     finally:
         table.close()
 

@@ -99,7 +99,6 @@ def test_what_was_pushed_is_searchable_at_each_ref(sample, hosting, library, fol
         refs__heads__side="side",
         refs__tags__v1="v1",
     )
-    assert library.search(repository.view, Query("retry")).behind == 1
     follow(repository)
     assert found(library, repository, "RetryPolicy")[0] == "src/http/retry.py"
     assert found(library, repository, "only_beside", "side") == ["src/side.py"]
@@ -216,7 +215,7 @@ def test_a_follower_that_is_stopped_goes_on_at_the_next_start(sample, hosting, t
             stopping.set()
         return extract(path, content)
 
-    library = Library.open(tmp_path / "index", extract_two)
+    library = Library.open(tmp_path / "index", extract_two, at_once=0)
     runner = FollowerRunner(hosting, [IndexFollower(library, stopping.is_set)], stopping=stopping)
     runner.start()
     assert stopping.wait(30)

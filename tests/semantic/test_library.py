@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from imprint.semantic.library import Library
+from imprint.semantic.parse.extract import extract
 from imprint.semantic.search.finding.place import TEXT_CHARACTERS_MAX
 from imprint.semantic.search.query import LIMIT_MAX, Query
 from imprint.semantic.search.render import answer_json, references_json, status_json, symbols_json
@@ -113,11 +114,27 @@ def test_a_ref_that_names_no_commit_is_refused(sample, open_view, library):
         library.search(open_view(sample.folder), Query("retry"), ref="blob")
 
 
-def test_behind_counts_commits_since_the_newest_indexed_ancestor(sample, open_view, library, index_head):
+def test_a_commit_never_asked_for_is_answered_itself(sample, open_view, library, index_head):
     view = open_view(sample.folder)
+    head = view.refs.snapshot().head_id
+    answer = library.search(view, Query("RetryPolicy"))
+    assert (answer.commit, answer.behind, paths(answer)[0]) == (head, 0, "src/http/retry.py")
+    for number in range(3):
+        head = sample.commit_file("src/new.py", f"def brand_new_{number}(): pass\n")
+    answer = library.search(view, Query("brand_new_2"))
+    assert (answer.commit, answer.behind, paths(answer)[0]) == (head, 0, "src/new.py")
+    answer = library.search(view, Query("brand_new_1"), ref="HEAD~1")
+    assert (answer.behind, paths(answer)[0]) == (0, "src/new.py")
+    assert "brand_new_2" not in answer.hits[0].text
+
+
+def test_behind_counts_commits_since_the_newest_indexed_ancestor(sample, open_view, tmp_path):
+    view = open_view(sample.folder)
+    library = Library.open(tmp_path / "patient", extract, at_once=0)
     answer = library.search(view, Query("retry"))
     assert (answer.commit, answer.behind, answer.hits) == (None, 1, ())
-    first = index_head(view)
+    first = view.refs.snapshot().head_id
+    library.ensure(view, first)
     for number in range(3):
         head = sample.commit_file("src/new.py", f"def brand_new_{number}(): pass\n")
     answer = library.search(view, Query("retry"))
@@ -125,14 +142,17 @@ def test_behind_counts_commits_since_the_newest_indexed_ancestor(sample, open_vi
     assert "src/http/retry.py" in paths(answer)
     status = library.status(view)
     assert (status.head, status.indexed, status.behind) == (head, first, 3)
-    assert index_head(view) == head
+    library.ensure(view, ObjectId(head))
     answer = library.search(view, Query("brand_new_2"))
     assert (answer.commit, answer.behind, paths(answer)[0]) == (head, 0, "src/new.py")
+    library.close()
 
 
-def test_behind_is_counted_across_a_merge_from_what_is_indexed(sample, open_view, library, index_head):
+def test_behind_is_counted_across_a_merge_from_what_is_indexed(sample, open_view, tmp_path):
     view = open_view(sample.folder)
-    first = index_head(view)
+    library = Library.open(tmp_path / "patient", extract, at_once=0)
+    first = view.refs.snapshot().head_id
+    library.ensure(view, first)
     sample("checkout", "-q", "-b", "side")
     sample.commit_file("side.py", "def side(): pass\n")
     sample("checkout", "-q", "main")
@@ -140,6 +160,7 @@ def test_behind_is_counted_across_a_merge_from_what_is_indexed(sample, open_view
     sample("merge", "-q", "--no-ff", "-m", "merge", "side")
     answer = library.search(view, Query("retry"))
     assert (answer.commit, answer.behind) == (first, 3)
+    library.close()
 
 
 def test_each_commit_is_answered_from_its_own_tree(sample, open_view, library, index_head):

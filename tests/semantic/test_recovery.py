@@ -92,7 +92,7 @@ def test_killed_at_any_step_and_run_again_it_equals_an_undisturbed_run(many, ope
     for child, folder, moment in zip(children, folders, moments, strict=True):
         _, err = child.communicate(timeout=60)
         assert child.returncode == -signal.SIGKILL, err
-        library = Library.open(folder)
+        library = Library.open(folder, at_once=0)
         assert library.search(view, Query("function_3")).commit is None, "half an index is not shown"
         library.ensure(view, head)
         assert library.rows() == expected, moment
@@ -188,7 +188,7 @@ def test_chunks_that_lancedb_has_lost_are_extracted_anew(many, open_view, tmp_pa
     library.close()
     for folder in [*tmp_path.glob("library/index-*/chunks"), *tmp_path.glob("library/index-*/segments")]:
         shutil.rmtree(folder)
-    library = Library.open(tmp_path / "library")
+    library = Library.open(tmp_path / "library", at_once=0)
     assert library.search(view, Query("function_3")).hits == ()
     assert library.status(view).indexed is None
     library.ensure(view, head)

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from imprint.semantic.index.arrays import map_arrays, write_arrays
 from imprint.semantic.index.flavours import canonical_path, flavour
+from imprint.semantic.index.layout import Layout
+from imprint.semantic.index.passages.rows import PassageRow
 from imprint.semantic.index.ports import BlobKey, BlobRow
-from imprint.semantic.index.segment import BlobChunks, ChunkRow, Segment, merge, segment_rows
+from imprint.semantic.index.segment import BlobPlaces, Segment, blob_rows, merge, passage_rows
 from imprint.semantic.parse.languages import detect
 from imprint.semantic.parse.terms import terms
 from imprint.semantic.search.bm25 import Mix, score_chunks
@@ -27,12 +29,26 @@ chunk_texts = st.lists(st.sampled_from(WORDS), min_size=0, max_size=6).map(" ".j
 blobs = st.lists(st.lists(chunk_texts, max_size=4), min_size=1, max_size=6)
 
 
-def make_blob(number, texts):
-    chunks = tuple(
-        ChunkRow(place, place + 1, place + 1, f"s{place}", "text", text, tuple(text.split()[:1]))
-        for place, text in enumerate(texts)
-    )
-    return BlobChunks(number, f"lang{number % 2}", chunks)
+def make_passage(text):
+    return PassageRow(text, "lang", "s", "text", 1, text, tuple(text.split()[:1]), tuple(text.split()[1:2]))
+
+
+def build_segments(contents, places):
+    """Segments that share passages: each text has one id, and is in the segment of its first content."""
+    ids, segments = {}, []
+    for part in range(3):
+        own, lists = [], []
+        for number in sorted(contents):
+            if places[number] != part:
+                continue
+            for text in contents[number]:
+                if text not in ids:
+                    ids[text] = len(ids) + 1
+                    own.append((ids[text], make_passage(text)))
+            passages = tuple(ids[text] for text in contents[number])
+            lists.append(BlobPlaces(number, passages, tuple(range(1, len(passages) + 1))))
+        segments.append(Segment.build(own, lists))
+    return segments
 
 
 @st.composite
@@ -40,24 +56,19 @@ def trees(draw):
     """Contents in a few segments, and a tree that holds some of them, perhaps twice."""
     contents = {number + 1: texts for number, texts in enumerate(draw(blobs))}
     places = {number: draw(st.integers(0, 2)) for number in contents}
-    segments = [
-        Segment.build(
-            make_blob(number, contents[number]) for number in sorted(contents) if places[number] == part
-        )
-        for part in range(3)
-    ]
+    segments = build_segments(contents, places)
     names = draw(st.lists(st.sampled_from(["alpha", "x/beta", "gamma", "y/alpha/z", "w"]), unique=True))
     files = [(name.encode() + b".py", draw(st.sampled_from(sorted(contents)))) for name in sorted(names)]
     return contents, segments, files
 
 
-def make_corpus(contents, segments, files):
+def make_corpus(contents, segments, files, distinct=False):
     rows = {
         BlobKey(f"{number:040x}", "*.py"): BlobRow(number, "python", len(texts), None)
         for number, texts in contents.items()
     }
     listing = Listing.build([(path, ObjectId(f"{number:040x}")) for path, number in files], rows)
-    return Corpus(listing, [segment for segment in segments if len(segment.blob_ids)])
+    return Corpus(listing, Layout(segments), distinct=distinct)
 
 
 @given(trees())
@@ -85,6 +96,8 @@ def test_a_corpus_says_of_each_chunk_what_its_file_and_content_say(tree):
         assert corpus.listing.paths[corpus.passage(place).file] == path
     starts = [corpus.passage(place).start_line for place in range(len(places))]
     assert starts == [n + 1 for _, number in files for n in range(len(contents[number]))]
+    used = set(corpus.find_use("beta").tolist())
+    assert used == {place for place, (_, text) in enumerate(places) if text.split()[1:2] == ["beta"]}
 
 
 @given(trees(), st.sampled_from(["alpha", "beta delta", "http alpha", "absent"]))
@@ -97,7 +110,7 @@ def test_scores_are_bm25_over_the_commit_alone(tree, text):
         for chunk in contents[number]
     ]
     asked = read_query(Query(text))
-    found = score_chunks(corpus, asked, Mix(relative=0.0, phrase=0.0))
+    found = score_chunks(corpus, asked, Mix(relative=0.0, phrase=0.0)).scores
     mean = max(sum(sum(one.values()) for one in documents) / max(len(documents), 1), 1.0)
     for place, document in enumerate(documents):
         expected = 0.0
@@ -109,29 +122,45 @@ def test_scores_are_bm25_over_the_commit_alone(tree, text):
         assert found[place] == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
+@given(trees())
+def test_a_corpus_of_a_history_has_each_passage_once_at_its_first_file(tree):
+    contents, _, files = tree
+    corpus = make_corpus(*tree, distinct=True)
+    expected, seen = [], set()
+    for path, number in files:
+        for text in contents[number]:
+            if text not in seen:
+                seen.add(text)
+                expected.append((path, text))
+    assert [corpus.listing.paths[file] for file in corpus.files] == [path for path, _ in expected]
+    for term in ("alpha", "http"):
+        chunks, _ = corpus.find_word(term)
+        assert sorted(chunks.tolist()) == [
+            place for place, (_, text) in enumerate(expected) if term in terms(text)
+        ]
+
+
 @given(trees(), st.sets(st.integers(1, 6)))
 def test_merged_segments_say_what_their_parts_said_without_what_is_left_out(tree, left_out):
     _, segments, _ = tree
-    segments = [segment for segment in segments if len(segment.blob_ids)]
-    if not segments:
-        return
+    lists = {key: said for segment in segments for key, said in blob_rows(segment).items()}
+    passages = {key: said for segment in segments for key, said in passage_rows(segment).items()}
+    merged = merge(segments)
+    assert (blob_rows(merged), passage_rows(merged)) == (lists, passages)
     merged = merge(segments, without=np.array(sorted(left_out), np.int64))
-    expected = {
-        key: said
-        for segment in segments
-        for key, said in segment_rows(segment).items()
-        if key[0] not in left_out
-    }
-    assert segment_rows(merged) == expected
-    assert merged.blob_ids.tolist() == sorted({row for row, _ in expected})
+    left = {key: said for key, said in lists.items() if key not in left_out}
+    held = {number for said in left.values() for number, _ in said}
+    assert blob_rows(merged) == left
+    assert passage_rows(merged) == {key: said for key, said in passages.items() if key in held}
 
 
-@given(blobs)
-def test_a_segment_read_back_is_the_one_that_was_written(tmp_path_factory, texts):
-    segment = Segment.build(make_blob(number, own) for number, own in enumerate(texts, 1))
+@given(trees())
+def test_a_segment_read_back_is_the_one_that_was_written(tmp_path_factory, tree):
     path = tmp_path_factory.mktemp("segment") / "one.segment"
-    segment.write(path)
-    assert segment_rows(Segment.map(path)) == segment_rows(segment)
+    for segment in tree[1]:
+        segment.write(path)
+        again = Segment.map(path)
+        assert (blob_rows(again), passage_rows(again)) == (blob_rows(segment), passage_rows(segment))
 
 
 def test_a_file_of_arrays_that_is_cut_short_or_foreign_is_refused(tmp_path):

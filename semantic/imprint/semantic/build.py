@@ -5,6 +5,7 @@ Invariants:
        was extracted until then.
     2. A commit is marked only when every file of it that can be read is in the index.
     3. Content of more than `CONTENT_BYTES_MAX` is never read.
+    4. What is wanted at once (a pushed tip, a commit that somebody asks about) goes before the history.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from __future__ import annotations
 import logging
 import stat
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.index.flavours import canonical_path, flavour
@@ -25,7 +28,7 @@ from imprint.store.objects.trees import TreeListing
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from imprint.semantic.index.ports import Index
     from imprint.semantic.parse.model import Extraction
@@ -38,21 +41,62 @@ BATCH_BLOBS: Final = 500
 BATCH_BYTES: Final = 8 * 1024**2
 """Content extracted before it is written: what a crash repeats at most."""
 _TREE_LISTINGS_KEPT: Final = 8
+_AHEAD: Final = 4
+"""Contents handed out for each thread: so that none waits for another's."""
+_CALM_SECONDS: Final = 10.0
 _ATTEMPTS: Final = 5
 """A concurrent `forget` can take content out between adding and marking; then it is added again."""
 
 
+AT_ONCE_BLOBS_MAX: Final = 64
+AT_ONCE_BYTES_MAX: Final = 512 * 1024
+"""What is extracted at most while somebody waits for an answer: a few tenths of a second."""
+
+
 class Builder:
-    """Brings commits into an index. Safe to share between threads."""
+    """Brings contents into an index. Safe to share between threads.
+
+    Args:
+        index: where they go.
+        extract: gives the extraction of a content under a path.
+        batch_blobs: contents that are extracted before they are written.
+        threads: how many ask `extract` at the same time.
+        at_once: contents that are extracted at most while somebody waits.
+    """
 
     def __init__(
-        self, index: Index, extract: Callable[[bytes, bytes], Extraction], batch_blobs: int = BATCH_BLOBS
+        self,
+        index: Index,
+        extract: Callable[[bytes, bytes], Extraction],
+        batch_blobs: int = BATCH_BLOBS,
+        threads: int = 1,
+        at_once: int = AT_ONCE_BLOBS_MAX,
     ) -> None:
         self._batch_blobs = batch_blobs
         self._index = index
         self._extract = extract
+        self._threads = threads
+        self._at_once = at_once
         self._lock = threading.Lock()
         self._listings: OrderedDict[str, tuple[Objects, TreeListing]] = OrderedDict()
+        self._calm = threading.Condition()
+        self._urgent = 0
+
+    @contextmanager
+    def _urgently(self) -> Iterator[None]:
+        with self._calm:
+            self._urgent += 1
+        try:
+            yield
+        finally:
+            with self._calm:
+                self._urgent -= 1
+                self._calm.notify_all()
+
+    def _wait_for_calm(self) -> None:
+        """Let what is wanted at once go first; not for ever, so that a history ends too."""
+        with self._calm:
+            self._calm.wait_for(lambda: not self._urgent, _CALM_SECONDS)
 
     def ensure(
         self,
@@ -73,6 +117,38 @@ class Builder:
         if stopping():
             raise Stopped
         tree = view.objects.read_commit(commit).tree
+        with self._urgently():
+            self._bring(view, commit, tree, progress, stopping)
+
+    def complete(self, view: RepositoryView, commit: ObjectId, tree: ObjectId) -> bool:
+        """Index what little is missing of a commit; False, and nothing done, where that is much.
+
+        Raises:
+            LimitExceeded: the tree has more files than any tree may have.
+        """
+        try:
+            keys = {BlobKey(blob, flavour(path)) for path, blob in self.files(view, tree)}
+        except ObjectMissing:
+            return False
+        missing = self._index.find_missing(keys)
+        if not missing:
+            return bool(keys)
+        if len(missing) > self._at_once:
+            return False
+        if sum(view.objects.find_size(ObjectId(key.blob)) or 0 for key in missing) > AT_ONCE_BYTES_MAX:
+            return False
+        with self._urgently():
+            self._bring(view, commit, tree, None, never)
+        return True
+
+    def _bring(
+        self,
+        view: RepositoryView,
+        commit: ObjectId,
+        tree: ObjectId,
+        progress: Callable[[int, int], None] | None,
+        stopping: Callable[[], bool],
+    ) -> None:
         keys = {BlobKey(blob, flavour(path)) for path, blob in self.files(view, tree)}
         for _ in range(_ATTEMPTS):
             self._add(view, sorted(self._index.find_missing(keys)), progress, stopping)
@@ -106,27 +182,77 @@ class Builder:
             if progress:
                 progress(done, len(keys))
 
+    def add_patiently(
+        self, view: RepositoryView, keys: Sequence[BlobKey], stopping: Callable[[], bool]
+    ) -> Iterator[int]:
+        """Index contents while nothing is wanted at once; gives how many are done after each batch.
+
+        Raises:
+            Stopped: `stopping` said so; what was extracted is kept.
+        """
+
+        def stop() -> bool:
+            self._wait_for_calm()
+            return stopping()
+
+        done = 0
+        for batch in self._batches(view, keys, stop):
+            self._index.add(batch)
+            done += len(batch)
+            yield done
+
     def _batches(
         self, view: RepositoryView, keys: Sequence[BlobKey], stopping: Callable[[], bool]
     ) -> Iterator[list[ExtractedBlob]]:
         batch: list[ExtractedBlob] = []
         size = 0
-        for key in keys:
-            if stopping():
+        for count, blob in self._extracted(view, keys, stopping):
+            if count < 0:
                 if batch:
                     yield batch
                 raise Stopped
-            path = canonical_path(key.flavour)
-            if (view.objects.find_size(ObjectId(key.blob)) or 0) > CONTENT_BYTES_MAX:
-                batch.append(ExtractedBlob(key, extract_large(path)))
-            elif (content := _read(view, key)) is not None:
-                batch.append(ExtractedBlob(key, self._extract(path, content)))
-                size += len(content)
+            if blob is not None:
+                batch.append(blob)
+                size += count
             if len(batch) >= self._batch_blobs or size >= BATCH_BYTES:
                 yield batch
                 batch, size = [], 0
         if batch:
             yield batch
+
+    def _extracted(
+        self, view: RepositoryView, keys: Iterable[BlobKey], stopping: Callable[[], bool]
+    ) -> Iterator[tuple[int, ExtractedBlob | None]]:
+        """Of each content its bytes and what was extracted, None where it is not here; -1 at a stop."""
+        if self._threads == 1:
+            for key in keys:
+                if stopping():
+                    yield -1, None
+                    return
+                yield self._extract_one(view, key)
+            return
+        waiting: deque[Future[tuple[int, ExtractedBlob | None]]] = deque()
+        with ThreadPoolExecutor(self._threads, "extracting") as pool:
+            for key in keys:
+                if stopping():
+                    for future in waiting:
+                        yield future.result()
+                    yield -1, None
+                    return
+                waiting.append(pool.submit(self._extract_one, view, key))
+                if len(waiting) > _AHEAD * self._threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _extract_one(self, view: RepositoryView, key: BlobKey) -> tuple[int, ExtractedBlob | None]:
+        path = canonical_path(key.flavour)
+        if (view.objects.find_size(ObjectId(key.blob)) or 0) > CONTENT_BYTES_MAX:
+            return 0, ExtractedBlob(key, extract_large(path))
+        content = _read(view, key)
+        if content is None:
+            return 0, None
+        return len(content), ExtractedBlob(key, self._extract(path, content))
 
 
 def _read(view: RepositoryView, key: BlobKey) -> bytes | None:

@@ -1,7 +1,8 @@
 """The library: what the layers above hold to index commits and to ask about them.
 
 Invariants:
-    1. An answer is about one commit, names it, and says how many commits it is behind the one asked for.
+    1. An answer is about one commit, names it, and says how many commits it is behind the one asked for: none
+       unless more of that commit is missing than can be read while somebody waits.
     2. Asking about an indexed commit reads no more than the index's own files and the lines shown.
     3. Everything in the folder can be deleted; indexing again gives the same answers.
 
@@ -12,14 +13,14 @@ to be searched. A folder of another version is removed when this one is opened: 
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from imprint.semantic.build import BATCH_BLOBS, Builder
-from imprint.semantic.index.database import SCHEMA_VERSION
+from imprint.semantic.build import AT_ONCE_BLOBS_MAX, BATCH_BLOBS, Builder
 from imprint.semantic.index.lance import LanceIndex
+from imprint.semantic.index.sql.database import SCHEMA_VERSION
+from imprint.semantic.indexed import IndexedSnapshot
 from imprint.semantic.parse.extract import EXTRACTOR_VERSION, extract
 from imprint.semantic.parse.isolation import Extractors
-from imprint.semantic.parsed import ParsedSnapshot
 from imprint.semantic.search.answer import Answer, IndexStatus
 from imprint.semantic.search.background import NOTHING, Background
 from imprint.semantic.search.finding.ask import answer_wish, read_wish
@@ -40,8 +41,12 @@ if TYPE_CHECKING:
     from imprint.semantic.search.corpus import Corpus
     from imprint.semantic.search.query import Query
     from imprint.semantic.snapshot import Snapshot
+    from imprint.semantic.standing import Standing
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
+
+EXTRACTORS: Final = 2
+"""Files that are parsed at the same time for one commit or history."""
 
 
 class Library:
@@ -55,20 +60,24 @@ class Library:
         extractor: gives the extraction of a content under a path.
         batch_blobs: contents that are extracted before they are written.
         workers: processes behind the extractor, which end with the library.
+        threads: how many contents are extracted at the same time.
+        at_once: contents that are extracted at most while somebody waits for an answer.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts, and its two bounds
         self,
         index: Index,
         listings: Path | None = None,
         extractor: Callable[[bytes, bytes], Extraction] = extract,
         batch_blobs: int = BATCH_BLOBS,
         workers: Extractors | None = None,
+        *,
+        threads: int = 1,
+        at_once: int = AT_ONCE_BLOBS_MAX,
     ) -> None:
         self._index = index
         self._workers = workers
-        self._extractor = extractor
-        self._builder = Builder(index, extractor, batch_blobs)
+        self._builder = Builder(index, extractor, batch_blobs, threads, at_once)
         self._shelf = Shelf(index, listings)
 
     @classmethod
@@ -79,6 +88,7 @@ class Library:
         batch_blobs: int = BATCH_BLOBS,
         *,
         apart: bool = False,
+        at_once: int = AT_ONCE_BLOBS_MAX,
     ) -> Self:
         """Open the library in a folder; make it where there is none.
 
@@ -96,9 +106,17 @@ class Library:
                     shutil.rmtree(other, ignore_errors=True)
         except OSError as failure:
             raise StorageFailed(f"cannot make {own}: {failure.strerror}") from failure
-        workers = Extractors()
+        workers = Extractors(EXTRACTORS + 1)  # one for what somebody waits for
         index = LanceIndex(own, apart=apart)
-        return cls(index, own / "listings", extractor or workers.extract, batch_blobs, workers)
+        return cls(
+            index,
+            own / "listings",
+            extractor or workers.extract,
+            batch_blobs,
+            workers,
+            threads=1 if extractor else EXTRACTORS,
+            at_once=at_once,
+        )
 
     # -- indexing -----------------------------------------------------------------------------------
 
@@ -149,7 +167,7 @@ class Library:
             BadRevision: it names several commits, or none.
         """
         wish = read_wish(query)
-        standing = find_standing(self._index, view, ref)
+        standing = self._stand(view, ref)
         if standing.tree is None or standing.indexed is None:
             return Answer(None, standing.behind, ())
         corpus = self._corpus(view, standing.tree)
@@ -162,8 +180,7 @@ class Library:
             BadInput: no name was asked for.
             RefMissing, BadRevision: as for `search`.
         """
-        corpus = self._find_corpus(view, ref)
-        return find_symbols(self._index, corpus.listing, name) if corpus else []
+        return find_symbols(self.snapshot(view, ref), name)
 
     def references(self, view: RepositoryView, name: str, *, ref: str = "HEAD") -> list[ReferenceHit]:
         """Uses of a name, by path and line.
@@ -172,8 +189,7 @@ class Library:
             BadInput: no name was asked for.
             RefMissing, BadRevision: as for `search`.
         """
-        corpus = self._find_corpus(view, ref)
-        return find_references(self._index, corpus.listing, name) if corpus else []
+        return find_references(self.snapshot(view, ref), name)
 
     def status(self, view: RepositoryView, ref: str = "HEAD") -> IndexStatus:
         """How far the index of a ref is.
@@ -181,7 +197,7 @@ class Library:
         Raises:
             RefMissing, BadRevision: as for `search`.
         """
-        standing = find_standing(self._index, view, ref)
+        standing = self._stand(view, ref)
         if standing.tree is None:
             return IndexStatus(ref, standing.head, None, standing.behind)
         corpus = self._corpus(view, standing.tree)
@@ -201,15 +217,16 @@ class Library:
         Raises:
             RefMissing, BadRevision: as for `search`.
         """
-        standing = find_standing(self._index, view, ref)
+        standing = self._stand(view, ref)
         if standing.tree is None:
             return None
-        listing = self._corpus(view, standing.tree).listing
-        return ParsedSnapshot(self._index, view, standing, listing, self._extractor)
+        return IndexedSnapshot(self._index, view, standing, self._corpus(view, standing.tree))
 
-    def _find_corpus(self, view: RepositoryView, ref: str) -> Corpus | None:
-        tree = find_standing(self._index, view, ref).tree
-        return self._corpus(view, tree) if tree else None
+    def _stand(self, view: RepositoryView, ref: str) -> Standing:
+        def complete(commit: ObjectId, tree: ObjectId) -> bool:
+            return self._shelf.holds(tree) or self._builder.complete(view, commit, tree)
+
+        return find_standing(self._index, view, ref, complete)
 
     def _corpus(self, view: RepositoryView, tree: ObjectId) -> Corpus:
         return self._shelf.corpus(tree, lambda: self._builder.files(view, tree))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imprint.store.errors import RefMissing
+from imprint.store.errors import ObjectMissing, RefMissing
 from imprint.store.types import ObjectId
 from imprint.store.view import resolve_commit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imprint.semantic.index.ports import Index
     from imprint.store.view import RepositoryView
 
@@ -31,8 +33,16 @@ class Standing:
     behind: int
 
 
-def find_standing(index: Index, view: RepositoryView, ref: str) -> Standing:
+def find_standing(
+    index: Index,
+    view: RepositoryView,
+    ref: str,
+    complete: Callable[[ObjectId, ObjectId], bool] = lambda _commit, _tree: False,
+) -> Standing:
     """How the index stands to what a ref names.
+
+    A commit that was never indexed is answered too if `complete`, which is given it and its tree, says that
+    all of its content is in the index now.
 
     Raises:
         RefMissing: nothing has this name.
@@ -45,6 +55,8 @@ def find_standing(index: Index, view: RepositoryView, ref: str) -> Standing:
             return Standing(None, None, None, 0)
         raise
     tree = index.find_tree(view.id, head)
+    if tree is None and (own := _find_own_tree(view, head)) and complete(head, own):
+        tree = own
     if tree is not None:
         return Standing(head, head, tree, 0)
     indexed = _find_newest_ancestor(index, view, head)
@@ -54,6 +66,13 @@ def find_standing(index: Index, view: RepositoryView, ref: str) -> Standing:
         index.find_tree(view.id, indexed) if indexed else None,
         _count_commits(view, head, indexed),
     )
+
+
+def _find_own_tree(view: RepositoryView, commit: ObjectId) -> ObjectId | None:
+    try:
+        return view.objects.read_commit(commit).tree
+    except ObjectMissing:
+        return None
 
 
 def _find_newest_ancestor(index: Index, view: RepositoryView, head: ObjectId) -> ObjectId | None:

@@ -1,60 +1,79 @@
-"""Definitions and uses of a name at a commit, from the small tables of its files."""
+"""Definitions and uses of a name at a commit, from the facts of the files that have it."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
 
+from imprint.semantic.parse.model import EntityKind
 from imprint.semantic.search.answer import ReferenceHit, SymbolHit
 from imprint.store.errors import BadInput
 
 if TYPE_CHECKING:
-    from imprint.semantic.index.ports import EntityRow, Index
-    from imprint.semantic.search.listing import Listing
+    from imprint.semantic.parse.model import Entity
+    from imprint.semantic.snapshot import Snapshot
 
 _SEPARATORS: Final = re.compile(r"::|->|[.#/]")
 
 
-def find_symbols(index: Index, listing: Listing, asked: str) -> list[SymbolHit]:
+def find_symbols(snapshot: Snapshot | None, asked: str) -> list[SymbolHit]:
     """Definitions of a name, which may be qualified (`Session.get`, `http::Client`).
 
     Those in exactly the asked letters come first, then those in other letter case; within each by path and
-    line.
+    line. None where nothing is indexed.
 
     Raises:
         BadInput: no name was asked for.
     """
     name, qualifier = _read_name(asked)
-    hits = []
-    for row in index.find_entities(name):
-        if not _is_in(row.container, qualifier):
-            continue
-        for file in listing.files_of_row(row.blob_id):
-            path = listing.paths[file]
-            rank = (row.name != name, not row.container.endswith(qualifier), path, row.start_line)
-            hits.append((rank, _hit(path, row)))
-    return [hit for _, hit in sorted(hits, key=lambda ranked: ranked[0])]
+    if snapshot is None:
+        return []
+    hits = [
+        _hit(snapshot.paths[file], entity)
+        for file in snapshot.find_defining(name)
+        for entity in snapshot.facts(file).entities
+        if _is_named(entity, name) and _is_in(entity.container, qualifier)
+    ]
+    hits.sort(
+        key=lambda hit: (hit.name != name, not hit.container.endswith(qualifier), hit.path, hit.start_line)
+    )
+    return hits
 
 
-def _hit(path: bytes, row: EntityRow) -> SymbolHit:
-    return SymbolHit(path, row.start_line, row.end_line, row.kind, row.name, row.container, row.signature)
+def _hit(path: bytes, entity: Entity) -> SymbolHit:
+    return SymbolHit(
+        path,
+        entity.start_line,
+        entity.end_line,
+        entity.kind.value,
+        entity.name,
+        entity.container,
+        entity.signature,
+    )
+
+
+def _is_named(entity: Entity, name: str) -> bool:
+    return entity.kind is not EntityKind.MODULE and entity.name.casefold() == name.casefold()
 
 
 def _is_in(container: str, qualifier: str) -> bool:
     return not qualifier or f".{container}".casefold().endswith(f".{qualifier}".casefold())
 
 
-def find_references(index: Index, listing: Listing, asked: str) -> list[ReferenceHit]:
+def find_references(snapshot: Snapshot | None, asked: str) -> list[ReferenceHit]:
     """Uses of a name in exactly the asked letters, by path and line; a qualifier is left out.
 
     Raises:
         BadInput: no name was asked for.
     """
     name, _ = _read_name(asked)
+    if snapshot is None:
+        return []
     hits = [
-        ReferenceHit(listing.paths[file], row.line, row.kind, row.container, row.name)
-        for row in index.find_references(name)
-        for file in listing.files_of_row(row.blob_id)
+        ReferenceHit(snapshot.paths[file], use.line, use.kind.value, use.container, use.name)
+        for file in snapshot.find_using(name)
+        for use in snapshot.facts(file).references
+        if use.name == name
     ]
     return sorted(hits, key=lambda hit: (hit.path, hit.line, hit.kind, hit.container))
 

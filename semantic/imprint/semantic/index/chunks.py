@@ -1,9 +1,9 @@
-"""The table of chunks, in LanceDB: the durable home of their text.
+"""The table of passages, in LanceDB: the durable home of their text and facts.
 
 Invariants:
-    1. A row is a function of its key, which holds the blob, the flavour and the ordinal; the table belongs to
-       one extractor version. Writing a row twice leaves one.
-    2. A row of which SQL knows no blob is a leftover and is never shown.
+    1. A row is a function of its key; the table belongs to one extractor version. What was written
+       twice is read once.
+    2. A row of which SQL knows no passage is a leftover and is never shown.
     3. Kept apart, the table is in a process that is started when it is needed, and ends after `IDLE_SECONDS`
        without work, with its parent, or when it fails; the next use starts another.
 
@@ -12,14 +12,13 @@ Importing lancedb takes seconds, so it is put off until the table is needed.
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 import threading
-from collections import defaultdict
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from imprint.semantic.index.ports import BlobKey
-from imprint.semantic.index.segment import ChunkRow
+from imprint.semantic.index.passages.rows import PassageRow
 from imprint.semantic.index.table import process
 from imprint.store.errors import StorageFailed
 
@@ -35,7 +34,7 @@ _LAST_WORDS_BYTES: Final = 2000
 
 
 class ChunkTable:
-    """Chunk rows on disk. Safe to share between threads; processes take turns, and the caller sees to it.
+    """Passages on disk. Safe to share between threads; processes take turns, and the caller sees to it.
 
     Args:
         folder: where they are.
@@ -51,36 +50,31 @@ class ChunkTable:
         self._keeper: _Process | _Here | None = None
         self._idle: threading.Timer | None = None
 
-    def write(self, rows: Sequence[tuple[BlobKey, str, ChunkRow]]) -> None:
-        """Add rows (key, language, chunk); those that are there already stay as they are.
+    def write(self, rows: Sequence[PassageRow]) -> None:
+        """Add rows.
 
         Raises:
             StorageFailed: LanceDB could not write.
         """
         for part in _cut(rows):
-            self._ask("write", [_to_values(*row) for row in part])
+            self._ask("write", [_to_values(row) for row in part])
 
-    def read(self) -> dict[BlobKey, list[tuple[str, ChunkRow]]]:
-        """Every row by key, with its language, in order of ordinals.
+    def read(self) -> dict[str, PassageRow]:
+        """Every row by key.
 
         Raises:
             StorageFailed: LanceDB could not read.
         """
-        found = sorted(self._ask("read", None), key=lambda row: (row[1], row[2], row[3]))
-        rows = defaultdict(list)
-        for _, blob, flavour, ordinal, language, start, end, symbol, kind, text, defines in found:
-            chunk = ChunkRow(ordinal, start, end, symbol, kind, text, tuple(defines))
-            rows[BlobKey(blob, flavour)].append((language, chunk))
-        return dict(rows)
+        return {row[0]: _from_values(row) for row in self._ask("read", None)}
 
-    def remove(self, keys: Iterable[BlobKey]) -> None:
+    def remove(self, keys: Iterable[str]) -> None:
         """Destroy the rows of these keys, older versions of the table included.
 
         Raises:
             StorageFailed: LanceDB could not write.
         """
-        if blobs := sorted({f"{key.blob}:{key.flavour}" for key in keys}):
-            self._ask("remove", blobs)
+        if wanted := sorted(keys):
+            self._ask("remove", wanted)
 
     def close(self) -> None:
         """End the process; a later use starts another."""
@@ -210,28 +204,26 @@ class _Process:
             self._last_words = (self._last_words + said)[-_LAST_WORDS_BYTES:]
 
 
-def _to_values(key: BlobKey, language: str, chunk: ChunkRow) -> tuple[Any, ...]:
+def _to_values(row: PassageRow) -> tuple[Any, ...]:
     """A row as the process takes it, in the order of its columns."""
+    facts = base64.b64encode(row.facts).decode("ascii")
     return (
-        f"{key.blob}:{key.flavour}:{chunk.ordinal}",
-        key.blob,
-        key.flavour,
-        chunk.ordinal,
-        language,
-        chunk.start_line,
-        chunk.end_line,
-        chunk.symbol,
-        chunk.kind,
-        chunk.text,
-        chunk.defines,
+        row.key, row.language, row.symbol, row.kind, row.lines, row.text, row.defines, row.uses, facts
+    )  # fmt: skip
+
+
+def _from_values(values: Sequence[Any]) -> PassageRow:
+    key, language, symbol, kind, lines, text, defines, uses, facts = values
+    return PassageRow(
+        key, language, symbol, kind, lines, text, tuple(defines), tuple(uses), base64.b64decode(facts)
     )
 
 
-def _cut(rows: Sequence[tuple[BlobKey, str, ChunkRow]]) -> Iterator[Sequence[tuple[BlobKey, str, ChunkRow]]]:
+def _cut(rows: Sequence[PassageRow]) -> Iterator[Sequence[PassageRow]]:
     """The rows in parts of about `_TEXT_PER_WRITE` characters."""
     begin = size = 0
-    for end, (_, _, chunk) in enumerate(rows, 1):
-        size += len(chunk.text)
+    for end, row in enumerate(rows, 1):
+        size += len(row.text) + len(row.facts)
         if size >= _TEXT_PER_WRITE or end == len(rows):
             yield rows[begin:end]
             begin, size = end, 0

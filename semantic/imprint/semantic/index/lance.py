@@ -1,51 +1,61 @@
-"""The index on disk: LanceDB for chunks, SQLite for what exists and for names, mapped segments for queries.
+"""The index on disk: LanceDB for passages, SQLite for what exists, mapped segments for queries.
 
 Layout of the folder: `semantic.db`, `writers.lock`, `chunks/` (LanceDB), `segments/` (one file each).
 
-Adding, in order: rows get their ids in an open transaction; chunks go to LanceDB; a segment is built of them
-and written; the transaction is committed. A crash before the end leaves chunk rows and perhaps a segment
-file that no row of SQL speaks of: the rows are taken over when the same content is added again, the file is
-removed by the next writer.
+Adding, in order: rows get their ids in an open transaction; new passages go to LanceDB; a segment is built of
+them and written; the transaction is committed. A crash before the end leaves passages in LanceDB and perhaps
+a segment file that no row of SQL speaks of: the passages are written again when the same content is added
+again, and of two with one key the first is read; the file is removed by the next writer.
 
 Invariants:
-    1. SQL decides what exists (see `imprint.semantic.index.database`).
-    2. Segments are derived from chunk rows: where a segment file is lost or damaged, all are built again from
-       LanceDB, and content whose chunks LanceDB has lost is taken out, to be extracted anew.
+    1. SQL decides what exists (see `imprint.semantic.index.sql.database`).
+    2. Segments are derived from LanceDB and SQL: where a segment file is lost or damaged, all are built
+       again, and content of which LanceDB has lost a passage is taken out, to be extracted anew.
     3. Content is destroyed only after nothing holds it, LanceDB first: a crash in between is finished by
        doing the same again.
+    4. Writers wait for each other; merging, which takes long, keeps them waiting only while files change
+       places.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import astuple
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from imprint.semantic.index.chunks import ChunkTable
-from imprint.semantic.index.database import Database
-from imprint.semantic.index.ports import BlobKey, EntityRow, ReferenceRow
-from imprint.semantic.index.rows import chunk_rows
-from imprint.semantic.index.segment import BlobChunks, Segment, merge, segment_rows
-from imprint.semantic.index.tables import delete_blobs, find_existing, find_rows, insert_blob
+from imprint.semantic.index.passages.rows import cut_passages
+from imprint.semantic.index.segment import BlobPlaces, Segment, merge
+from imprint.semantic.index.sql.database import Database, renew_incarnation
+from imprint.semantic.index.sql.dump import dump_rows
+from imprint.semantic.index.sql.tables import (
+    delete_blobs,
+    find_existing,
+    find_parts,
+    find_passages,
+    find_rows,
+    insert_blob,
+    insert_passages,
+    unpack_places,
+)
 from imprint.store.errors import StorageFailed
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
-    from imprint.semantic.index.ports import BlobRow, ExtractedBlob, IndexedCommit
+    from imprint.semantic.index.ports import BlobKey, BlobRow, ExtractedBlob, IndexedCommit, Parts
 
 _log = logging.getLogger("imprint.semantic")
 
 SEGMENTS_MAX: Final = 8
 """With more segments than this, a writer merges the small ones."""
-_REBUILD_BLOBS: Final = 5_000
-"""Rows per segment when building again from LanceDB."""
+_REBUILD_PASSAGES: Final = 50_000
+"""Passages per segment when building again from LanceDB."""
 
 
 class LanceIndex:
@@ -66,6 +76,7 @@ class LanceIndex:
         self._chunks = ChunkTable(folder / "chunks", apart=apart)
         self._mapped: dict[int, Segment] = {}
         self._mapping = threading.Lock()
+        self._merging = threading.Lock()
 
     # -- writing ------------------------------------------------------------------------------------
 
@@ -77,32 +88,29 @@ class LanceIndex:
     def add(self, blobs: Sequence[ExtractedBlob]) -> None:
         """Index content; see `Index.add`."""
         self.segments()  # mends them where need be, before they are merged
+        contents = {blob.key: cut_passages(blob.extraction) for blob in blobs}
+        passages = {row.key: row for content in contents.values() for row in content.passages}
         with self._database.writing() as sql:
             self._remove_strays(sql)
-            known = find_rows(sql, {blob.key for blob in blobs})
-            fresh = {blob.key: blob.extraction for blob in blobs if blob.key not in known}
-            rows = {key: chunk_rows(extraction) for key, extraction in fresh.items()}
-            self._chunks.write([(key, fresh[key].language, row) for key, own in rows.items() for row in own])
-            chunks = [
-                BlobChunks(insert_blob(sql, key, extraction, len(rows[key])), extraction.language, rows[key])
-                for key, extraction in fresh.items()
-            ]
-            self._add_segment(sql, Segment.build(chunks))
-            self._merge_if_many(sql)
+            known = find_rows(sql, contents.keys())
+            fresh = {key: content for key, content in contents.items() if key not in known}
+            wanted = {row.key for content in fresh.values() for row in content.passages}
+            ids = find_passages(sql, wanted)
+            new = [key for key in passages if key in wanted and key not in ids]
+            self._chunks.write([passages[key] for key in new])
+            ids |= insert_passages(sql, new)
+            lists = []
+            for key, content in fresh.items():
+                own = tuple(ids[row.key] for row in content.passages)
+                lists.append(BlobPlaces(insert_blob(sql, key, content, own), own, content.first_lines))
+            self._add_segment(sql, Segment.build([(ids[key], passages[key]) for key in new], lists))
+        self._merge_if_many()
 
     def mark(self, repository_id: str, commits: Sequence[IndexedCommit], position: int | None = None) -> bool:
         """Record indexed commits and the follower's position; see `Index.mark`."""
         with self._database.writing() as sql:
-            held = {
-                row
-                for (row,) in sql.execute(
-                    "SELECT blob_id FROM holding WHERE repository_id = ?", (repository_id,)
-                )
-            }
-            wanted = set().union(*(commit.ids for commit in commits)) - held
-            if len(find_existing(sql, wanted)) != len(wanted):
+            if not _hold(sql, repository_id, set().union(*(commit.ids for commit in commits))):
                 return False
-            sql.executemany("INSERT INTO holding VALUES (?, ?)", ((row, repository_id) for row in wanted))
             sql.executemany(
                 "INSERT OR REPLACE INTO indexed_commit VALUES (?, ?, ?)",
                 ((repository_id, commit.commit, commit.tree) for commit in commits),
@@ -111,24 +119,41 @@ class LanceIndex:
                 sql.execute("INSERT OR REPLACE INTO position VALUES (?, ?)", (repository_id, position))
         return True
 
+    def hold(self, repository_id: str, ids: Collection[int]) -> bool:
+        """Keep rows for a repository; see `Index.hold`."""
+        with self._database.writing() as sql:
+            return _hold(sql, repository_id, set(ids))
+
     def forget(self, repository_id: str) -> None:
         """Drop what only this repository holds; see `Index.forget`."""
         self.segments()  # mends them where need be, before they are merged
         with self._database.writing() as sql:
             for table in ("indexed_commit", "position", "holding"):
                 sql.execute(f"DELETE FROM {table} WHERE repository_id = ?", (repository_id,))  # noqa: S608
-            orphans = sql.execute(
-                "SELECT id, blob, flavour FROM blob WHERE id NOT IN (SELECT blob_id FROM holding)"
-            ).fetchall()
-            if not orphans:
+            orphans = sql.execute("SELECT id FROM blob WHERE id NOT IN (SELECT blob_id FROM holding)")
+            gone = np.array([row for (row,) in orphans], np.int64)
+            if not len(gone):
                 return
-            self._chunks.remove([BlobKey(blob, flavour) for _, blob, flavour in orphans])
-            delete_blobs(sql, [row for row, _, _ in orphans])
             ids = [number for (number,) in sql.execute("SELECT id FROM segment ORDER BY id")]
-            gone = np.array([row for row, _, _ in orphans], np.int64)
-            self._replace_segments(sql, ids, merge([self._map(number) for number in ids], without=gone))
+            parts = [self._map(number) for number in ids]
+            if parts:
+                self._drop_passages(sql, ids, parts, merge(parts, without=gone))
+            delete_blobs(sql, gone.tolist())
         with self._database.writing() as sql:
             self._remove_strays(sql)
+
+    def _drop_passages(
+        self, sql: sqlite3.Connection, numbers: Sequence[int], old: Sequence[Segment], new: Segment
+    ) -> None:
+        """Put one segment in the place of all, and destroy the passages that it has no more."""
+        before = np.concatenate([segment.passage_ids for segment in old])
+        lost = before[~np.isin(before, new.passage_ids)].tolist()
+        keys = [
+            sql.execute("SELECT key FROM passage WHERE id = ?", (number,)).fetchone()[0] for number in lost
+        ]
+        self._chunks.remove([key.hex() for key in keys])
+        sql.executemany("DELETE FROM passage WHERE id = ?", ((number,) for number in lost))
+        self._replace_segments(sql, numbers, new)
 
     # -- segments -----------------------------------------------------------------------------------
 
@@ -165,27 +190,33 @@ class LanceIndex:
 
     def _add_segment(self, sql: sqlite3.Connection, segment: Segment) -> None:
         if len(segment.blob_ids):
-            counts = (len(segment.blob_ids), len(segment.lengths))
-            number = sql.execute("INSERT INTO segment (blobs, chunks) VALUES (?, ?)", counts).lastrowid
+            counts = (len(segment.blob_ids), len(segment.passage_ids))
+            number = sql.execute("INSERT INTO segment (blobs, passages) VALUES (?, ?)", counts).lastrowid
             segment.write(self._path(number or 0))
 
     def _replace_segments(self, sql: sqlite3.Connection, old: Sequence[int], new: Segment) -> None:
         sql.executemany("DELETE FROM segment WHERE id = ?", ((number,) for number in old))
         self._add_segment(sql, new)
 
-    def _merge_if_many(self, sql: sqlite3.Connection) -> None:
-        listed = sql.execute("SELECT chunks, id FROM segment ORDER BY chunks, id").fetchall()
-        if len(listed) <= SEGMENTS_MAX:
+    def _merge_if_many(self) -> None:
+        """Merge small segments where there are many; who comes while another merges leaves it to that one."""
+        if not self._merging.acquire(blocking=False):
             return
-        chosen: list[int] = []
-        total = 0
-        for chunks, number in listed:
-            if len(chosen) > 1 and chunks > 2 * total:
-                break
-            chosen.append(number)
-            total += chunks
-        chosen.sort()
-        self._replace_segments(sql, chosen, merge([Segment.map(self._path(number)) for number in chosen]))
+        try:
+            with self._database.reading() as sql:
+                chosen = _choose(sql)
+            if not chosen:
+                return
+            try:
+                merged = merge([self._map(number) for number in chosen])
+            except FileNotFoundError:
+                return  # another process did it
+            with self._database.writing() as sql:
+                listed = {number for (number,) in sql.execute("SELECT id FROM segment")}
+                if listed.issuperset(chosen):
+                    self._replace_segments(sql, chosen, merged)
+        finally:
+            self._merging.release()
 
     def _remove_strays(self, sql: sqlite3.Connection) -> None:
         """Remove files of which SQL does not speak: merged ones, and those of dead writers."""
@@ -197,23 +228,32 @@ class LanceIndex:
     def _rebuild(self) -> None:
         """Build all segments from LanceDB; take out content that LanceDB does not have whole."""
         with self._database.writing() as sql:
-            ids = [number for (number,) in sql.execute("SELECT id FROM segment")]
             kept = self._chunks.read()
-            lost: list[BlobChunks] = []
-            good: list[BlobChunks] = []
-            for row, blob, flavour, language, chunks in sql.execute(
-                "SELECT id, blob, flavour, language, chunks FROM blob ORDER BY id"
-            ):
-                own = tuple(chunk for _, chunk in kept.get(BlobKey(blob, flavour), ()))
-                (good if len(own) == chunks else lost).append(BlobChunks(row, language, own))
-            _log.warning("building segments again: %d blobs, %d lost", len(good), len(lost))
+            numbered = [
+                (number, kept.get(key.hex()))
+                for number, key in sql.execute("SELECT id, key FROM passage ORDER BY id")
+            ]
+            lost = {number for number, row in numbered if row is None}
+            good = [(number, row) for number, row in numbered if row is not None]
+            lists, gone = [], []
+            for row, places in sql.execute("SELECT id, places FROM blob WHERE chunks > 0 ORDER BY id"):
+                ids, lines = unpack_places(places)
+                if lost.intersection(ids):
+                    gone.append(row)
+                else:
+                    lists.append(BlobPlaces(row, ids, lines))
+            _log.warning("building segments again: %d contents, %d lost", len(lists), len(gone))
             if lost:
-                delete_blobs(sql, [blob.id for blob in lost])
+                delete_blobs(sql, gone)
+                sql.executemany("DELETE FROM passage WHERE id = ?", ((number,) for number in lost))
                 sql.execute("DELETE FROM indexed_commit")
                 sql.execute("DELETE FROM position")
-            sql.executemany("DELETE FROM segment WHERE id = ?", ((number,) for number in ids))
-            for begin in range(0, len(good), _REBUILD_BLOBS):
-                self._add_segment(sql, Segment.build(good[begin : begin + _REBUILD_BLOBS]))
+            renew_incarnation(sql)
+            sql.execute("DELETE FROM segment")
+            for begin in range(0, len(good), _REBUILD_PASSAGES):
+                some = good[begin : begin + _REBUILD_PASSAGES]
+                self._add_segment(sql, Segment.build(some, lists))
+                lists = []
 
     # -- reading ------------------------------------------------------------------------------------
 
@@ -221,6 +261,11 @@ class LanceIndex:
         """The rows of those keys that are indexed."""
         with self._database.reading() as sql:
             return find_rows(sql, set(keys))
+
+    def find_parts(self, row_id: int) -> Parts | None:
+        """Of what the facts of a content consist."""
+        with self._database.reading() as sql:
+            return find_parts(sql, row_id)
 
     def find_tree(self, repository_id: str, commit: ObjectId) -> ObjectId | None:
         """The root tree of an indexed commit."""
@@ -252,56 +297,39 @@ class LanceIndex:
             ).fetchone()
         return int(found[0]) if found else 0
 
-    def find_entities(self, name: str) -> list[EntityRow]:
-        """Definitions of a name in any letter case."""
-        with self._database.reading() as sql:
-            found = sql.execute(
-                "SELECT blob_id, kind, name, container, start_line, end_line, signature FROM entity"
-                " WHERE folded = ? ORDER BY blob_id, ordinal",
-                (name.casefold(),),
-            )
-            return [EntityRow(*row) for row in found]
-
-    def find_references(self, name: str) -> list[ReferenceRow]:
-        """Uses of a name in exactly this letter case."""
-        with self._database.reading() as sql:
-            found = sql.execute(
-                "SELECT blob_id, kind, name, container, line FROM use"
-                " WHERE name = ? ORDER BY blob_id, ordinal",
-                (name,),
-            )
-            return [ReferenceRow(*row) for row in found]
-
     def rows(self) -> dict[str, list[tuple[object, ...]]]:
         """Everything, keyed by content and sorted; see `Index.rows`. Writers wait meanwhile."""
         self.segments()  # builds them again where a file is damaged
         with self._database.writing() as sql:
             segments = [self._map(number) for (number,) in sql.execute("SELECT id FROM segment")]
-            blobs = sql.execute("SELECT id, blob, flavour, language, chunks, skipped FROM blob").fetchall()
-            keys = {row[0]: (row[1], row[2]) for row in blobs}
-            tables = {
-                "blobs": [row[1:] for row in blobs],
-                "entities": [(*keys[row[0]], *row[1:]) for row in sql.execute("SELECT * FROM entity")],
-                "uses": [(*keys[row[0]], *row[1:]) for row in sql.execute("SELECT * FROM use")],
-                "holdings": [(*keys[row[0]], row[1]) for row in sql.execute("SELECT * FROM holding")],
-                "commits": sql.execute("SELECT * FROM indexed_commit").fetchall(),
-                "positions": sql.execute("SELECT * FROM position").fetchall(),
-            }
-            kept = self._chunks.read()
-        tables["chunks"] = [
-            (blob, flavour, language, *astuple(row))
-            for blob, flavour in keys.values()
-            for language, row in kept.get(BlobKey(blob, flavour), ())
-        ]
-        tables["postings"] = [
-            (*keys[row], ordinal, *said)
-            for segment in segments
-            for (row, ordinal), said in segment_rows(segment).items()
-        ]
-        return {name: sorted(table, key=repr) for name, table in tables.items()}
+            return dump_rows(sql, segments, self._chunks.read())
 
     def close(self) -> None:
         """Close the database; mapped segments go with their last reader."""
         self._database.close()
         self._chunks.close()
         self._mapped.clear()
+
+
+def _hold(sql: sqlite3.Connection, repository_id: str, ids: set[int]) -> bool:
+    known = sql.execute("SELECT blob_id FROM holding WHERE repository_id = ?", (repository_id,))
+    wanted = ids - {row for (row,) in known}
+    if len(find_existing(sql, wanted)) != len(wanted):
+        return False
+    sql.executemany("INSERT INTO holding VALUES (?, ?)", ((row, repository_id) for row in wanted))
+    return True
+
+
+def _choose(sql: sqlite3.Connection) -> list[int]:
+    """The segments worth merging: the small ones, each not much larger than those before it together."""
+    listed = sql.execute("SELECT passages + blobs, id FROM segment ORDER BY 1, 2").fetchall()
+    if len(listed) <= SEGMENTS_MAX:
+        return []
+    chosen: list[int] = []
+    total = 0
+    for size, number in listed:
+        if len(chosen) > 1 and size > 2 * total:
+            break
+        chosen.append(number)
+        total += size
+    return sorted(chosen)

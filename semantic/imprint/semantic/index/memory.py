@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imprint.semantic.index.ports import BlobKey, BlobRow, EntityRow, ReferenceRow
-from imprint.semantic.index.rows import chunk_rows, entity_rows, storable, use_rows
-from imprint.semantic.index.segment import BlobChunks, Segment, merge, segment_rows
+from imprint.semantic.index.passages.rows import PassageRow, cut_passages
+from imprint.semantic.index.ports import BlobKey, BlobRow, Parts
+from imprint.semantic.index.segment import BlobPlaces, Segment, blob_rows, merge, passage_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from imprint.semantic.index.ports import ExtractedBlob, IndexedCommit
-    from imprint.semantic.parse.model import Extraction
     from imprint.store.types import ObjectId
 
 
@@ -28,7 +26,8 @@ class MemoryIndex:
         self._last_id = 0
         self._forgotten = 0
         self._rows: dict[BlobKey, BlobRow] = {}
-        self._extractions: dict[int, Extraction] = {}
+        self._parts: dict[int, Parts] = {}
+        self._passages: dict[str, tuple[int, PassageRow]] = {}
         self._segments: tuple[Segment, ...] = ()
         self._commits: dict[str, dict[ObjectId, ObjectId]] = {}
         self._holdings: dict[str, set[int]] = {}
@@ -42,35 +41,55 @@ class MemoryIndex:
     def add(self, blobs: Sequence[ExtractedBlob]) -> None:
         """Index content; see `Index.add`."""
         with self._lock:
-            fresh = []
+            passages, lists = [], []
             for blob in blobs:
                 if blob.key in self._rows:
                     continue
-                self._last_id += 1
-                rows = chunk_rows(blob.extraction)
-                self._rows[blob.key] = BlobRow(
-                    self._last_id, blob.extraction.language, len(rows), blob.extraction.skipped
+                content = cut_passages(blob.extraction)
+                for row in content.passages:
+                    if row.key not in self._passages:
+                        self._passages[row.key] = self._next_id(), row
+                        passages.append(self._passages[row.key])
+                own = tuple(self._passages[row.key][0] for row in content.passages)
+                number = self._next_id()
+                self._rows[blob.key] = BlobRow(number, content.language, len(own), content.skipped)
+                self._parts[number] = Parts(
+                    content.language, content.skipped, own, content.first_lines, content.tail
                 )
-                self._extractions[self._last_id] = blob.extraction
-                fresh.append(BlobChunks(self._last_id, blob.extraction.language, rows))
-            self._segments = (*self._segments, Segment.build(fresh))
+                lists.append(BlobPlaces(number, own, content.first_lines))
+            self._segments = (*self._segments, Segment.build(passages, lists))
+
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
 
     def find_rows(self, keys: Iterable[BlobKey]) -> dict[BlobKey, BlobRow]:
         """The rows of those keys that are indexed."""
         with self._lock:
             return {key: self._rows[key] for key in keys if key in self._rows}
 
+    def find_parts(self, row_id: int) -> Parts | None:
+        """Of what the facts of a content consist."""
+        with self._lock:
+            return self._parts.get(row_id)
+
     def mark(self, repository_id: str, commits: Sequence[IndexedCommit], position: int | None = None) -> bool:
         """Record indexed commits and the follower's position; see `Index.mark`."""
         with self._lock:
-            wanted = set().union(*(commit.ids for commit in commits))
-            if not wanted <= self._extractions.keys():
+            if not self.hold(repository_id, set().union(*(commit.ids for commit in commits))):
                 return False
-            self._holdings.setdefault(repository_id, set()).update(wanted)
             for commit in commits:
                 self._commits.setdefault(repository_id, {})[commit.commit] = commit.tree
             if position is not None:
                 self._positions[repository_id] = position
+            return True
+
+    def hold(self, repository_id: str, ids: Collection[int]) -> bool:
+        """Keep rows for a repository; see `Index.hold`."""
+        with self._lock:
+            if not self._parts.keys() >= set(ids):
+                return False
+            self._holdings.setdefault(repository_id, set()).update(ids)
             return True
 
     def find_tree(self, repository_id: str, commit: ObjectId) -> ObjectId | None:
@@ -98,55 +117,31 @@ class MemoryIndex:
             for kept in (self._commits, self._holdings, self._positions):
                 kept.pop(repository_id, None)
             held: set[int] = set().union(*self._holdings.values())
-            gone = self._extractions.keys() - held
+            gone = self._parts.keys() - held
             self._forgotten += 1
             self._rows = {key: row for key, row in self._rows.items() if row.id not in gone}
-            self._extractions = {row: self._extractions[row] for row in held}
+            self._parts = {row: self._parts[row] for row in held}
             if self._segments:
                 self._segments = (merge(self._segments, without=np.array(sorted(gone), np.int64)),)
+            left = {number for parts in self._parts.values() for number in parts.passages}
+            self._passages = {key: kept for key, kept in self._passages.items() if kept[0] in left}
 
     def segments(self) -> tuple[Segment, ...]:
-        """Postings of everything indexed."""
+        """Everything indexed."""
         return self._segments
-
-    def find_entities(self, name: str) -> list[EntityRow]:
-        """Definitions of a name in any letter case."""
-        with self._lock:
-            return [
-                EntityRow(
-                    row, entity.kind.value, entity.name, entity.container,
-                    entity.start_line, entity.end_line, entity.signature,
-                )
-                for row, extraction in sorted(self._extractions.items())
-                for entity in extraction.entities
-                if storable(entity.name).casefold() == name.casefold()
-            ]  # fmt: skip
-
-    def find_references(self, name: str) -> list[ReferenceRow]:
-        """Uses of a name in exactly this letter case."""
-        with self._lock:
-            return [
-                ReferenceRow(row, use.kind.value, use.name, use.container, use.line)
-                for row, extraction in sorted(self._extractions.items())
-                for use in extraction.references
-                if use.name == name
-            ]
 
     def rows(self) -> dict[str, list[tuple[object, ...]]]:
         """Everything, keyed by content and sorted; see `Index.rows`."""
         with self._lock:
-            keys = {row.id: (key.blob, key.flavour) for key, row in self._rows.items()}
-            extractions = [(keys[row], extraction) for row, extraction in self._extractions.items()]
+            named = {row.id: (key.blob, key.flavour) for key, row in self._rows.items()}
+            keys = {number: key for key, (number, _) in self._passages.items()}
             tables: dict[str, list[tuple[object, ...]]] = {
                 "blobs": [
-                    (*keys[row.id], row.language, row.chunks, row.skipped) for row in self._rows.values()
+                    (*named[row.id], row.language, row.chunks, row.skipped, *self._describe(row.id, keys))
+                    for row in self._rows.values()
                 ],
-                "entities": [
-                    (*key, *row) for key, extraction in extractions for row in entity_rows(extraction)
-                ],
-                "uses": [(*key, *row) for key, extraction in extractions for row in use_rows(extraction)],
                 "holdings": [
-                    (*keys[row], repository) for repository, ids in self._holdings.items() for row in ids
+                    (*named[row], repository) for repository, ids in self._holdings.items() for row in ids
                 ],
                 "commits": [
                     (repository, commit, tree)
@@ -154,18 +149,23 @@ class MemoryIndex:
                     for commit, tree in commits.items()
                 ],
                 "positions": list(self._positions.items()),
-                "chunks": [
-                    (*key, extraction.language, *astuple(row))
-                    for key, extraction in extractions
-                    for row in chunk_rows(extraction)
-                ],
-                "postings": [
-                    (*keys[row], ordinal, *said)
-                    for segment in self._segments
-                    for (row, ordinal), said in segment_rows(segment).items()
-                ],
+                "chunks": [(key, row) for key, (_, row) in self._passages.items()],
+                "postings": [],
             }
+            for segment in self._segments:
+                tables["postings"] += [
+                    (keys[number], *said) for number, said in passage_rows(segment).items()
+                ]
+                tables["postings"] += [
+                    (*named[row], *((keys[number], line) for number, line in said))
+                    for row, said in blob_rows(segment).items()
+                ]
         return {name: sorted(table, key=repr) for name, table in tables.items()}
+
+    def _describe(self, row_id: int, keys: dict[int, str]) -> tuple[object, bytes]:
+        parts = self._parts[row_id]
+        places = zip((keys[number] for number in parts.passages), parts.first_lines, strict=True)
+        return tuple(places), parts.tail
 
     def close(self) -> None:
         """Nothing is open."""

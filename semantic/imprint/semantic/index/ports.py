@@ -1,7 +1,8 @@
 """The index: what was extracted from content, keyed by content, for whoever asks at some commit.
 
 Rows are keyed by the blob and by what its path says of the language (`BlobKey`), never by path or commit: a
-blob is extracted once however many commits, branches or repositories hold it. A commit is a set of keys.
+blob is extracted once however many commits, branches or repositories hold it. A commit is a set of keys. What
+a blob holds is kept as passages, which other versions of it share.
 
 Every promise below is tested on every implementation by `tests/contracts/test_index.py`.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from imprint.semantic.index.segment import Segment
     from imprint.semantic.parse.model import Extraction
@@ -62,7 +63,7 @@ class BlobRow:
     Attributes:
         id: never reused.
         language: name of the language, empty if none is known.
-        chunks: how many there are.
+        chunks: how many passages it consists of.
         skipped: why nothing was extracted; None if something was, or if there is nothing in it.
     """
 
@@ -73,27 +74,22 @@ class BlobRow:
 
 
 @dataclass(frozen=True, slots=True)
-class EntityRow:
-    """A definition in some content. Lines count from 1; both ends belong to it."""
+class Parts:
+    """Of what the facts of a content consist.
 
-    blob_id: int
-    kind: str
-    name: str
-    container: str
-    start_line: int
-    end_line: int
-    signature: str
+    Attributes:
+        language: name of the language.
+        skipped: why nothing was extracted; None if something was.
+        passages: ids of its passages, in order.
+        first_lines: of each passage, counted from 1.
+        tail: what of its facts belongs to no passage, packed.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class ReferenceRow:
-    """A use of a name in some content; `container` is the definition that it stands in, empty for none."""
-
-    blob_id: int
-    kind: str
-    name: str
-    container: str
-    line: int
+    language: str
+    skipped: str | None
+    passages: tuple[int, ...]
+    first_lines: tuple[int, ...]
+    tail: bytes
 
 
 class Index(Protocol):
@@ -128,6 +124,10 @@ class Index(Protocol):
         """
         ...
 
+    def hold(self, repository_id: str, ids: Collection[int]) -> bool:
+        """Keep rows as long as the repository is not forgotten; False, and nothing done, if one is gone."""
+        ...
+
     def find_tree(self, repository_id: str, commit: ObjectId) -> ObjectId | None:
         """The root tree of an indexed commit; None if the commit is not indexed for this repository."""
         ...
@@ -149,15 +149,11 @@ class Index(Protocol):
         ...
 
     def segments(self) -> tuple[Segment, ...]:
-        """Postings of everything indexed, each row in exactly one segment. They never change once given."""
+        """Everything indexed, each passage and content in at most one segment. They never change."""
         ...
 
-    def find_entities(self, name: str) -> list[EntityRow]:
-        """Definitions of a name in any letter case, over all content, ordered by id and place."""
-        ...
-
-    def find_references(self, name: str) -> list[ReferenceRow]:
-        """Uses of a name in exactly this letter case, over all content, ordered by id and place."""
+    def find_parts(self, row_id: int) -> Parts | None:
+        """Of what the facts of a content consist, by the id of its row; None if there is no such row."""
         ...
 
     def rows(self) -> dict[str, list[tuple[object, ...]]]:

@@ -1,10 +1,10 @@
-"""A segment: everything a query needs of some content, in arrays that never change.
+"""A segment: everything a query needs of some passages and some contents, in arrays that never change.
 
-Content rows ("blobs") are sorted by id; their chunks follow each other, so that the chunks of a blob are one
-range. Chunks are numbered within the segment.
+Passages are sorted by id, and so are contents ("blobs"); a content lists its passages by id, which may be in
+other segments. Postings speak of passages by their number within the segment.
 
 Invariants:
-    1. A segment is a function of the chunk rows it was built from: building again gives the same arrays.
+    1. A segment is a function of the rows it was built from: building again gives the same arrays.
     2. A merged segment says of every row and every string what the segments said that it was made of.
 """
 
@@ -25,79 +25,66 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imprint.semantic.index.arrays import Array
+    from imprint.semantic.index.passages.rows import PassageRow
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkRow:
-    """A chunk as it is kept: a passage of some content.
-
-    Attributes:
-        ordinal: counts from 0 within the content.
-        start_line, end_line: from 1, both belong to it.
-        symbol: qualified name of the definition it mainly is; empty for none.
-        kind: what it mainly is, such as `function`.
-        text: its text.
-        defines: names whose definition begins in it.
-    """
-
-    ordinal: int
-    start_line: int
-    end_line: int
-    symbol: str
-    kind: str
-    text: str
-    defines: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BlobChunks:
-    """The chunks of one content row, by ordinal."""
+class BlobPlaces:
+    """A content row: the ids of its passages, in order, and the line at which each begins."""
 
     id: int
-    language: str
-    chunks: tuple[ChunkRow, ...]
+    passages: tuple[int, ...]
+    first_lines: tuple[int, ...]
 
 
-_BLOB_ARRAYS: Final = ("blob_ids", "languages", "chunk_starts")
-_CHUNK_ARRAYS: Final = ("start_lines", "end_lines", "lengths", "symbols", "kinds")
+_PASSAGE_ARRAYS: Final = ("passage_ids", "languages", "symbols", "kinds", "line_counts", "lengths")
+_BLOB_ARRAYS: Final = ("blob_ids", "list_starts", "list_passages", "list_lines")
+_POSTINGS: Final = ("words", "names", "uses")
+_TYPES: Final = {"passage_ids": np.int64, "blob_ids": np.int64, "list_starts": np.int64}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Segment:
-    """Some content's chunks and postings.
+    """Some passages and contents.
 
     Attributes:
-        blob_ids: ids of the content rows, ascending; only those that have chunks.
-        languages: of each row: number in `labels`.
-        chunk_starts: of each row: its first chunk; one more at the end.
-        start_lines, end_lines: of each chunk.
-        lengths: of each chunk: terms in its text.
-        symbols, kinds: of each chunk: numbers in `labels`.
+        passage_ids: ids of the passages, ascending.
+        languages, symbols, kinds: of each passage: numbers in `labels`.
+        line_counts: of each passage: its lines.
+        lengths: of each passage: terms in its text.
+        blob_ids: ids of the content rows, ascending; only those that have passages.
+        list_starts: of each content: where its list begins; one more at the end.
+        list_passages, list_lines: the lists: ids of passages, and the line at which each begins.
         labels: languages, symbols and kinds.
-        words: terms to chunks.
-        names: defined names, folded, to chunks.
+        words: terms to passages.
+        names: defined names, folded, to passages.
+        uses: names referred to, as they are written, to passages.
+        facts: the packed facts of each passage.
     """
 
-    blob_ids: Array
+    passage_ids: Array
     languages: Array
-    chunk_starts: Array
-    start_lines: Array
-    end_lines: Array
-    lengths: Array
     symbols: Array
     kinds: Array
+    line_counts: Array
+    lengths: Array
+    blob_ids: Array
+    list_starts: Array
+    list_passages: Array
+    list_lines: Array
     labels: StringTable
     words: Postings
     names: Postings
+    uses: Postings
+    facts: StringTable
 
     @classmethod
-    def build(cls, blobs: Iterable[BlobChunks]) -> Self:
-        """The segment of some content, given in ascending order of id."""
+    def build(cls, passages: Iterable[tuple[int, PassageRow]], blobs: Iterable[BlobPlaces]) -> Self:
+        """The segment of passages (id, row) and contents, each given in ascending order of id."""
         builder = _SegmentBuilder()
-        for blob in blobs:
-            if blob.chunks:
-                builder.add(blob)
-        return cls(**builder.build())
+        for number, row in passages:
+            builder.add(number, row)
+        return cls(**builder.build(), **_blob_columns([blob for blob in blobs if blob.passages]))
 
     @classmethod
     def map(cls, path: Path) -> Self:
@@ -108,12 +95,11 @@ class Segment:
             StorageFailed: it is damaged.
         """
         arrays, _ = map_arrays(path)
-        return cls(
-            **{name: arrays[name] for name in (*_BLOB_ARRAYS, *_CHUNK_ARRAYS)},
-            labels=StringTable(arrays["labels"], arrays["label_starts"]),
-            words=Postings.from_arrays(arrays, "words"),
-            names=Postings.from_arrays(arrays, "names"),
-        )
+        fields: dict[str, Any] = {name: arrays[name] for name in (*_PASSAGE_ARRAYS, *_BLOB_ARRAYS)}
+        fields |= {name: Postings.from_arrays(arrays, name) for name in _POSTINGS}
+        fields["labels"] = StringTable(arrays["labels"], arrays["label_starts"])
+        fields["facts"] = StringTable(arrays["facts"], arrays["fact_starts"])
+        return cls(**fields)
 
     def write(self, path: Path) -> None:
         """Write the segment to a file.
@@ -121,10 +107,12 @@ class Segment:
         Raises:
             StorageFailed: the disk is full or the folder not writable.
         """
-        arrays = {name: getattr(self, name) for name in (*_BLOB_ARRAYS, *_CHUNK_ARRAYS)}
+        arrays = {name: getattr(self, name) for name in (*_PASSAGE_ARRAYS, *_BLOB_ARRAYS)}
         arrays |= {"labels": self.labels.text, "label_starts": self.labels.starts}
-        arrays |= self.words.to_arrays("words") | self.names.to_arrays("names")
-        write_arrays(path, arrays, {"blobs": len(self.blob_ids), "chunks": len(self.lengths)})
+        arrays |= {"facts": self.facts.text, "fact_starts": self.facts.starts}
+        for name in _POSTINGS:
+            arrays |= getattr(self, name).to_arrays(name)
+        write_arrays(path, arrays, {"blobs": len(self.blob_ids), "passages": len(self.passage_ids)})
 
     def label(self, number: int) -> str:
         """A language, symbol or kind by number."""
@@ -134,70 +122,105 @@ class Segment:
 class _SegmentBuilder:
     def __init__(self) -> None:
         self._labels: dict[str, int] = {}
-        self._columns: dict[str, list[int]] = {name: [] for name in (*_BLOB_ARRAYS, *_CHUNK_ARRAYS)}
+        self._columns: dict[str, list[int]] = {name: [] for name in _PASSAGE_ARRAYS}
+        self._facts: list[bytes] = []
         self._words = PostingsBuilder()
         self._names = PostingsBuilder()
+        self._uses = PostingsBuilder()
 
     def _label(self, text: str) -> int:
         return self._labels.setdefault(text, len(self._labels))
 
-    def add(self, blob: BlobChunks) -> None:
-        columns = self._columns
-        columns["blob_ids"].append(blob.id)
-        columns["languages"].append(self._label(blob.language))
-        columns["chunk_starts"].append(len(columns["lengths"]))
-        for chunk in blob.chunks:
-            number = len(columns["lengths"])
-            found = terms(chunk.text)
-            self._words.add(number, found)
-            self._names.add(number, [fold_name(name) for name in chunk.defines])
-            columns["lengths"].append(len(found))
-            columns["start_lines"].append(chunk.start_line)
-            columns["end_lines"].append(chunk.end_line)
-            columns["symbols"].append(self._label(chunk.symbol))
-            columns["kinds"].append(self._label(chunk.kind))
+    def add(self, number: int, row: PassageRow) -> None:
+        place = len(self._facts)
+        found = terms(row.text)
+        self._words.add(place, found)
+        self._names.add(place, [fold_name(name) for name in row.defines])
+        self._uses.add(place, row.uses)
+        self._facts.append(row.facts)
+        values = (
+            number,
+            self._label(row.language),
+            self._label(row.symbol),
+            self._label(row.kind),
+            row.lines,
+            len(found),
+        )
+        for name, value in zip(_PASSAGE_ARRAYS, values, strict=True):
+            self._columns[name].append(value)
 
     def build(self) -> dict[str, Any]:
-        columns = self._columns
-        columns["chunk_starts"].append(len(columns["lengths"]))
-        arrays: dict[str, Any] = {name: np.array(columns[name], np.uint32) for name in _CHUNK_ARRAYS}
-        arrays |= {name: np.array(columns[name], np.int64) for name in _BLOB_ARRAYS}
-        encoded = [label.encode("utf-8", "replace") for label in self._labels]
+        arrays: dict[str, Any] = {
+            name: np.array(values, _TYPES.get(name, np.uint32)) for name, values in self._columns.items()
+        }
         return arrays | {
-            "labels": StringTable.build(encoded),
+            "labels": StringTable.build([label.encode("utf-8", "replace") for label in self._labels]),
+            "facts": StringTable.build(self._facts),
             "words": self._words.build(),
             "names": self._names.build(),
+            "uses": self._uses.build(),
         }
 
 
+def _blob_columns(blobs: Sequence[BlobPlaces]) -> dict[str, Any]:
+    starts = np.zeros(len(blobs) + 1, np.int64)
+    np.cumsum([len(blob.passages) for blob in blobs], out=starts[1:])
+    return {
+        "blob_ids": np.array([blob.id for blob in blobs], np.int64),
+        "list_starts": starts,
+        "list_passages": np.array([number for blob in blobs for number in blob.passages], np.uint32),
+        "list_lines": np.array([line for blob in blobs for line in blob.first_lines], np.uint32),
+    }
+
+
 def merge(segments: Sequence[Segment], without: Array | None = None) -> Segment:
-    """One segment with the content of several, less the rows whose ids are in `without`."""
+    """One segment with the content of several.
+
+    With `without`, those contents are left out by id, and every passage that no content here lists any more:
+    then the segments must be all there are.
+    """
+    blobs = _merge_blobs(segments, without)
+    ids = np.concatenate([segment.passage_ids for segment in segments])
+    order = np.argsort(ids, kind="stable")
+    if without is not None:
+        order = order[np.isin(ids[order], blobs["list_passages"])]
+    renumbered = np.full(len(ids), -1, np.int64)
+    renumbered[order] = np.arange(len(order))
+    labels, maps = _merge_labels(segments)
+    columns: dict[str, Any] = {"passage_ids": ids[order]}
+    for name in ("languages", "symbols", "kinds"):
+        numbers = [own[getattr(segment, name)] for segment, own in zip(segments, maps, strict=True)]
+        columns[name] = np.concatenate(numbers)[order].astype(np.uint32)
+    for name in ("line_counts", "lengths"):
+        columns[name] = np.concatenate([getattr(segment, name) for segment in segments])[order]
+    offsets = np.cumsum([0, *(len(segment.passage_ids) for segment in segments)])
+    postings: dict[str, Any] = {
+        name: _merge_postings([getattr(segment, name) for segment in segments], offsets, renumbered)
+        for name in _POSTINGS
+    }
+    return Segment(
+        **columns,
+        **blobs,
+        **postings,
+        labels=StringTable.build(labels),
+        facts=_merge_strings([segment.facts for segment in segments], order),
+    )
+
+
+def _merge_blobs(segments: Sequence[Segment], without: Array | None) -> dict[str, Any]:
     ids = np.concatenate([segment.blob_ids for segment in segments])
-    counts = np.concatenate([np.diff(segment.chunk_starts) for segment in segments])
-    begins = np.cumsum(counts) - counts  # first chunk of each row, counting through all segments
+    counts = np.concatenate([np.diff(segment.list_starts) for segment in segments])
+    begins = np.cumsum(counts) - counts  # first place of each list, counting through all segments
     order = np.argsort(ids, kind="stable")
     if without is not None:
         order = order[~np.isin(ids[order], without)]
-    chunks = ranges(begins[order], counts[order])
-    renumbered = np.full(int(counts.sum()), -1, np.int64)
-    renumbered[chunks] = np.arange(len(chunks))
-    labels, label_maps = _merge_labels(segments)
-    columns = {
-        "languages": _concatenate_labels(segments, "languages", label_maps)[order],
-        "symbols": _concatenate_labels(segments, "symbols", label_maps)[chunks].astype(np.uint32),
-        "kinds": _concatenate_labels(segments, "kinds", label_maps)[chunks].astype(np.uint32),
+    places = ranges(begins[order], counts[order])
+    return {
+        "blob_ids": ids[order],
+        "list_starts": np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[order])]),
+        "list_passages": np.concatenate([segment.list_passages for segment in segments])[places],
+        "list_lines": np.concatenate([segment.list_lines for segment in segments])[places],
     }
-    for name in ("start_lines", "end_lines", "lengths"):
-        columns[name] = np.concatenate([getattr(segment, name) for segment in segments])[chunks]
-    offsets = np.cumsum([0, *(len(segment.lengths) for segment in segments)])
-    return Segment(
-        blob_ids=ids[order],
-        chunk_starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[order])]),
-        labels=StringTable.build(labels),
-        words=_merge_postings([segment.words for segment in segments], offsets, renumbered),
-        names=_merge_postings([segment.names for segment in segments], offsets, renumbered),
-        **columns,
-    )
 
 
 def ranges(begins: Array, counts: Array) -> Array:
@@ -208,6 +231,15 @@ def ranges(begins: Array, counts: Array) -> Array:
     return numbers
 
 
+def _merge_strings(tables: Sequence[StringTable], order: Array) -> StringTable:
+    """The strings of several tables, counted through all of them, in a new order."""
+    counts = np.concatenate([np.diff(table.starts) for table in tables])
+    begins = np.cumsum(counts) - counts
+    text = np.concatenate([table.text for table in tables])
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[order])])
+    return StringTable(text[ranges(begins[order], counts[order])], starts)
+
+
 def _merge_labels(segments: Sequence[Segment]) -> tuple[list[bytes], list[Array]]:
     numbers: dict[bytes, int] = {}
     maps = []
@@ -215,10 +247,6 @@ def _merge_labels(segments: Sequence[Segment]) -> tuple[list[bytes], list[Array]
         own = [numbers.setdefault(label, len(numbers)) for label in segment.labels.decode()]
         maps.append(np.array(own, np.int64))
     return list(numbers), maps
-
-
-def _concatenate_labels(segments: Sequence[Segment], name: str, maps: Sequence[Array]) -> Array:
-    return np.concatenate([own[getattr(segment, name)] for segment, own in zip(segments, maps, strict=True)])
 
 
 def _merge_postings(parts: Sequence[Postings], offsets: Array, renumbered: Array) -> Postings:
@@ -242,25 +270,34 @@ def _merge_postings(parts: Sequence[Postings], offsets: Array, renumbered: Array
     )
 
 
-def segment_rows(segment: Segment) -> Mapping[tuple[int, int], tuple[object, ...]]:
-    """What the segment says of each (row id, ordinal), for comparing segments."""
+def passage_rows(segment: Segment) -> Mapping[int, tuple[object, ...]]:
+    """What the segment says of each passage by id, for comparing segments."""
     found: dict[int, list[tuple[str, str, int]]] = {}
-    for what, postings in (("word", segment.words), ("name", segment.names)):
+    for what in _POSTINGS:
+        postings: Postings = getattr(segment, what)
         for string in postings.strings.decode():
             text = string.decode("utf-8", "replace")
             for item, count in zip(*postings.find(text), strict=True):
                 found.setdefault(int(item), []).append((what, text, int(count)))
-    result = {}
-    for place, blob in enumerate(segment.blob_ids.tolist()):
-        first, end = segment.chunk_starts[place : place + 2].tolist()
-        for number in range(first, end):
-            result[blob, number - first] = (
-                segment.label(segment.languages[place]),
-                int(segment.start_lines[number]),
-                int(segment.end_lines[number]),
-                segment.label(segment.symbols[number]),
-                segment.label(segment.kinds[number]),
-                int(segment.lengths[number]),
-                tuple(sorted(found.get(number, []))),
-            )
-    return result
+    return {
+        number: (
+            segment.label(segment.languages[place]),
+            segment.label(segment.symbols[place]),
+            segment.label(segment.kinds[place]),
+            int(segment.line_counts[place]),
+            int(segment.lengths[place]),
+            segment.facts[place],
+            tuple(sorted(found.get(place, []))),
+        )
+        for place, number in enumerate(segment.passage_ids.tolist())
+    }
+
+
+def blob_rows(segment: Segment) -> Mapping[int, tuple[tuple[int, int], ...]]:
+    """What the segment says of each content by id: its passages' ids and first lines."""
+    listed = list(zip(segment.list_passages.tolist(), segment.list_lines.tolist(), strict=True))
+    bounds = segment.list_starts.tolist()
+    return {
+        number: tuple(listed[bounds[place] : bounds[place + 1]])
+        for place, number in enumerate(segment.blob_ids.tolist())
+    }

@@ -1,7 +1,8 @@
-"""The chunks of one commit: what the index holds, seen through the commit's files.
+"""The chunks of one commit, or of a whole history: what the index holds, seen through a listing's files.
 
-Chunks are numbered through the files in path order. Content that stands at two paths is there twice, with
-the path's words counted to each: a chunk here is a passage at a place.
+Chunks are numbered through the files in the listing's order. Content that stands at two paths is there twice,
+with the path's words counted to each: a chunk here is a passage at a place. Of a history each passage is
+there once, at the first file that has it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imprint.semantic.index.arrays import Array
+    from imprint.semantic.index.layout import Layout
     from imprint.semantic.index.postings import Postings
     from imprint.semantic.index.segment import Segment
     from imprint.semantic.search.listing import Listing
@@ -40,33 +42,37 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A segment and the commit's files that it holds.
+    """A segment and where its passages stand here.
 
     Attributes:
         segment: the segment.
-        row_of_chunk: the row of each of its chunks.
-        first: of each row, the number here of its first chunk; -1 if the commit does not have it.
-        more_rows, more_first: the same for files whose row another file has too, ascending by row.
+        first: of each passage of it, the number of the first chunk here that it is; -1 if there is none.
+        more_places, more_chunks: further chunks of passages that stand in several places, ascending.
     """
 
     segment: Segment
-    row_of_chunk: Array
     first: Array
-    more_rows: Array
-    more_first: Array
+    more_places: Array
+    more_chunks: Array
 
-    def locate(self, chunks: Array, counts: Array) -> tuple[Array, Array]:
-        """From chunks of the segment to chunks here; each count goes with its chunk."""
-        rows = self.row_of_chunk[chunks]
-        within = chunks - self.segment.chunk_starts[rows]
-        first = self.first[rows]
+    @classmethod
+    def of(cls, segment: Segment, chunks: Array, places: Array) -> _Part:
+        """Of chunks here, ascending, that are the passages at these places of the segment."""
+        first = np.full(len(segment.passage_ids), -1, np.int64)
+        first[places[::-1]] = chunks[::-1]
+        more = first[places] != chunks
+        order = np.argsort(places[more], kind="stable")
+        return cls(segment, first, places[more][order], chunks[more][order])
+
+    def locate(self, places: Array, counts: Array) -> tuple[Array, Array]:
+        """From passages of the segment to chunks here; each count goes with its passage."""
+        first = self.first[places]
         here = first >= 0
-        located, located_counts = first[here] + within[here], counts[here]
-        if len(self.more_rows):
-            begin = np.searchsorted(self.more_rows, rows, "left")
-            again = np.searchsorted(self.more_rows, rows, "right") - begin
-            copies = self.more_first[ranges(begin, again)] + np.repeat(within, again)
-            located = np.concatenate([located, copies])
+        located, located_counts = first[here], counts[here]
+        if len(self.more_places):
+            begin = np.searchsorted(self.more_places, places, "left")
+            again = np.searchsorted(self.more_places, places, "right") - begin
+            located = np.concatenate([located, self.more_chunks[ranges(begin, again)]])
             located_counts = np.concatenate([located_counts, np.repeat(counts, again)])
         return located, located_counts
 
@@ -74,38 +80,43 @@ class _Part:
 class Corpus:
     """The chunks of a listing's files.
 
+    Args:
+        listing: the files.
+        layout: where their passages are.
+        distinct: take each passage once, where it stands first.
+
     Attributes:
         listing: the files.
         starts: of each file its first chunk; one more at the end.
         files: of each chunk its file.
+        passages: of each chunk the id of its passage.
         lengths: of each chunk the terms in its text and its path.
     """
 
-    def __init__(self, listing: Listing, segments: Sequence[Segment]) -> None:
+    def __init__(self, listing: Listing, layout: Layout, *, distinct: bool = False) -> None:
         self.listing = listing
-        places = [_find_rows(segment, listing.row_ids) for segment in segments]
-        counts = np.zeros(len(listing), np.int64)
-        for segment, (files, rows) in zip(segments, places, strict=True):
-            counts[files] = np.diff(segment.chunk_starts)[rows]
+        self.layout = layout
+        counts, passages, lines = layout.list_passages(listing.row_ids)
+        files = np.repeat(np.arange(len(listing)), counts)
+        kept = layout.part_of[passages] >= 0
+        if distinct:
+            once = np.zeros(len(passages), bool)
+            once[np.unique(passages, return_index=True)[1]] = True
+            kept &= once
+        if not kept.all():
+            passages, lines, files = passages[kept], lines[kept], files[kept]
+            counts = np.bincount(files, minlength=len(listing))
         self.starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-        self.files = np.repeat(np.arange(len(listing)), counts)
-        self.lengths = np.zeros(len(self.files), np.float32)
-        self._parts = []
-        for segment, (files, rows) in zip(segments, places, strict=True):
-            if len(files):
-                self._parts.append(self._part(segment, files, rows))
-                chunks = ranges(segment.chunk_starts[rows], counts[files])
-                self.lengths[ranges(self.starts[files], counts[files])] = segment.lengths[chunks]
-        self.lengths += _path_lengths(listing)[self.files]
-
-    def _part(self, segment: Segment, files: Array, rows: Array) -> _Part:
-        order = np.argsort(rows, kind="stable")
-        files, rows = files[order], rows[order]
-        again = np.concatenate([np.zeros(1, bool), rows[1:] == rows[:-1]])
-        first = np.full(len(segment.blob_ids), -1, np.int64)
-        first[rows[~again]] = self.starts[files[~again]]
-        row_of_chunk = np.repeat(np.arange(len(segment.blob_ids)), np.diff(segment.chunk_starts))
-        return _Part(segment, row_of_chunk, first, rows[again], self.starts[files[again]])
+        self.files = files
+        self.passages = passages
+        self._lines = lines
+        self.lengths = layout.lengths[passages] + _path_lengths(listing)[files]
+        numbers, places = layout.part_of[passages], layout.place_of[passages]
+        self._parts = [
+            _Part.of(segment, own, places[own])
+            for number, segment in enumerate(layout.segments)
+            if len(own := np.flatnonzero(numbers == number))
+        ]
 
     def __len__(self) -> int:
         return len(self.files)
@@ -126,6 +137,10 @@ class Corpus:
         """The chunks that define a folded name."""
         return self._find([(part, part.segment.names) for part in self._parts], name)[0]
 
+    def find_use(self, name: str) -> Array:
+        """The chunks that refer to a name, in exactly these letters."""
+        return self._find([(part, part.segment.uses) for part in self._parts], name)[0]
+
     def find_in_paths(self, term: str) -> tuple[Array, Array]:
         """The files whose path has the term, and how often it counts."""
         return self.listing.words.find(term)
@@ -140,41 +155,37 @@ class Corpus:
 
     def passage(self, chunk: int) -> Passage:
         """What a chunk is."""
-        file = int(self.files[chunk])
-        row_id = self.listing.row_ids[file]
-        for part in self._parts:
-            segment = part.segment
-            row = int(np.searchsorted(segment.blob_ids, row_id))
-            if row < len(segment.blob_ids) and segment.blob_ids[row] == row_id:
-                number = int(segment.chunk_starts[row]) + chunk - int(self.starts[file])
-                return Passage(
-                    file,
-                    int(segment.start_lines[number]),
-                    int(segment.end_lines[number]),
-                    segment.label(int(segment.symbols[number])),
-                    segment.label(int(segment.kinds[number])),
-                    segment.label(int(segment.languages[row])),
-                )
-        raise IndexError(chunk)
+        number = self.passages[chunk]
+        segment = self.layout.segments[self.layout.part_of[number]]
+        place = int(self.layout.place_of[number])
+        start = int(self._lines[chunk])
+        return Passage(
+            int(self.files[chunk]),
+            start,
+            start + int(segment.line_counts[place]) - 1,
+            segment.label(int(segment.symbols[place])),
+            segment.label(int(segment.kinds[place])),
+            segment.label(int(segment.languages[place])),
+        )
 
     def in_language(self, language: str) -> Array:
         """Of each chunk, whether its content is in this language."""
-        files = np.zeros(len(self.listing), bool)
-        for part in self._parts:
-            segment = part.segment
-            labels = [segment.label(number) for number in range(len(segment.labels))]
-            wanted = np.array([label.casefold() == language.casefold() for label in labels], bool)
-            own, rows = _find_rows(segment, self.listing.row_ids)
-            files[own] = wanted[segment.languages[rows]]
-        return files[self.files]
+        return self._with_label("languages", language)
 
+    def of_kind(self, kind: str) -> Array:
+        """Of each chunk, whether it mainly is of this kind."""
+        return self._with_label("kinds", kind)
 
-def _find_rows(segment: Segment, row_ids: Array) -> tuple[Array, Array]:
-    """Which of the files the segment holds, and at which of its rows."""
-    rows = np.searchsorted(segment.blob_ids, row_ids)
-    rows[rows == len(segment.blob_ids)] = 0
-    files = np.flatnonzero(segment.blob_ids[rows] == row_ids) if len(segment.blob_ids) else rows[:0]
-    return files, rows[files]
+    def _with_label(self, column: str, wanted: str) -> Array:
+        numbers, places = self.layout.part_of[self.passages], self.layout.place_of[self.passages]
+        found = np.zeros(len(self), bool)
+        for number, segment in enumerate(self.layout.segments):
+            labels = segment.labels.decode()
+            fitting = np.array([label.decode().casefold() == wanted.casefold() for label in labels], bool)
+            own = np.flatnonzero(numbers == number)
+            if len(own):
+                found[own] = fitting[getattr(segment, column)[places[own]]]
+        return found
 
 
 def _path_lengths(listing: Listing) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 STEM_COUNT: Final = 2
 """How often the words of a file's stem count in each of its chunks; the last folders' words count once."""
 FOLDERS_COUNTED: Final = 3
+_PATHS_KNOWN: Final = 200_000
+"""Paths whose words are remembered, some 80 MB: the next commit has nearly the same."""
 NOT_HERE: Final = "not in this clone"
 """The reason for files whose content a partial clone lacks."""
 
@@ -60,7 +62,7 @@ class Listing:
         ]
         words = PostingsBuilder()
         for number, (path, _, _) in enumerate(listed):
-            words.add(number, path_terms(path))
+            words.add(number, _known_terms(path))
         skipped = Counter(row.skipped for _, _, row in listed if row.skipped)
         skipped[NOT_HERE] = len(files) - len(listed)
         return cls(
@@ -111,9 +113,14 @@ class Listing:
         return ObjectId(self.blobs[number * width : (number + 1) * width].tobytes().hex())
 
     @cached_property
+    def decoded_paths(self) -> list[bytes]:
+        """The paths, in order."""
+        return self.paths.decode()
+
+    @cached_property
     def numbers(self) -> dict[bytes, int]:
         """The number of each path."""
-        return {path: number for number, path in enumerate(self.paths.decode())}
+        return {path: number for number, path in enumerate(self.decoded_paths)}
 
     @cached_property
     def _by_row(self) -> tuple[Array, Array]:
@@ -125,6 +132,11 @@ class Listing:
         order, ids = self._by_row
         first, end = np.searchsorted(ids, [row_id, row_id + 1])
         return [int(number) for number in order[first:end]]
+
+
+@lru_cache(_PATHS_KNOWN)
+def _known_terms(path: bytes) -> tuple[str, ...]:
+    return tuple(path_terms(path))
 
 
 def path_terms(path: bytes) -> list[str]:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.index.flavours import flavour
+from imprint.semantic.index.layout import Layout
 from imprint.semantic.index.ports import BlobKey
 from imprint.semantic.search.corpus import Corpus
 from imprint.semantic.search.listing import Listing
@@ -41,30 +42,54 @@ class Shelf:
         self._index = index
         self._folder = folder
         self._lock = threading.Lock()
-        self._corpora: OrderedDict[tuple[str, ObjectId], Corpus] = OrderedDict()
+        self._corpora: OrderedDict[tuple[str, str], Corpus] = OrderedDict()
+        self._layout = Layout(())
 
-    def corpus(self, tree: ObjectId, files: Callable[[], Sequence[tuple[bytes, ObjectId]]]) -> Corpus:
-        """The corpus of an indexed commit's tree; `files` is asked for the tree's files if need be."""
-        key = self._index.incarnation(), tree
+    def holds(self, tree: ObjectId) -> bool:
+        """Whether the corpus of a tree is here."""
+        with self._lock:
+            return (self._index.incarnation(), tree) in self._corpora
+
+    def corpus(
+        self,
+        name: str,
+        files: Callable[[], Sequence[tuple[bytes, ObjectId]]],
+        *,
+        distinct: bool = False,
+    ) -> Corpus:
+        """The corpus of an indexed tree, or of a history, by its id; `files` is asked if need be.
+
+        With `distinct` each passage is in it once.
+        """
+        key = self._index.incarnation(), name
         with self._lock:
             corpus = self._corpora.get(key)
             if corpus is not None:
                 self._corpora.move_to_end(key)
                 return corpus
-        corpus = Corpus(self._listing(*key, files), self._index.segments())
+        listing = self._listing(*key, files)
+        corpus = Corpus(listing, self.layout(), distinct=distinct)
         with self._lock:
             self._corpora[key] = corpus
             while len(self._corpora) > _CORPORA_KEPT:
                 self._corpora.popitem(last=False)
         return corpus
 
+    def layout(self) -> Layout:
+        """Where every passage is now."""
+        segments = self._index.segments()
+        with self._lock:
+            if self._layout.given != segments:
+                self._layout = Layout(segments)
+            return self._layout
+
     def _listing(
         self,
         incarnation: str,
-        tree: ObjectId,
+        name: str,
         files: Callable[[], Sequence[tuple[bytes, ObjectId]]],
     ) -> Listing:
-        path = self._folder / f"{incarnation}-{tree}{_SUFFIX}" if self._folder else None
+        path = self._folder / f"{incarnation}-{name}{_SUFFIX}" if self._folder else None
         if path:
             with suppress(FileNotFoundError, StorageFailed):
                 return Listing.map(path)
@@ -89,3 +114,4 @@ class Shelf:
         """Keep nothing in memory any more."""
         with self._lock:
             self._corpora.clear()
+            self._layout = Layout(())

@@ -7,12 +7,12 @@ them from nobody else. So this module imports nothing of ours. Where memory does
 used without the process.
 
 A message is its length (8 bytes, network order) and JSON. A request is a list of a word and its argument:
-`write` with rows, `remove` with beginnings of keys, `read`. The answer is `{"done": true}` or
+`write` with rows, `remove` with keys, `read`. The answer is `{"done": true}` or
 `{"failed": why}`; that of `read` is preceded by lists of rows. A row is a list of values in the order of
 `COLUMNS`. At the end of input the process ends.
 
 Invariants:
-    1. A row is a function of its key; writing a row twice leaves one.
+    1. A row is a function of its key; writing a row twice may leave two of it, which are equal.
     2. What was answered `done` is on disk.
 """
 
@@ -28,24 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 TABLE: Final = "chunks"
-COLUMNS: Final = (
-    "key",
-    "blob",
-    "flavour",
-    "ordinal",
-    "language",
-    "start_line",
-    "end_line",
-    "symbol",
-    "kind",
-    "text",
-    "defines",
-)
-_NUMBERS: Final = frozenset({"ordinal", "start_line", "end_line"})
+COLUMNS: Final = ("key", "language", "symbol", "kind", "lines", "text", "defines", "uses", "facts")
+_LISTS: Final = ("defines", "uses")
 _LENGTH: Final = struct.Struct("!Q")
 _ROWS_PER_MESSAGE: Final = 2000
 _KEYS_PER_DELETION: Final = 500
-_VERSIONS_BEFORE_COMPACTION: Final = 32
+_WRITES_BEFORE_COMPACTION: Final = 64
 """Every write leaves a fragment and a version; this many are folded into one."""
 _GRACE: Final = timedelta(milliseconds=1)
 """Versions older than this go when the table is compacted: whoever reads it holds the writers' lock too."""
@@ -75,30 +63,32 @@ class RawTable:
         import lancedb
         import pyarrow as pa
 
-        types: dict[str, Any] = {name: pa.int32() if name in _NUMBERS else pa.string() for name in COLUMNS}
-        types["defines"] = pa.list_(pa.string())
+        types: dict[str, Any] = dict.fromkeys(COLUMNS, pa.string())
+        types |= {"lines": pa.int32()} | dict.fromkeys(_LISTS, pa.list_(pa.string()))
         self._schema = pa.schema(list(types.items()))
         self._from_rows = pa.Table.from_pylist
+        self._writes = 0
         database = lancedb.connect(folder)
         self._table: Any = database.create_table(TABLE, schema=self._schema, exist_ok=True)
 
     def write(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Add rows; those that are there already stay as they are."""
+        """Add rows."""
         fresh = self._from_rows(
             [dict(zip(COLUMNS, row, strict=True)) for row in rows],
             schema=self._schema,
         )
         self._table.checkout_latest()
-        self._table.merge_insert("key").when_not_matched_insert_all().execute(fresh)
-        if len(self._table.list_versions()) > _VERSIONS_BEFORE_COMPACTION:
+        self._table.add(fresh)
+        self._writes += 1
+        if self._writes % _WRITES_BEFORE_COMPACTION == 0:
             self._table.optimize(cleanup_older_than=_GRACE)
 
     def remove(self, keys: Sequence[str]) -> None:
-        """Destroy the rows of content (`blob:flavour`), older versions of the table included."""
+        """Destroy rows, older versions of the table included."""
         self._table.checkout_latest()
         for begin in range(0, len(keys), _KEYS_PER_DELETION):
             wanted = ", ".join(f"'{key}'" for key in keys[begin : begin + _KEYS_PER_DELETION])
-            self._table.delete(f"concat(blob, ':', flavour) IN ({wanted})")
+            self._table.delete(f"key IN ({wanted})")
         self._table.optimize(cleanup_older_than=_GRACE)
 
     def read(self) -> Iterator[list[list[Any]]]:

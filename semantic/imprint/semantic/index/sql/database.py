@@ -1,7 +1,7 @@
-"""The index's SQL side: what exists, and the small tables that answer about names.
+"""The index's SQL side: what exists, and which passages a content consists of.
 
 Invariants:
-    1. SQL decides: a chunk row or segment file of which no row here speaks does not exist.
+    1. SQL decides: a passage's row elsewhere or a segment file of which no row here speaks does not exist.
     2. Every change is one transaction, made under the writers' lock of the folder.
     3. Row ids are never used again once a transaction has shown them.
 
@@ -23,24 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SCHEMA_VERSION: Final = 1
-"""1: blobs, entities, uses, commits, holdings, positions, segments, incarnation."""
+SCHEMA_VERSION: Final = 2
+"""1: blobs, entities, uses, commits, holdings, positions, segments, incarnation. 2: passages instead of rows
+for each entity and use; what is left to be read of histories is in files."""
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS blob (
     id INTEGER PRIMARY KEY AUTOINCREMENT, blob TEXT NOT NULL, flavour TEXT NOT NULL,
-    language TEXT NOT NULL, chunks INTEGER NOT NULL, skipped TEXT, UNIQUE (blob, flavour));
-CREATE TABLE IF NOT EXISTS entity (
-    blob_id INTEGER NOT NULL, ordinal INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
-    folded TEXT NOT NULL, container TEXT NOT NULL, start_line INTEGER NOT NULL, end_line INTEGER NOT NULL,
-    signature TEXT NOT NULL, doc TEXT NOT NULL, structural_hash TEXT NOT NULL,
-    PRIMARY KEY (blob_id, ordinal)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS entity_by_name ON entity (folded);
-CREATE TABLE IF NOT EXISTS use (
-    blob_id INTEGER NOT NULL, ordinal INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
-    container TEXT NOT NULL, line INTEGER NOT NULL,
-    PRIMARY KEY (blob_id, ordinal)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS use_by_name ON use (name);
+    language TEXT NOT NULL, chunks INTEGER NOT NULL, skipped TEXT,
+    places BLOB NOT NULL, tail BLOB NOT NULL, UNIQUE (blob, flavour));
+CREATE TABLE IF NOT EXISTS passage (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS indexed_commit (
     repository_id TEXT NOT NULL, commit_id TEXT NOT NULL, tree_id TEXT NOT NULL,
     PRIMARY KEY (repository_id, commit_id)) WITHOUT ROWID;
@@ -52,7 +45,7 @@ CREATE TABLE IF NOT EXISTS position (
     repository_id TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS incarnation (value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS segment (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, blobs INTEGER NOT NULL, chunks INTEGER NOT NULL);
+    id INTEGER PRIMARY KEY AUTOINCREMENT, blobs INTEGER NOT NULL, passages INTEGER NOT NULL);
 """
 _BUSY_SECONDS: Final = 60.0
 

@@ -1,0 +1,1 @@
+"""Content cut into passages that versions of it share."""
