@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,7 @@ class Grammar:
         marks: the query for references, comments and the like.
         factory: the function of the package that gives the grammar.
         routes: the query for HTTP routes; empty where none are looked for.
+        route_signs: a pattern of which every file with routes has a match, so that others save the query.
         silent_parts: parts of a dotted name that say nothing about the container (`prototype`, `exports`).
         builtins: names of types that every file uses and none defines; no reference is kept for them.
         clauses: whether definitions of one name that follow each other are one entity.
@@ -63,6 +65,7 @@ class Grammar:
     marks: str
     factory: str = "language"
     routes: str = ""
+    route_signs: str = ""
     silent_parts: frozenset[str] = frozenset()
     builtins: frozenset[str] = frozenset()
     clauses: bool = False
@@ -79,6 +82,7 @@ class CompiledGrammar:
     definitions: Query
     marks: Query
     routes: Query | None
+    route_signs: re.Pattern[bytes]
     silent_parts: frozenset[str]
     builtins: frozenset[str]
     clauses: bool
@@ -102,6 +106,7 @@ def compile_grammar(grammar: Grammar) -> CompiledGrammar:
         definitions=Query(language, grammar.definitions),
         marks=Query(language, grammar.marks),
         routes=Query(language, grammar.routes) if grammar.routes else None,
+        route_signs=re.compile(grammar.route_signs.encode(), re.MULTILINE),
         silent_parts=grammar.silent_parts,
         builtins=grammar.builtins,
         clauses=grammar.clauses,

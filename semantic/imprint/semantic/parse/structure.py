@@ -25,7 +25,7 @@ from imprint.semantic.parse.model import Binding, Entity, EntityKind, Import, Re
 from imprint.semantic.parse.pieces.clauses import join_clauses
 from imprint.semantic.parse.roles.routes import find_routes
 from imprint.semantic.parse.shape import Shapes, mask_literals, mask_spans
-from imprint.semantic.parse.source import NAME_CHARS_MAX, show_line, show_signature, split_name
+from imprint.semantic.parse.source import NAME_CHARS_MAX, mask_invalid, show_line, show_signature, split_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -135,12 +135,14 @@ class Structure:
 
 def read_structure(grammar: CompiledGrammar, source: Source) -> Structure:
     """Parse a file and give what it defines and what it mentions."""
-    prepared = source.content if grammar.prepare is None else grammar.prepare(source.content)
+    prepared = mask_invalid(source.content)
+    if grammar.prepare is not None:
+        prepared = grammar.prepare(prepared)
     root = Parser(grammar.language).parse(prepared).root_node
     if _is_beyond_recovery(root):
         root = Parser(grammar.language).parse(b"").root_node
     marks = QueryCursor(grammar.marks).captures(root)
-    found = [*_collect_definitions(grammar, root, source), *_collect_routes(grammar, root)]
+    found = [*_collect_definitions(grammar, root, source), *_collect_routes(grammar, root, source)]
     comments = _spans(marks.get("comment", ()))
     uncommented = mask_spans(source.content, comments)
     if grammar.clauses:
@@ -215,8 +217,10 @@ def _collect_definitions(grammar: CompiledGrammar, root: Node, source: Source) -
     return found
 
 
-def _collect_routes(grammar: CompiledGrammar, root: Node) -> list[_Found]:
+def _collect_routes(grammar: CompiledGrammar, root: Node, source: Source) -> list[_Found]:
     """Turn the routes of a file into spans; one that shares its handler's holds nothing."""
+    if grammar.routes is None or not grammar.route_signs.search(source.content):
+        return []
     return [
         _Found(
             kind=EntityKind.ROUTE,
@@ -229,7 +233,7 @@ def _collect_routes(grammar: CompiledGrammar, root: Node) -> list[_Found]:
             has_body=route.holds,
             name_at=route.name_at,
         )
-        for route in (find_routes(grammar.routes, root) if grammar.routes is not None else ())
+        for route in find_routes(grammar.routes, root)
     ]
 
 

@@ -46,6 +46,7 @@ CSHARP = Grammar(
     package="tree_sitter_c_sharp",
     prepare=_prepare,
     routes=_ROUTES,
+    route_signs=r"\bHttp(?:Get|Post|Put|Delete|Patch|Head|Options)\b|\.Map\w*\(",
     definitions="""
 ((method_declaration (attribute_list (attribute name: [
   (identifier) @_test (qualified_name name: (identifier) @_test)

@@ -46,6 +46,7 @@ GO = Grammar(
     package="tree_sitter_go",
     builtins=_BUILTINS,
     routes=_ROUTES,
+    route_signs=r"\.(?:[A-Z]+|Any|Get|Post|Put|Delete|Patch|Head|Options|Handle(?:Func)?)\(\s*[\"`]",
     definitions="""
 ((function_declaration name: (identifier) @name
   parameters: (parameter_list . (parameter_declaration type: (pointer_type (qualified_type

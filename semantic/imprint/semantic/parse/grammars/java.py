@@ -46,6 +46,7 @@ _ANNOTATED = """(modifiers [
 JAVA = Grammar(
     package="tree_sitter_java",
     routes=_ROUTES,
+    route_signs=r"@\w*Mapping\b|@(?:GET|POST|PUT|DELETE|PATCH|HEAD|OPTIONS|Get|Post|Put|Delete|Patch)\b",
     definitions=f"""
 ((method_declaration {_ANNOTATED} name: (identifier) @name body: (_) @body) @test
   (#any-of? @_test "Test" "ParameterizedTest" "RepeatedTest" "TestFactory" "TestTemplate" "Property"))

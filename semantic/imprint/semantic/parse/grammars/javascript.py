@@ -43,6 +43,8 @@ _ROUTES = f"""
   (#eq? @verb "route") (#match? @path "^.[/*]") (#match? @receiver "^[a-zA-Z0-9_.$]+$"))
 """
 
+_ROUTE_SIGNS = r"\.(?:get|post|put|delete|del|patch|head|options|all|route)\(\s*['\"][/*]"
+
 _NEST_ROUTES = """
 ((class_body (decorator (call_expression function: (identifier) @verb
   arguments: (arguments . (string)? @path))) . (decorator)* . (method_definition) @handler)
@@ -185,6 +187,7 @@ JAVASCRIPT = Grammar(
 ])
 """,
     routes=_ROUTES,
+    route_signs=_ROUTE_SIGNS,
     silent_parts=_SILENT,
 )
 
@@ -194,6 +197,7 @@ TYPESCRIPT = Grammar(
     definitions=_TYPESCRIPT_DEFINITIONS + _CORE_DEFINITIONS + _TYPESCRIPT_SCOPES,
     marks=_CORE_MARKS + _TYPESCRIPT_MARKS,
     routes=_ROUTES + _NEST_ROUTES,
+    route_signs=rf"{_ROUTE_SIGNS}|@(?:Get|Post|Put|Delete|Patch|Head|Options|All)\(",
     silent_parts=_SILENT,
 )
 
@@ -203,5 +207,6 @@ TSX = Grammar(
     definitions=TYPESCRIPT.definitions,
     marks=TYPESCRIPT.marks + _JSX_MARKS,
     routes=TYPESCRIPT.routes,
+    route_signs=TYPESCRIPT.route_signs,
     silent_parts=_SILENT,
 )

@@ -31,6 +31,7 @@ PHP = Grammar(
     factory="language_php",
     builtins=frozenset({"parent", "self", "static"}),
     routes=_ROUTES,
+    route_signs=r"\bRoute\b|#\[.*(?:Get|Post|Put|Delete|Patch)\b|\$(?:app|router|group|routes|r)->",
     definitions=f"""
 ((method_declaration attributes: (attribute_list (attribute_group (attribute [
   (name) @_test (qualified_name (name) @_test .)

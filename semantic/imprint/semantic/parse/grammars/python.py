@@ -37,6 +37,7 @@ PYTHON = Grammar(
         {"None", "bool", "bytes", "dict", "float", "int", "list", "object", "set", "str", "tuple", "type"}
     ),
     routes=_ROUTES,
+    route_signs=r"^\s*@[\w.]+\.\w+\(|\bpath\(|\badd_\w+\(|\bRoute\(",
     definitions=f"""
 ((module {_TEST}) (#match? @name "^test_"))
 ((class_definition name: (identifier) @_class body: (block {_TEST}))

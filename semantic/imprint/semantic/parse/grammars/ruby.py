@@ -28,6 +28,7 @@ _ROUTES = """
 RUBY = Grammar(
     package="tree_sitter_ruby",
     routes=_ROUTES,
+    route_signs=r"^\s*(?:get|post|put|delete|patch|head|options|root)\b",
     definitions=f"""
 ((call !receiver method: (identifier) @_test
   arguments: (argument_list . (string) @name) block: (_) @body) @test

@@ -29,6 +29,7 @@ RUST = Grammar(
     package="tree_sitter_rust",
     builtins=frozenset({"Self"}),
     routes=_ROUTES,
+    route_signs=r"#\[\s*(?:get|post|put|delete|patch|head|options|route)\b|\.route(?:_service)?\(",
     definitions=f"""
 ((attribute_item (attribute [(identifier) @_test (scoped_identifier name: (identifier) @_test)])) .
   [(attribute_item) (line_comment)]* . (function_item name: (identifier) @name body: (_) @body) @test

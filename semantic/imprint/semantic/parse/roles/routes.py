@@ -17,7 +17,7 @@ Captures of the query, beside those for its own predicates:
     @base          a path that stands before others: of routes in @within, of routes given to @holder
 
 Invariants:
-1. Nothing here recurses, and the work is that of the query, times the depth of nested groups.
+1. Nothing here recurses, and the work is that of the query, times at most `BASES_MAX` for each route.
 2. A place gives each route once: of two patterns for one handler and verb, the earlier counts.
 """
 
@@ -49,6 +49,8 @@ _CHOSEN = re.compile(r"\b(get|post|put|delete|patch|head|options|trace|any)(?:_s
 _METHOD_IN_PATH = re.compile(r"^(" + "|".join(_METHODS) + r")\s+(?=\S)")
 _STRING_PREFIX = re.compile(r"^[\w@$#]{0,3}(?=[\"'`])")
 _PATH_BYTES_MAX = 200
+# Real files have a handful.
+BASES_MAX = 100
 _REGION_BYTES_MAX = 2000
 
 
@@ -87,7 +89,8 @@ def find_routes(query: Query, root: Node) -> list[Route]:
     matches: list[tuple[int, dict[str, list[Node]]]] = []
     for pattern, captures in QueryCursor(query).matches(root):
         if "base" in captures:
-            bases.append(_base(captures))
+            if len(bases) < BASES_MAX:
+                bases.append(_base(captures))
         else:
             matches.append((pattern, captures))
     matches.sort(key=lambda match: match[0])
