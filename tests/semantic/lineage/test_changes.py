@@ -37,7 +37,9 @@ def list_touches(past, number):
 
 def ask_git(git, commit):
     """The same from git's own raw log."""
-    out = git("log", "-1", "--root", "-m", "--first-parent", "--raw", "--no-abbrev", "-M50%", "--format=", commit)
+    out = git(
+        "log", "-1", "--root", "-m", "--first-parent", "--raw", "--no-abbrev", "-M50%", "--format=", commit
+    )
     found = set()
     for line in out.splitlines():
         head, *paths = line.split("\t")

@@ -7,21 +7,18 @@ Invariants:
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.lineage.log.segment import MERGED
 from imprint.semantic.lineage.model import Removal
-from imprint.store.errors import ObjectMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from imprint.semantic.lineage.past import Past, PathTouch
+    from imprint.semantic.lineage.tracing.contents import Contents
     from imprint.semantic.parse.model import Entity
-    from imprint.semantic.snapshot import Facts
-    from imprint.store.objects.ports import Objects
     from imprint.store.types import ObjectId
 
 CONTENTS_MAX: Final = 200
@@ -65,11 +62,7 @@ class RemovedSymbol:
 
 
 def find_removed_symbols(
-    past: Past,
-    name: str,
-    candidates: Iterable[tuple[bytes, ObjectId]],
-    objects: Objects,
-    facts: Callable[[bytes, ObjectId], Facts],
+    past: Past, name: str, candidates: Iterable[tuple[bytes, ObjectId]], contents: Contents
 ) -> list[RemovedSymbol]:
     """Definitions of a name that a commit took away, newest first, one for each path and qualified name.
 
@@ -77,16 +70,15 @@ def find_removed_symbols(
         past: the repository's past, limited to what may be shown.
         name: the name, perhaps qualified.
         candidates: contents to look into, with a path of each; `CONTENTS_MAX` of them are read.
-        objects: the repository's objects.
-        facts: what was extracted from a content under a path.
+        contents: the repository's contents.
     """
-    last = name.rpartition(".")[2]
-    word = re.compile(rb"(?<!\w)" + re.escape(last.encode()) + rb"(?!\w)")
     found: dict[tuple[bytes, str], tuple[int, RemovedSymbol]] = {}
-    for path, blob in list(candidates)[:CONTENTS_MAX]:
-        for entity in _defined(facts(path, blob).entities, name):
+    looked_at = list(candidates)[:CONTENTS_MAX]
+    contents.prepare(blob for _, blob in looked_at)
+    for path, blob in looked_at:
+        for entity in _defined(contents.entities(path, blob), name):
             for end in past.touches_of_content(blob, taken_away=True):
-                if not _ends(end, blob) or _still_has(end, word, entity, objects, facts):
+                if not _ends(end, blob) or _still_has(end, entity, contents):
                     continue
                 number = end.number
                 removal = Removal(end.old_path, past.commit(number), past.time(number), past.subject(number))
@@ -104,19 +96,10 @@ def _defined(entities: Iterable[Entity], name: str) -> list[Entity]:
     ]
 
 
-def _still_has(
-    end: PathTouch,
-    word: re.Pattern[bytes],
-    entity: Entity,
-    objects: Objects,
-    facts: Callable[[bytes, ObjectId], Facts],
-) -> bool:
-    """Whether the content that came instead defines the same, or was moved there whole."""
-    if end.new is None:
+def _still_has(end: PathTouch, entity: Entity, contents: Contents) -> bool:
+    """Whether the content that came instead defines the same."""
+    if end.new is None or entity.name.encode() not in contents.read(end.new):
         return False
-    try:
-        if not word.search(objects.read_blob(end.new)):
-            return False
-    except ObjectMissing:
-        return True
-    return any(other.qualified_name == entity.qualified_name for other in facts(end.path, end.new).entities)
+    return any(
+        other.qualified_name == entity.qualified_name for other in contents.entities(end.path, end.new)
+    )

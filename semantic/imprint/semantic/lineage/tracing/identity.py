@@ -197,14 +197,21 @@ def _pair_some(left: list[Defined], old: list[Defined], pairs: dict[int, Defined
 
 
 def _find_renamed(defined: Defined, now: Sequence[Defined], before: Sequence[Defined]) -> Defined | None:
-    names = Counter(each.entity.name for each in now)
-    gone = [each for each in before if not names[each.entity.name]]
+    """What had another name and is gone, unless something else that is new is more like it."""
+    here = {each.entity.name for each in now}
+    there = {each.entity.name for each in before}
+    gone = [each for each in before if each.entity.name not in here]
     if len(defined.code) < WORDS_MIN:
         return None
     for each in gone:
         if each.entity.structural_hash == defined.entity.structural_hash:
             return each
-    return _most_alike(defined, gone, ALIKE_MIN)
+    found = _most_alike(defined, gone, ALIKE_MIN)
+    if found is None:
+        return None
+    rivals = [each for each in now if each.entity.name not in there and each is not defined]
+    alike = likeness(defined, found)
+    return None if any(likeness(rival, found) > alike for rival in rivals) else found
 
 
 def _find_left(defined: Defined, now: Sequence[Defined], before: Sequence[Defined]) -> Defined | None:

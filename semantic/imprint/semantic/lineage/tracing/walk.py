@@ -5,7 +5,7 @@ belongs to the history if the definition's text, with the documentation above it
 
 Invariants:
     1. Only commits that touched the file are looked at, and only their contents are read.
-    2. A merge belongs to it only where it holds text that none of its parents has.
+    2. A merge belongs to it only where it holds a line that none of its parents has.
     3. Where the walk ends for another reason than that the symbol began, `History.missing` says so.
 """
 
@@ -187,6 +187,8 @@ class _Walk:
             same = [outcome for outcome in there if not outcome.kinds]
             if same:
                 return [outcome.spot for outcome in same[:1] if outcome.spot is not None]
+            if there and not self._is_written(spot, touches[0].number, there):
+                return [outcome.spot for outcome in there if outcome.spot is not None]
             outcomes = there or outcomes[:1]
         for outcome in outcomes:
             if outcome.kinds:
@@ -194,6 +196,21 @@ class _Walk:
             if outcome.removed is not None and outcome.spot is not None:
                 self._report(outcome.removed, (ChangeKind.REMOVED,), outcome.spot)
         return [outcome.spot for outcome in outcomes if outcome.spot is not None]
+
+    def _is_written(self, spot: Spot, number: int, parents: Sequence[_Outcome]) -> bool:
+        """Whether a merge has a line of the definition that it has in no parent; else git joined them."""
+        key = hashlib.blake2b(
+            repr((b"merge", self._past.commit(number), spot)).encode(), digest_size=16
+        ).digest()
+        kept = self._steps.find(key) if self._steps is not None else None
+        if kept is None:
+            lines = {line for each in parents if each.spot for line in self._lines(each.spot)}
+            kept = b"1" if set(self._lines(spot)) - lines else b"0"
+            self._taken[key] = kept
+        return kept == b"1"
+
+    def _lines(self, spot: Spot) -> list[bytes]:
+        return self._contents.read(spot.blob).split(b"\n")[spot.first - 1 : spot.end_line]
 
     def _report(self, number: int, kinds: tuple[ChangeKind, ...], spot: Spot) -> None:
         past, key = self._past, (number, spot.path)

@@ -1,0 +1,200 @@
+"""The history of symbols, in histories whose every commit is known."""
+
+import pytest
+
+from imprint.semantic.lineage.history import Wanted, symbol_history
+from imprint.semantic.lineage.model import ChangeKind
+from imprint.semantic.lineage.tracing.steps import KeptSteps
+from imprint.store.errors import BadInput
+
+DELAY = """\
+def next_delay(attempt, base):
+    '''How long to wait before the next attempt.'''
+    if attempt < 0:
+        raise ValueError(attempt)
+    delay = base * 2**attempt
+    return min(delay, LONGEST)
+"""
+
+
+@pytest.fixture
+def ask(library, index_head, read_past, open_contents):
+    """Ask for a symbol's history at HEAD: commits' subjects with what they did, newest first."""
+
+    def ask_one(work_tree, name="", steps=None, **wanted):
+        view, past = read_past(work_tree)
+        index_head(view)
+        snapshot = library.snapshot(view)
+        history = symbol_history(snapshot, past, open_contents(view), Wanted(name, **wanted), steps)
+        assert [change.time for change in history.changes]
+        return [
+            (change.subject, {kind.value for kind in change.kinds}) for change in history.changes
+        ], history
+
+    return ask_one
+
+
+def test_every_kind_of_change_is_told_and_nothing_else(work_tree, ask):
+    git = work_tree
+    git.commit_file("retry.py", "LONGEST = 9\n\n\n" + DELAY, "introduce")
+    git.commit_file("retry.py", "LONGEST = 10\n\n\n" + DELAY, "another symbol")
+    git.commit_file("retry.py", "import time\n\nLONGEST = 10\n\n\n" + DELAY, "further down")
+    text = "LONGEST = 10\n\n\n" + DELAY.replace("2**attempt", "3**attempt")
+    git.commit_file("retry.py", text, "body")
+    text = text.replace("attempt, base)", "attempt, base=1)")
+    git.commit_file("retry.py", text, "signature")
+    text = text.replace("How long to wait", "Seconds to wait")
+    git.commit_file("retry.py", text, "documentation")
+    text = text.replace("delay = base", "delay  =  base")
+    git.commit_file("retry.py", text, "layout")
+    text = text.replace("def next_delay", "def find_delay")
+    git.commit_file("retry.py", text, "rename")
+    git("mv", "retry.py", "waiting.py")
+    git.commit_file("other.txt", "x\n", "move the file")
+    git.commit_file("late.py", "import waiting\n", "elsewhere")
+    told, history = ask(git, "find_delay")
+    assert told == [
+        ("move the file", {"moved"}),
+        ("rename", {"renamed"}),
+        ("layout", {"layout"}),
+        ("documentation", {"documentation"}),
+        ("signature", {"signature"}),
+        ("body", {"body"}),
+        ("introduce", {"introduced"}),
+    ]
+    assert history.missing == ()
+    assert [change.name for change in history.changes[:2]] == ["find_delay", "find_delay"]
+    assert history.changes[-1].name == "next_delay"
+    assert history.changes[-1].path == b"retry.py"
+    assert (history.changes[-1].start_line, history.changes[-1].end_line) == (4, 9)
+
+
+def test_a_definition_that_moves_to_another_file_keeps_its_history(work_tree, ask):
+    git = work_tree
+    git.commit_file("a.py", "def one():\n    return 1\n\n\n" + DELAY, "introduce")
+    (git.folder / "a.py").write_text("def one():\n    return 1\n")
+    git.commit_file("b.py", "def two():\n    return 2\n\n\n" + DELAY, "move the function")
+    told, _ = ask(git, path=b"b.py", line=6)
+    assert told == [("move the function", {"moved"}), ("introduce", {"introduced"})]
+
+
+def test_what_was_removed_and_comes_back_is_restored(work_tree, ask):
+    git = work_tree
+    git.commit_file("a.py", "def one():\n    return 1\n\n\n" + DELAY, "introduce")
+    git.commit_file("a.py", "def one():\n    return 1\n", "remove")
+    git.commit_file("a.py", "def one():\n    return 2\n", "in between")
+    git.commit_file("a.py", "def one():\n    return 2\n\n\n" + DELAY, "restore")
+    told, _ = ask(git, "next_delay")
+    assert told == [("restore", {"restored"}), ("remove", {"removed"}), ("introduce", {"introduced"})]
+
+
+def test_both_branches_of_a_merge_count_and_a_merge_that_wrote_nothing_does_not(work_tree, ask):
+    git = work_tree
+    body = (
+        "def one(a, b):\n    first = a\n    second = b\n    third = a + b\n    return first, second, third\n"
+    )
+    git.commit_file("a.py", body, "introduce")
+    git("checkout", "-q", "-b", "side")
+    git.commit_file("a.py", body.replace("first = a", "first = -a"), "on the side")
+    git("checkout", "-q", "main")
+    git.commit_file("a.py", body.replace("return first,", "return -first,"), "on main")
+    git("merge", "-q", "--no-edit", "side")
+    told, _ = ask(git, "one")
+    assert {subject for subject, _ in told[:2]} == {"on the side", "on main"}
+    assert told[2:] == [("introduce", {"introduced"})]
+
+
+def test_a_merge_that_resolves_a_conflict_counts(work_tree, ask):
+    git = work_tree
+    git.commit_file("a.py", DELAY, "introduce")
+    git("checkout", "-q", "-b", "side")
+    git.commit_file("a.py", DELAY.replace("2**", "3**"), "on the side")
+    git("checkout", "-q", "main")
+    git.commit_file("a.py", DELAY.replace("2**", "4**"), "on main")
+    git.run("merge", "-q", "side", check=False)
+    git.commit_file("a.py", DELAY.replace("2**", "5**"), "resolved")
+    told, _ = ask(git, "next_delay")
+    assert told[0] == ("resolved", {"body"})
+    assert {subject for subject, _ in told[1:3]} == {"on the side", "on main"}
+    assert told[3:] == [("introduce", {"introduced"})]
+
+
+def test_an_overload_that_takes_over_the_code_takes_over_the_history(work_tree, ask):
+    git = work_tree
+    code = (
+        "        int sum = 0;\n        for (int i = from; i < 9; i++) {\n"
+        "            sum += i * i;\n        }\n        return sum;\n"
+    )
+    one = f"class A {{\n    int sum(int from) {{\n{code}    }}\n}}\n"
+    two = (
+        "class A {\n    int sum(int from) {\n        return sum(from, 9);\n    }\n\n"
+        f"    int sum(int from, int to) {{\n{code.replace('i < 9', 'i < to')}    }}\n}}\n"
+    )
+    git.commit_file("A.java", one, "introduce")
+    git.commit_file("A.java", two, "overload")
+    told, _ = ask(git, path=b"A.java", line=7)
+    assert [subject for subject, _ in told] == ["overload", "introduce"]
+
+
+def test_an_annotation_and_documentation_above_belong_to_a_definition(work_tree, ask):
+    git = work_tree
+    plain = "class A {\n    int one() {\n        return 1;\n    }\n}\n"
+    git.commit_file("A.java", plain, "introduce")
+    git.commit_file("A.java", plain.replace("    int", "    @Old\n    int"), "annotate")
+    documented = plain.replace("    int", "    /** One. */\n    @Old\n    int")
+    git.commit_file("A.java", documented, "document")
+    git.commit_file("A.java", documented.replace("    @Old\n", ""), "take the annotation away")
+    told, _ = ask(git, "A.one")
+    assert [subject for subject, _ in told] == [
+        "take the annotation away",
+        "document",
+        "annotate",
+        "introduce",
+    ]
+    assert told[1][1] == {"documentation"}
+
+
+def test_kept_steps_give_the_same_answer_without_reading(
+    work_tree, ask, tmp_path, open_contents, monkeypatch
+):
+    git = work_tree
+    for number in range(4):
+        git.commit_file("a.py", DELAY.replace("2**", f"{number}**"), f"change {number}")
+    steps = KeptSteps.open(tmp_path / "steps")
+    first, _ = ask(git, "next_delay", steps)
+    steps.close()
+    again = KeptSteps.open(tmp_path / "steps")
+    second, _ = ask(git, "next_delay", again)
+    again.close()
+    assert first == second
+    assert len(first) == 4
+    damaged = next((tmp_path / "steps").glob("*.sqlite"))
+    damaged.write_bytes(b"nonsense" * 1000)
+    broken = KeptSteps.open(tmp_path / "steps")
+    assert ask(git, "next_delay", broken)[0] == first
+    broken.close()
+
+
+def test_a_name_that_several_have_is_said_and_one_that_none_has_is_refused(work_tree, ask):
+    git = work_tree
+    git.commit_file("a.py", "def one():\n    return 1\n", "first")
+    git.commit_file("b.py", "def one():\n    return 2\n", "second")
+    told, history = ask(git, "one")
+    assert told == [("first", {"introduced"})]
+    assert [(path, entity.name) for path, entity in history.others] == [(b"b.py", "one")]
+    assert ask(git, "one", path=b"b.py")[0] == [("second", {"introduced"})]
+    with pytest.raises(BadInput, match="nothing is defined"):
+        ask(git, "nowhere")
+
+
+def test_history_of_a_shallow_clone_says_that_it_is_not_whole(work_tree, ask, tmp_path, git_client):
+    git = work_tree
+    git.commit_file("a.py", DELAY, "introduce")
+    for number in range(3):
+        git.commit_file("a.py", DELAY.replace("2**", f"{number}**"), f"change {number}")
+    folder = tmp_path / "shallow"
+    git("clone", "-q", "--depth", "2", f"file://{git.folder}", str(folder))
+    told, history = ask(git_client(folder), "next_delay")
+    assert told == [("change 2", {"body"})]
+    assert "shallow" in history.missing[0]
+    assert ChangeKind.INTRODUCED not in history.changes[-1].kinds
