@@ -19,7 +19,6 @@ from pathlib import Path
 
 from snippets import Snippets, list_files, read_files
 
-from imprint.semantic.graph.flow.program import Function
 from imprint.semantic.graph.flows import Flows
 from imprint.semantic.graph.resolvers import resolver_of
 
@@ -51,11 +50,13 @@ def found(files: dict[bytes, bytes]) -> set[Edge]:
     edges: set[Edge] = set()
     for file, path in enumerate(snapshot.paths):
         here = module_of(path.decode())
-        for caller, _, value in flows.calls(file):
+        for called in flows.calls(file):
             # The set counts the functions that run: of a class without a constructor, none.
-            if isinstance(value.thing, Function):
-                there = module_of(snapshot.paths[value.thing.program.file].decode())
-                edges.add((f"{here}.{caller}" if caller else here, f"{there}.{value.thing.path}"))
+            if not called.is_class:
+                there = module_of(snapshot.paths[called.file].decode())
+                edges.add(
+                    (f"{here}.{called.container}" if called.container else here, f"{there}.{called.path}")
+                )
     return edges
 
 

@@ -6,19 +6,43 @@ answers.
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.graph.flow.lower import Programs
 from imprint.semantic.graph.flow.machine import Machine
-from imprint.semantic.graph.flow.program import Class, Imported, Program
+from imprint.semantic.graph.flow.program import Class, Function, Imported, Member, Name, Program
 
 if TYPE_CHECKING:
-    from imprint.semantic.graph.flow.machine import Value
     from imprint.semantic.graph.flow.program import Expression
     from imprint.semantic.graph.ladder import Resolver
 
 # Files that are followed together for one question: the one asked about and what it imports.
-FOLLOWED_MAX: Final = 24
+FOLLOWED_MAX: Final = 12
+# Files whose flow is kept.
+MACHINES_KEPT: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A call and what it may run.
+
+    Attributes:
+        container: the qualified name of the caller; a function without a name counts by its number.
+        line: where the call is.
+        name: the last part of what is called; empty where that has no name.
+        file: where what runs is defined.
+        path: its qualified name.
+        is_class: a class without a constructor of its own.
+    """
+
+    container: str
+    line: int
+    name: str
+    file: int
+    path: str
+    is_class: bool
 
 
 class Flows:
@@ -26,7 +50,8 @@ class Flows:
 
     def __init__(self, resolver: Resolver) -> None:
         self._programs = Programs(resolver)
-        self._machines: dict[tuple[int, bool], Machine] = {}
+        self._machines: OrderedDict[tuple[int, bool], Machine] = OrderedDict()
+        self._calls: dict[int, list[Called]] = {}
 
     def definitions_at(self, file: int, line: int, column: int) -> list[tuple[int, int, str]] | None:
         """Where the name at a place is declared: file, line and kind of every declaration that it goes through.
@@ -53,14 +78,27 @@ class Flows:
                     found[home.file, each.line, kind] = None
         return list(found)
 
-    def calls(self, file: int) -> list[tuple[str, int, Value]]:
-        """What the calls of a file run: the caller's qualified name, the line, the function or class."""
-        program = self._programs.program(file)
-        if program is None:
-            return []
+    def calls(self, file: int) -> list[Called]:
+        """What the calls of a file run, in order of position; nothing for what is not known."""
+        if file not in self._calls:
+            program = self._programs.program(file)
+            self._calls[file] = [] if program is None else self._called(program)
+        return self._calls[file]
+
+    def _called(self, program: Program) -> list[Called]:
         machine = self._machine(program, through=True)
         return [
-            (call.container, call.line, value) for call in program.calls for value in machine.callees(call)
+            Called(
+                call.container,
+                call.line,
+                _name_of(call.callee),
+                thing.program.file,
+                thing.path,
+                isinstance(thing, Class),
+            )
+            for call in program.calls
+            for thing in dict.fromkeys(value.thing for value in machine.callees(call))
+            if isinstance(thing, Function | Class)
         ]
 
     def _machine(self, program: Program, *, through: bool) -> Machine:
@@ -68,6 +106,8 @@ class Flows:
         key = program.file, through
         machine = self._machines.get(key)
         if machine is None:
+            if len(self._machines) >= MACHINES_KEPT:
+                self._machines.popitem(last=False)
             machine = self._machines[key] = Machine(self._programs.load, through_parameters=through)
             machine.settle(self._reached(program))
         return machine
@@ -85,8 +125,12 @@ class Flows:
         return list(reached.values())
 
 
+def _name_of(expression: Expression) -> str:
+    return expression.name if isinstance(expression, Name | Member) else ""
+
+
 def _modules(program: Program) -> set[str]:
-    taken = [each for each in (*program.reexports, *program.scope.open_imports)]
+    taken = [*program.reexports, *program.scope.open_imports]
     expressions: list[Expression] = [each for listed in program.uses.values() for _, each in listed]
     taken += [each for each in expressions if isinstance(each, Imported)]
     modules = {each.module for each in taken}

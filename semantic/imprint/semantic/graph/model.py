@@ -14,6 +14,7 @@ class Reason(enum.Enum):
     PACKAGE = "package"
     RECEIVER = "receiver type"
     INHERITED = "inherited"
+    FLOW = "flow of values"
     UNIQUE = "unique name"
 
 

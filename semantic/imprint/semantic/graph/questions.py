@@ -2,8 +2,8 @@
 
 Invariants:
 1. A pure function of a snapshot: nothing is kept but what can be worked out again.
-2. Every answer counts: `resolved` of `considered` uses reach a definition; those that may reach the one asked for and are
-   not resolved are given too, last, with why.
+2. Every answer counts: `resolved` of `considered` uses reach a definition; those that may reach the one asked
+   for and are not resolved are given too, last, with why.
 3. A caller is the definition around the call; calls in a module's body have the empty container.
 """
 
@@ -12,15 +12,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from imprint.semantic.graph.ladder import Resolution
-from imprint.semantic.graph.model import Definition, Edge, Edges, Reached, Use
+from imprint.semantic.graph.following import definition_of, flowing_from, flowing_to, with_flow
+from imprint.semantic.graph.model import Edge, Edges, Reached, Use
 from imprint.semantic.graph.pages import CALLABLE_KINDS, TYPE_KINDS, Found
-from imprint.semantic.graph.resolvers import resolver_of
+from imprint.semantic.graph.resolvers import flows_of, resolver_of
 from imprint.semantic.parse.model import EntityKind, ReferenceKind
 from imprint.store.errors import BadInput
 
 if TYPE_CHECKING:
-    from imprint.semantic.graph.ladder import Resolver
+    from imprint.semantic.graph.ladder import Resolution, Resolver
+    from imprint.semantic.graph.model import Definition
     from imprint.semantic.graph.pages import Page
     from imprint.semantic.parse.model import Reference
     from imprint.semantic.snapshot import Snapshot
@@ -63,7 +64,9 @@ def find_callers(snapshot: Snapshot, name: str) -> Edges:
     Raises:
         BadInput: no name was given.
     """
-    return _uses(resolver_of(snapshot), name, frozenset({ReferenceKind.CALL}), only_named=False)
+    resolver = resolver_of(snapshot)
+    found = _uses(resolver, name, frozenset({ReferenceKind.CALL}), only_named=False)
+    return with_flow(found, flowing_to(resolver, flows_of(snapshot), _named(resolver, name)))
 
 
 def find_callees(snapshot: Snapshot, name: str) -> Edges:
@@ -78,7 +81,8 @@ def find_callees(snapshot: Snapshot, name: str) -> Edges:
         if found.entity.kind in {EntityKind.DECLARATION, EntityKind.VARIABLE, EntityKind.FIELD}:
             continue
         edges.extend(callees_in(resolver, resolver.page(found.file), found.entity.qualified_name))
-    return _edges(edges, [])
+    flowing = flowing_from(resolver, flows_of(snapshot), _named(resolver, name))
+    return with_flow(_edges(edges, []), flowing)
 
 
 def find_module_callees(snapshot: Snapshot, path: bytes) -> Edges:
@@ -255,22 +259,6 @@ def _named(resolver: Resolver, asked: str) -> list[Found]:
 def _weight(found: Found) -> int:
     kind = found.entity.kind
     return 0 if kind in TYPE_KINDS | CALLABLE_KINDS else 2 if kind is EntityKind.DECLARATION else 1
-
-
-def definition_of(resolver: Resolver, found: Found) -> Definition:
-    """An entity in a file as a definition."""
-    entity = found.entity
-    return Definition(
-        resolver.snapshot.paths[found.file],
-        entity.start_line,
-        entity.end_line,
-        entity.line,
-        entity.kind.value,
-        entity.name,
-        entity.container,
-        entity.signature,
-        entity.doc,
-    )
 
 
 def _edge(resolver: Resolver, page: Page, use: Reference, found: Resolution, target: Found | None) -> Edge:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 DEPTH_MAX: Final = 6
-WORK_MAX: Final = 60_000
+WORK_MAX: Final = 30_000
 NESTING_MAX: Final = 60
 ROUNDS_MAX: Final = 5
 
@@ -78,10 +78,12 @@ class Machine:
         self._fields: dict[object, dict[str, dict[Symbol, None]]] = {}
         self._elements: dict[object, dict[str | None, list[tuple[Expression, Frame | None]]]] = {}
         self._memo: dict[tuple[int, int], tuple[Value, ...]] = {}
+        self._partial: dict[tuple[int, int], tuple[Value, ...]] = {}
         self._keep: list[object] = []
         self._open: set[tuple[int, int]] = set()
         self._work = 0
         self._cut = 0
+        self._settling = False
         self._settled: set[int] = set()
 
     # --- preparing
@@ -90,15 +92,17 @@ class Machine:
         """Run through stores and calls of programs until nothing more is learned."""
         listed = [each for each in programs if id(each) not in self._settled]
         self._settled |= {id(each) for each in listed}
+        self._work = 0
+        self._settling = True
         for _ in range(ROUNDS_MAX):
             before = self._size()
             self._memo.clear()
-            self._work = 0
             for program in listed:
                 self._run(program)
             if self._size() == before:
                 break
         self._memo.clear()
+        self._settling = False
 
     def _size(self) -> int:
         fields = sum(len(each) for names in self._fields.values() for each in names.values())
@@ -144,6 +148,7 @@ class Machine:
 
     def callees(self, call: Call) -> list[Value]:
         """The functions that a call may run: of a class, what constructs it."""
+        self._work = 0 if not self._settling else self._work
         found: dict[Value, None] = {}
         for value in self.evaluate(call.callee):
             if isinstance(value.thing, Function):
@@ -180,7 +185,7 @@ class Machine:
     ) -> tuple[Value, ...]:
         """Every value that an expression may have, the symbols that lead to it among them."""
         key = id(expression), id(frame)
-        known = self._memo.get(key)
+        known = self._memo.get(key) or self._partial.get(key)
         if known is not None:
             return known
         if key in self._open or self._work > WORK_MAX or depth > NESTING_MAX:
@@ -191,9 +196,12 @@ class Machine:
         self._open.add(key)
         found = tuple(dict.fromkeys(self._evaluate(expression, frame, depth + 1)))
         self._open.discard(key)
-        if self._cut == cut or not self._open:
-            self._memo[key] = found
-            self._keep.append((expression, frame))
+        # What a circle cut short is good until the outermost question is answered, and asked anew after it.
+        whole = self._cut == cut or not self._open
+        (self._memo if whole else self._partial)[key] = found
+        self._keep.append((expression, frame))
+        if not self._open:
+            self._partial.clear()
         return found
 
     def _evaluate(self, expression: Expression, frame: Frame | None, depth: int) -> list[Value]:
