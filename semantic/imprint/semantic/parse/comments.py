@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 DOC_CHARS_MAX = 600
 
 # What stands before the text of a line of a comment in any of the languages.
-_LINE_START = re.compile(r"^\s*(?:/\*+!?<?|\*+/|\*+(?!/)|//[/!]*<?|#+!?(?!\[)|--+)\s?")
+_LINE_START = re.compile(
+    r"^\s*(?:/\*+!?<?|\*+/|\*+(?!/)|//[/!]*<?|#+!?(?!\[)|--+(?:\[=*\[)?(?:\s*[|^](?=\s))?|\(\*+|"
+    r"\{-+(?:\s*\|)?|@(?:type)?doc\s+(?:~[sS])?\"{3}|\"{3})\s?"
+)
+# What ends a comment of several lines, and how OCaml, Haskell, Elixir and Julia write theirs.
+_ENDS = ("*/", "*)", "-}", '"""')
+_ON_ONE_LINE = re.compile(r'^(?:@(?:type)?doc\s+)?(?:~[sS])?"([^"].*)"$')
+# Julia repeats the signature, indented, before the words.
+_REPEATED_SIGNATURE = re.compile(r'^"""\s*\n(?: {4}\S.*\n)+(?=\s*\n)')
 
 # Elements of C# documentation, Javadoc and Doxygen.
 _MARK_UP = re.compile(
@@ -38,7 +46,8 @@ _RULE = re.compile(r"^[\s=~*#_+/-]*$")
 _DIRECTIVE = re.compile(
     r"^(?:go:\w+|\+build\b|nolint|eslint[ -]|jshint\b|istanbul\b|noqa|type:\s*ignore|pylint:|pragma:|!/|-\*-|"
     r"vim?:|rubocop:|frozen_string_literal:|encoding:|coding[:=]|@ts-|prettier-ignore|clang-format|NOLINT|"
-    r"noinspection|region\b|endregion\b)"
+    r"noinspection|region\b|endregion\b|shellcheck\b|swiftlint:|ktlint-|scalafmt:|scalastyle:|luacheck:|stylua:|"
+    r"zig fmt:|credo:|MARK:)"
 )
 _LICENCE = re.compile(
     r"copyright|\blicen[sc]e|spdx-|all rights reserved|\(c\)\s*(?:19|20)\d\d", re.IGNORECASE
@@ -46,7 +55,7 @@ _LICENCE = re.compile(
 
 # Comments that document the file around them, and what may stand before the comment at the top of a file.
 _OF_FILE = ("//!", "/*!")
-_BEFORE_FILE_DOC = (b"#!", b"<?php", b"'use strict'", b'"use strict"')
+_BEFORE_FILE_DOC = (b"#!", b"{-#", b"<?php", b"'use strict'", b'"use strict"')
 
 # A first paragraph is within the last pages of a comment; the rest of a book need not be read.
 _RUN_BYTES_MAX = 16 * 1024
@@ -56,6 +65,7 @@ _STRING_START = re.compile(r"^[A-Za-z]{0,3}(\"\"\"|'''|\"|')")
 
 def paragraph_of_comment(text: str) -> str:
     """Give the first paragraph of a run of comments, signs included."""
+    text = _REPEATED_SIGNATURE.sub("", text)
     return _first_paragraph([_without_signs(line) for line in text.split("\n")])
 
 
@@ -69,8 +79,13 @@ def paragraph_of_docstring(text: str) -> str:
 
 def _without_signs(line: str) -> str:
     line = line.strip()
-    if line.endswith("*/"):
-        line = line[:-2].rstrip("*").rstrip()
+    if line.startswith("#!/"):
+        return ""
+    if line.endswith(_ENDS):
+        line = line[:-2].rstrip('*-"').rstrip()
+    quoted = _ON_ONE_LINE.match(line)
+    if quoted is not None:
+        return quoted.group(1)
     return _LINE_START.sub("", line)
 
 

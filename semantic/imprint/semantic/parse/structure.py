@@ -84,6 +84,7 @@ _REFERENCES = (
 )
 
 _DOCSTRING = -1
+_QUOTES = frozenset(b"\"'`")
 
 _SPACES = re.compile(r"\s+")
 
@@ -483,7 +484,8 @@ def _entity(item: _Found, kind: EntityKind, source: Source, uncommented: bytes, 
 
 
 def _signature(uncommented: bytes, item: _Found) -> str:
-    if item.kind is EntityKind.ROUTE:
+    titled = item.kind is EntityKind.TEST and _QUOTES & {*uncommented[item.name_at - 1 : item.name_at + 1]}
+    if item.kind is EntityKind.ROUTE or titled:
         return show_line(uncommented, item.name_at)
     end = item.body if item.body > item.name_at else item.end
     first_line = item.kind in _VALUES or item.kind is EntityKind.MACRO

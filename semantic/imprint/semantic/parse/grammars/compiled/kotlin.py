@@ -10,6 +10,7 @@ _RECEIVER = """[
   (parenthesized_type (user_type (identifier)+ @container))
 ] . "." """
 
+_BASE = "[(user_type (identifier) @inherit .) (user_type (identifier) @inherit . (type_arguments) .)]"
 _ANNOTATED = """(modifiers (annotation [
   (user_type (identifier) @{0} .) (constructor_invocation (user_type (identifier) @{0} .){1})
 ]))"""
@@ -30,6 +31,7 @@ _GUARD = re.compile(
     rb"^([ \t]*(?:!?is[ \t]|!?in[ \t]|else\b|[\w.]+[ \t])[^\n{}]*?)([ \t]if[ \t][^\n]*?)(?=->)", re.MULTILINE
 )
 _WHERE = re.compile(rb"(?<![\w.])where(?=[?!.),]|[ \t]*=)")
+_GET = re.compile(rb"(?<=\} )get(?= [(\w])")
 _CLOSED = re.compile(rb"(\{[^{}\n]*\b(?:fun|va[lr])\b[^{}\n]*=[^{}\n]*)[ \t](?=\}[ \t]*$)", re.MULTILINE)
 
 
@@ -39,6 +41,8 @@ def _tame(content: bytes) -> bytes:
         content = _GUARD.sub(lambda match: match.group(1) + b" " * len(match.group(2)), content)
     if b"where" in content:
         content = _WHERE.sub(b"wHere", content)
+    if b"} get " in content:
+        content = _GET.sub(b"gEt", content)
     return _CLOSED.sub(rb"\1;", content)
 
 
@@ -76,6 +80,8 @@ KOTLIN = Grammar(
 (type_alias type: (identifier) @name) @type
 (secondary_constructor "constructor" @name (block)? @body) @method
 (source_file (function_declaration {_RECEIVER} . name: (identifier) @name (function_body)? @body) @function)
+(class_body (function_declaration name: (identifier) @name (function_body)? @body) @method)
+(enum_class_body (function_declaration name: (identifier) @name (function_body)? @body) @method)
 (function_declaration name: (identifier) @name (function_body)? @body) @function
 (property_declaration {_PROPERTY} (lambda_literal) @body) @function
 (property_declaration {_PROPERTY} (anonymous_function (function_body) @body)) @function
@@ -84,17 +90,10 @@ KOTLIN = Grammar(
 {_properties("class_body", "", "property")}
 {_properties("enum_class_body", "", "property")}
 """,
-    marks="""
+    marks=f"""
 (call_expression . [(identifier) @call (navigation_expression (identifier) @call .)])
 (infix_expression (identifier) . (identifier) @call)
-(delegation_specifier [
-  (user_type (identifier) @inherit .)
-  (constructor_invocation (user_type (identifier) @inherit .))
-  (explicit_delegation (user_type (identifier) @inherit .))
-])
-(object_literal (delegation_specifiers (delegation_specifier [
-  (user_type (identifier) @inherit .) (constructor_invocation (user_type (identifier) @inherit .))
-])))
+(delegation_specifier [{_BASE} (constructor_invocation {_BASE}) (explicit_delegation {_BASE})])
 (import (qualified_identifier) @import)
 (import (qualified_identifier (identifier) @import .))
 (user_type (identifier) @use)

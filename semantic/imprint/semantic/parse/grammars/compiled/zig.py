@@ -8,11 +8,11 @@ ZIG = Grammar(
     package="tree_sitter_zig",
     definitions=f"""
 (test_declaration [(string) (identifier)] @name (block) @body) @test
-{_HELD} (struct_declaration) @body) @struct
-{_HELD} (union_declaration) @body) @struct
-{_HELD} (opaque_declaration) @body) @struct
-{_HELD} (enum_declaration) @body) @enum
-{_HELD} (error_set_declaration) @body) @enum
+{_HELD} (struct_declaration "{{" @body)) @struct
+{_HELD} (union_declaration "{{" @body)) @struct
+{_HELD} (opaque_declaration "{{" @body)) @struct
+{_HELD} (enum_declaration "{{" @body)) @enum
+{_HELD} (error_set_declaration "{{" @body)) @enum
 (error_set_declaration (identifier) @name @constant)
 ((enum_declaration (container_field name: (identifier) @name) @constant) (#not-eq? @name "_"))
 ((container_field name: (identifier) @name) @field (#not-eq? @name "_"))

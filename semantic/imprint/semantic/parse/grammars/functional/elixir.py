@@ -74,7 +74,9 @@ ELIXIR = Grammar(
 """,
     marks=f"""
 ((call target: (identifier) @call) (#not-match? @call "{_DIRECTIVES}"))
-(call target: (dot right: (identifier) @call))
+(call target: (dot right: (identifier) @call) (arguments))
+(call target: (dot left: (alias) right: (identifier) @call))
+(unary_operator operator: "@" operand: (call target: (identifier) @ignored))
 (binary_operator operator: "|>" right: (identifier) @call)
 (unary_operator operator: "&" operand: (binary_operator left: [
   (identifier) @use (call target: (dot right: (identifier) @use))

@@ -14,7 +14,10 @@ _ONE_TYPE = "(type_definition . (type_binding name: (type_constructor) @name %s)
 _TYPE_OF_MANY = "(type_binding name: (type_constructor) @name %s)"
 
 # What a grammar of interfaces says is impossible.
-_TOP_VALUES = f"(compilation_unit (value_definition (let_binding pattern: {_VALUE}) @constant))"
+_TOP_VALUES = f"""
+(compilation_unit (value_definition . (let_binding pattern: {_VALUE}) .) @constant)
+(compilation_unit (value_definition (let_binding pattern: {_VALUE}) @constant))
+"""
 
 
 def _functions() -> str:
@@ -52,17 +55,19 @@ OCAML = Grammar(
   (#match? @_test "^test"))
 {_functions()}
 {_TOP_VALUES}
+(structure (value_definition . (let_binding pattern: {_VALUE}) .) @constant)
 (structure (value_definition (let_binding pattern: {_VALUE}) @constant))
 {_types()}
+(exception_definition (constructor_declaration (constructor_name) @name)) @type
 (constructor_declaration (constructor_name) @name) @constant
 (field_declaration (field_name) @name) @field
-(exception_definition (constructor_declaration (constructor_name) @name)) @type
 (module_definition (module_binding . (module_name) @name body: (structure) @body)) @namespace
 (module_definition (module_binding . (module_name) @name module_type: (signature) @body)) @namespace
 (module_definition (module_binding . (module_name) @name)) @namespace
 (module_type_definition (module_type_name) @name body: (signature)? @body) @interface
 (value_specification {_VALUE}) @declaration
 (external {_VALUE}) @function
+(class_definition . (class_binding (class_name) @name body: (_)? @body) .) @class
 (class_binding (class_name) @name body: (_)? @body) @class
 (class_type_binding (class_type_name) @name body: (_)? @body) @interface
 (method_definition (method_name) @name body: (_)? @body) @method

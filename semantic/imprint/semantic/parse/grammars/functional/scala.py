@@ -78,12 +78,13 @@ SCALA = Grammar(
 ])
 (infix_expression operator: (identifier) @call)
 (instance_expression {_TYPE.format("call")})
-(import_declaration) @import
+(import_declaration path: (identifier) @import . [(namespace_wildcard) (namespace_selectors)])
+(import_declaration path: (identifier) @import .)
 (import_declaration (namespace_selectors [
   (identifier) @import (arrow_renamed_identifier name: (identifier) @import)
   (as_renamed_identifier name: (identifier) @import)
 ]))
-(extends_clause type: {_TYPE.format("inherit")})
+(extends_clause {_TYPE.format("inherit")})
 (type_identifier) @use
 (comment) @comment
 (block_comment) @comment

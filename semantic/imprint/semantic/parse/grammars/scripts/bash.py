@@ -36,8 +36,6 @@ BASH = Grammar(
 (declaration_command (variable_assignment name: (variable_name) @name)) @variable
 (program (variable_assignment name: (variable_name) @name) @variable)
 (program (variable_assignments (variable_assignment name: (variable_name) @name) @variable))
-((command name: (command_name (word) @_alias) argument: (concatenation . (word) @name)) @macro
-  (#eq? @_alias "alias"))
 """,
     marks="""
 ((command name: (command_name (word) @call)) (#not-match? @call

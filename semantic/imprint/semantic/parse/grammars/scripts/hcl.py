@@ -39,8 +39,9 @@ HCL = Grammar(
 ((block . (identifier) @_module (block_start) (body (attribute . (identifier) @_source
   (expression (literal_value (string_lit (template_literal) @import))))))
   (#eq? @_module "module") (#eq? @_source "source"))
-((block (body (attribute . (identifier) @_description
-  (expression (literal_value (string_lit) @docstring))))) (#eq? @_description "description"))
+((block . (identifier) @_output (body (attribute . (identifier) @_description
+  (expression (literal_value (string_lit) @docstring)))))
+  (#eq? @_output "output") (#eq? @_description "description"))
 (comment) @comment
 (string_lit) @string
 (quoted_template) @string

@@ -33,7 +33,7 @@ JULIA = Grammar(
 ((macrocall_expression (macro_identifier (identifier) @_test)
   (macro_argument_list . (string_literal) @name (compound_statement) @body)) @test
   (#any-of? @_test "testset" "testitem"))
-(module_definition name: (identifier) @name) @namespace
+(module_definition name: (identifier) @name . (_)? @body) @namespace
 (struct_definition {_TYPE_HEAD} . (_)? @body) @struct
 (abstract_definition {_TYPE_HEAD}) @type
 (primitive_definition {_TYPE_HEAD}) @type

@@ -11,8 +11,10 @@ LUA = Grammar(
     definitions=f"""
 ((function_call name: (identifier) @_test {_TITLED}) @test
   (#any-of? @_test "describe" "it" "context" "test" "spec" "pending" "insulate"))
-(function_declaration name: [(identifier) (dot_index_expression) (method_index_expression)] @name
-  body: (block)? @body) @function
+(function_declaration name: [
+  (identifier) @name (dot_index_expression) @name
+  (method_index_expression table: (_) @container method: (identifier) @name)
+] body: (block)? @body) @function
 (variable_declaration (assignment_statement (variable_list . name: (identifier) @name)
   (expression_list . value: {_FUNCTION}))) @function
 (assignment_statement (variable_list . name: [(identifier) (dot_index_expression)] @name)
