@@ -71,6 +71,23 @@ def _find_relatives(corpus: Corpus, word: str) -> list[str]:
     return [other for other in sorted(corpus.find_variants(root)) if other != word and stem(other) == root]
 
 
+def score_wholes(corpus: Corpus, asked: Asked, mix: Mix = Mix()) -> Array:
+    """Of each file how well all of its text fits the words: BM25 over files instead of chunks."""
+    many = len(corpus.listing)
+    scores = np.zeros(many, np.float32)
+    lengths = np.bincount(corpus.files, weights=corpus.lengths, minlength=many)
+    norm = _K1 * (1 - _B + _B * lengths / max(float(lengths.mean()), 1.0)) if many else scores
+    for word in asked.words:
+        counts = np.zeros(many, np.float32)
+        for term, share in [(word, 1.0), *((other, mix.relative) for other in _find_relatives(corpus, word))]:
+            chunks, found = corpus.find_word(term)
+            counts += share * np.bincount(corpus.files[chunks], weights=found, minlength=many)
+        holding = np.count_nonzero(counts)
+        rarity = np.log1p((many - holding + 0.5) / (holding + 0.5))
+        scores += rarity * counts * (_K1 + 1) / (counts + norm)
+    return scores
+
+
 class _Scorer:
     """Counts one word after the other."""
 

@@ -61,6 +61,8 @@ class What(enum.Enum):
     MESSAGES = "messages"
     DIFFS = "diffs"
     PROMPTS = "prompts"
+    FILES = "files"
+    """The text is an issue, or another long description: which files is it about?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Query:
         path_prefix: only files whose path begins so; empty for all.
         language: only files of this language, in any letter case; None for all.
         mode: how the text is understood.
-        what: code, or the messages, differences or prompts of commits.
+        what: code, whole files, or the messages, differences or prompts of commits.
         path_glob: only files whose path this pattern fits: `*` and `?` stay in a folder, `**` does not; one
             without a slash is compared with file names. Empty for all.
         kind: only passages that mainly are of this kind, such as `function`; None for all.

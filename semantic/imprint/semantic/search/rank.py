@@ -187,6 +187,7 @@ class _Judge:
         self._history = max((candidate.history for candidate in candidates), default=0.0) or 1.0
         self._covered: dict[str, float] = {}
         self._demotions: dict[str, float] = {}
+        self._paths: dict[str, tuple[float, float]] = {}
 
     def score(self, candidate: Candidate) -> float:
         """Everything that speaks for a passage by itself."""
@@ -195,18 +196,29 @@ class _Judge:
     def parts(self, candidate: Candidate) -> dict[str, float]:
         """The same, one by one."""
         weights = self._weights
-        folders, _, name = candidate.path.rpartition("/")
-        file_stem = name.rpartition(".")[0] or name
+        place, file_stem = self._of_path(candidate.path)
         defined = [self._definition(candidate, name) for name in candidate.defines]
         return {
             "words": weights.fit * candidate.fit / self._fit,
             "near": weights.near * candidate.near / self._near,
             "history": 0.0 if self._asked.is_symbol else weights.history * candidate.history / self._history,
             "definition": max(defined, default=0.0),
-            "place": weights.place * self._coverage(f"{folders.rpartition('/')[2]} {file_stem}"),
-            "stem": weights.stem * self._precision(file_stem),
+            "place": place,
+            "stem": file_stem,
             "symbol": weights.symbol * self._coverage(candidate.symbol),
         }
+
+    def _of_path(self, path: str) -> tuple[float, float]:
+        """What a file's stem and folder are worth."""
+        known = self._paths.get(path)
+        if known is None:
+            folders, _, name = path.rpartition("/")
+            stem_of_file = name.rpartition(".")[0] or name
+            known = self._paths[path] = (
+                self._weights.place * self._coverage(f"{folders.rpartition('/')[2]} {stem_of_file}"),
+                self._weights.stem * self._precision(stem_of_file),
+            )
+        return known
 
     def _precision(self, text: str) -> float:
         """The share of the text's words that the query has too, in one form or another."""

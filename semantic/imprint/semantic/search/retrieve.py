@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from imprint.semantic.search.rank import Weights
     from imprint.store.types import ObjectId
 
-CANDIDATES: Final = 200
-"""Passages ranked, at least: twenty times the usual answer, so that a boost finds what words put far down."""
+CANDIDATES: Final = 100
+"""Passages ranked, at least: ten times the usual answer, so that a boost finds what words put far down."""
 _DEFINITIONS_MAX: Final = 100
 """Definitions of one name that are ranked: `__init__` has thousands."""
 _FILES_OF_HISTORY: Final = 20
 """Files of which the best passage is ranked because commits speak for them."""
 _LOOKED_AT_MAX: Final = 5_000
-"""Passages that are tried against filters of kind, date, author, agent and session, the best ones."""
+"""Passages that are tried against filters of date, author, agent and session, the best ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,11 @@ class Sieve:
 
     Attributes:
         chunks: of each chunk whether it may; None for all.
-        passage: whether a passage may, which costs more to say; None for all.
+        file: whether a file may, by its number, which costs more to say; None for all.
     """
 
     chunks: Array | None = None
-    passage: Callable[[Passage], bool] | None = None
+    file: Callable[[int], bool] | None = None
 
 
 ALONE: Final = Beside()
@@ -101,9 +101,9 @@ def retrieve(
     if near is not None:
         chunks |= set(_best(near, wanted // 2))
     chunks |= set(_best_of_files(corpus, history, scores, sieve.chunks))
+    if sieve.file:
+        chunks = _sift(corpus, chunks, scores, sieve.file, wanted)
     passages = {chunk: corpus.passage(chunk) for chunk in chunks}
-    if sieve.passage:
-        passages = dict(_sift(corpus, passages, scores, sieve.passage, wanted))
     candidates = [
         Candidate(
             chunk,
@@ -165,21 +165,14 @@ def _best_of_files(
 
 
 def _sift(
-    corpus: Corpus,
-    passages: Mapping[int, Passage],
-    scores: Array,
-    passes: Callable[[Passage], bool],
-    wanted: int,
-) -> Iterator[tuple[int, Passage]]:
+    corpus: Corpus, chunks: set[int], scores: Array, passes: Callable[[int], bool], wanted: int
+) -> set[int]:
     """Those that pass: of the candidates, then of what fits less, until there are enough."""
-    found = 0
-    rest = sorted(
-        set(_best(scores, _LOOKED_AT_MAX)) - passages.keys(), key=lambda chunk: (-scores[chunk], chunk)
-    )
-    for chunk in (*sorted(passages), *rest):
-        if found >= wanted:
-            return
-        passage = passages.get(chunk) or corpus.passage(chunk)
-        if passes(passage):
-            found += 1
-            yield chunk, passage
+    found: set[int] = set()
+    rest = sorted(set(_best(scores, _LOOKED_AT_MAX)) - chunks, key=lambda chunk: (-scores[chunk], chunk))
+    for chunk in (*sorted(chunks), *rest):
+        if len(found) >= wanted:
+            break
+        if passes(int(corpus.files[chunk])):
+            found.add(chunk)
+    return found

@@ -44,6 +44,7 @@ class Family:
     def __init__(self, words: Iterable[str]) -> None:
         self._words = frozenset(words)
         self._stems = frozenset(stem(word) for word in self._words if len(word) > _REST_MIN)
+        self._forms = self._words.union(*map(_beginnings, self._words))
 
     def has_relative(self, word: str) -> bool:
         """Whether one of the words is this one, of its family, or one of the two cut short.
@@ -52,9 +53,16 @@ class Family:
         """
         if word in self._words:
             return True
-        if len(word) > _REST_MIN and stem(word) in self._stems:
-            return True
-        return any(
-            min(len(word), len(other)) >= _REST_MIN and (word.startswith(other) or other.startswith(word))
-            for other in self._words
+        if len(word) < _REST_MIN:
+            return False
+        return (
+            word in self._forms
+            or (len(word) > _REST_MIN and stem(word) in self._stems)
+            or not self._words.isdisjoint(_beginnings(word))
         )
+
+
+@lru_cache(maxsize=65_536)
+def _beginnings(word: str) -> frozenset[str]:
+    """The word cut short to every length that still says something."""
+    return frozenset(word[:length] for length in range(_REST_MIN, len(word)))

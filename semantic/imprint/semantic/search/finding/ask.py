@@ -9,6 +9,7 @@ from imprint.semantic.search.answer import Answer, Hit
 from imprint.semantic.search.finding.budget import fit_tokens
 from imprint.semantic.search.finding.diffs import find_diffs
 from imprint.semantic.search.finding.exact import find_exact
+from imprint.semantic.search.finding.files import find_files
 from imprint.semantic.search.finding.filters import Filters
 from imprint.semantic.search.finding.gone import find_gone
 from imprint.semantic.search.finding.messages import find_messages, match_messages
@@ -63,6 +64,8 @@ def answer_wish(place: Place, wish: Wish) -> Answer:
 
 
 def _answer_words(place: Place, query: Query, filters: Filters, asked: Asked) -> Answer:
+    if query.what is What.FILES:
+        return find_files(place, query, filters)
     if query.what is What.MESSAGES:
         return find_messages(place, query, filters, asked.words)
     if query.what is What.DIFFS:
@@ -72,7 +75,7 @@ def _answer_words(place: Place, query: Query, filters: Filters, asked: Asked) ->
     if query.removed:
         return find_gone(place, query, filters, asked)
     beside = Beside(place.background.past, place.commit, place.near)
-    sieve = Sieve(filters.chunk_mask(), filters.passes_passage if filters.ask_of_passages else None)
+    sieve = Sieve(filters.chunk_mask(), filters.passes_history if query.asks_of_commits else None)
     found = retrieve(place.corpus, query, asked, beside, sieve)
     return Answer(place.commit, place.behind, tuple(_hit(place, one, explain=query.explain) for one in found))
 
@@ -84,9 +87,9 @@ def _answer_pattern(place: Place, query: Query, filters: Filters, pattern: Patte
         return find_diffs(place, query, filters, pattern)
     if query.what is What.PROMPTS:
         return find_prompts(place, query, filters, pattern)
-    if query.removed:
+    if query.removed or query.what is What.FILES:
         raise BadInput(
-            "code that is gone is searched by words or names",
+            "files, and code that is gone, are searched by words or names",
             hint="search differences (what: diffs) for exact text that was taken away",
         )
     return find_exact(place, query, filters, pattern)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from imprint.semantic.index.arrays import Array
-    from imprint.semantic.search.corpus import Passage
     from imprint.semantic.search.finding.place import Place
     from imprint.semantic.search.query import Query
     from imprint.store.evidence.claims import Claim
@@ -60,20 +59,14 @@ class Filters:
         if query.language:
             own = corpus.in_language(query.language)
             mask = own if mask is None else mask & own
+        if query.kind is not None:
+            own = corpus.of_kind(query.kind)
+            mask = own if mask is None else mask & own
         return mask
 
     def passes_kind(self, kind: str) -> bool:
         """Whether a kind passes."""
         return self._query.kind is None or kind.casefold() == self._query.kind.casefold()
-
-    @property
-    def ask_of_passages(self) -> bool:
-        """Whether a filter can only be told of a passage itself."""
-        return self._query.kind is not None or self._query.asks_of_commits
-
-    def passes_passage(self, passage: Passage) -> bool:
-        """Whether the kind of a passage passes, and one of its file's commits does."""
-        return self.passes_kind(passage.kind) and self.passes_history(passage.file)
 
     def passes_history(self, file: int) -> bool:
         """Whether one of the commits that touched a file fits every filter that speaks of commits."""

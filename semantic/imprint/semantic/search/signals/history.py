@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imprint.semantic.lineage.past import Past
     from imprint.store.types import ObjectId
 
-COMMITS_MAX: Final = 200
+COMMITS_MAX: Final = 100
 """Commits, the best, that give their scores to files."""
 FILES_MAX: Final = 50
 """Files of one commit: one that touched more says nothing of any of them."""

@@ -76,3 +76,8 @@ def demotion(path: str, words: AbstractSet[str]) -> float:
         if role.factor < factor and not role.asked_by & words and role.pattern.search(path):
             factor = role.factor
     return factor
+
+
+def is_test(path: str) -> bool:
+    """Whether a path says that a file holds tests, or what only tests use."""
+    return _ROLES[0].pattern.search(path) is not None

@@ -1,0 +1,174 @@
+"""Which files an issue is about: the whole text is the question, files are the answer.
+
+The first line of an issue says what it is about, in few words; the rest shows symptoms, and names files and
+modules. A file is worth, each in units of the best file's:
+    - how well all of its text fits the words of the first line (BM25 over files);
+    - how well its best passage fits all words;
+    - what the messages of earlier commits that touched it say, through renames;
+    - whether the text names its path or module.
+
+Invariants:
+    1. A file is judged by what the searched commit reaches: content of its tree, commits before it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from imprint.semantic.search.answer import Answer, Hit
+from imprint.semantic.search.bm25 import score_chunks, score_wholes
+from imprint.semantic.search.query import QUERY_CHARACTERS_MAX, Query, read_query
+from imprint.semantic.search.signals.history import score_files
+from imprint.semantic.search.signals.roles import demotion
+from imprint.store.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imprint.semantic.index.arrays import Array
+    from imprint.semantic.search.finding.filters import Filters
+    from imprint.semantic.search.finding.place import Place
+    from imprint.semantic.search.query import Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What each part is worth, in units of the best file's; docs/quality.md has each left out.
+
+    Attributes:
+        whole: the file's text fits the first line.
+        passage: its best passage fits the whole question.
+        history: commits whose messages fit the whole question touched it.
+        history_of_title: the same for the first line.
+        named: the question names its path.
+        not_source: factor for documents and data.
+    """
+
+    whole: float = 0.9
+    passage: float = 0.6
+    history: float = 0.2
+    history_of_title: float = 0.15
+    named: float = 0.5
+    not_source: float = 0.5
+
+
+DEFAULT: Final = Shares()
+_WHOLE_FOLDER: Final = frozenset({"__init__", "index", "mod"})
+"""Files that stand for their folder."""
+
+
+def find_files(place: Place, query: Query, filters: Filters, shares: Shares = DEFAULT) -> Answer:
+    """The files that a text is most likely about, each as its best passage."""
+    corpus = place.corpus
+    if not len(corpus):
+        return Answer(place.commit, place.behind, ())
+    asked = read_query(query)
+    title = _read_title(query, asked)
+    fits = score_chunks(corpus, asked).scores
+    best = np.zeros(len(place.paths), np.float32)
+    np.maximum.at(best, corpus.files, fits)
+    parts = {
+        "whole": shares.whole * _share(score_wholes(corpus, title)),
+        "passage": shares.passage * _share(best),
+        "history": shares.history * _history(place, asked),
+        "history_of_title": shares.history_of_title * _history(place, title),
+        "named": shares.named * _named(place.paths, query.text),
+    }
+    factors = _factors(place, title, shares.not_source)
+    scores = sum(parts.values()) * factors
+    mask = filters.chunk_mask()
+    if mask is not None:
+        passing = np.zeros(len(scores), bool)
+        passing[corpus.files[mask]] = True
+        scores = np.where(passing, scores, 0.0)
+    hits: list[Hit] = []
+    for file in np.argsort(-scores, kind="stable").tolist():
+        if scores[file] <= 0 or len(hits) >= query.limit:
+            break
+        if filters.passes_history(file):
+            told = {name: float(values[file]) for name, values in parts.items()}
+            told["times_role"] = float(factors[file])
+            hit = _hit(place, file, fits, float(scores[file]), told if query.explain else {})
+            hits += [hit] if hit else []
+    return Answer(place.commit, place.behind, tuple(hits))
+
+
+def _read_title(query: Query, asked: Asked) -> Asked:
+    """The first line, read; the whole question where that holds no word."""
+    line = query.text.strip().split("\n", 1)[0]
+    try:
+        return read_query(Query(line))
+    except BadInput:
+        return asked
+
+
+def _share(scores: Array) -> Array:
+    most = float(scores.max(initial=0.0))
+    return scores / most if most > 0 else scores
+
+
+def _history(place: Place, asked: Asked) -> Array:
+    scores = np.zeros(len(place.paths), np.float32)
+    past = place.background.past
+    if past is not None:
+        found = score_files(past, place.commit, asked.words, place.corpus.listing.numbers)
+        for file, score in found.items():
+            scores[file] = score
+    return _share(scores)
+
+
+def _named(paths: Sequence[bytes], text: str) -> Array:
+    """Of each file whether the text names its path, or as a module: half for once, whole for more often."""
+    told = text[:QUERY_CHARACTERS_MAX]
+    words = set(re.findall(r"\w+(?:[./\\]\w+)+", told.replace("\\", "/")))
+    tails: dict[str, int] = {}
+    for word in words:
+        parts = re.split(r"[./]", word)
+        for first, second in pairwise(parts):
+            key = f"{first}/{second}"
+            tails[key] = tails.get(key, 0) + told.count(word)
+    counts = np.zeros(len(paths), np.float32)
+    for file, path in enumerate(paths):
+        *folders, name = path.decode("utf-8", "replace").split("/")
+        names = [*folders, name.rpartition(".")[0] or name]
+        if names[-1] in _WHOLE_FOLDER:
+            names.pop()
+        counts[file] = tails.get("/".join(names[-2:]), 0)
+    halves: Array = np.minimum(counts, 2) / 2
+    return halves
+
+
+def _factors(place: Place, asked: Asked, not_source: float) -> Array:
+    """Tests, examples and copies count less, and documents and data, unless the first line asks for them."""
+    corpus = place.corpus
+    words = frozenset(asked.words)
+    factors = np.array([demotion(path.decode("utf-8", "replace"), words) for path in place.paths])
+    prose = np.zeros(len(place.paths), bool)
+    prose[corpus.files[corpus.of_kind("text")]] = True
+    return np.where(prose, not_source, 1.0) * factors
+
+
+def _hit(place: Place, file: int, fits: Array, score: float, parts: dict[str, float]) -> Hit | None:
+    corpus = place.corpus
+    first, end = int(corpus.starts[file]), int(corpus.starts[file + 1])
+    if first == end:
+        return None
+    passage = corpus.passage(first + int(np.argmax(fits[first:end])))
+    blob = corpus.listing.blob(file)
+    return Hit(
+        repo=place.view.name,
+        path=place.paths[file],
+        start_line=passage.start_line,
+        end_line=passage.end_line,
+        symbol=passage.symbol,
+        kind=passage.kind,
+        language=passage.language,
+        score=score,
+        text=place.read_lines(blob, passage.start_line, passage.end_line),
+        parts=parts,
+    )
