@@ -2,10 +2,10 @@
 
     python bench/call_edges.py --mirrors DIR [--part develop|aside|all] [--misses]
 
-Reads `vitsalis+PyCG/repo` among the bare repositories: each folder with a `callgraph.json` is a program of its own.
-A caller is a definition or a module's body; calls of what the folder does not define count too, as missed, unless
-`--inside` leaves them out. Half of the folders, by a hash of their names, was kept aside while the analysis was
-written. Prints one summary line last.
+Reads `vitsalis+PyCG/repo` among the bare repositories: each folder with a `callgraph.json` is a program of
+its own. A caller is a definition or a module's body; calls of what the folder does not define count too, as
+missed, unless `--inside` leaves them out. Half of the folders, by a hash of their names, was kept aside while
+the analysis was written. Prints one summary line last.
 """
 
 from __future__ import annotations
@@ -64,9 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--mirrors", type=Path, required=True)
     parser.add_argument("--part", choices=("develop", "aside", "all"), default="all")
-    parser.add_argument(
-        "--inside", action="store_true", help="leave out calls of what the folder does not define"
-    )
+    parser.add_argument("--inside", action="store_true", help="leave out calls of what is not in the folder")
     parser.add_argument("--misses", action="store_true", help="print what is missed and what is wrong")
     arguments = parser.parse_args()
     mirror = arguments.mirrors / "vitsalis+PyCG" / "repo"

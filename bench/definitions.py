@@ -2,10 +2,10 @@
 
     python bench/definitions.py --mirrors DIR [--language NAME] [--part develop|aside|all] [--misses]
 
-Reads `github+stack-graphs/repo` among the bare repositories. A comment `^ defined: LINES` asserts that the name above
-the caret is defined on exactly these lines; a header `--- path: NAME ---` begins a file of its own. An assertion is met
-if the set of lines is the asserted one. A folder's files by a hash of their names were kept aside while the
-analysis was written. Prints one summary line last.
+Reads `github+stack-graphs/repo` among the bare repositories. A comment `^ defined: LINES` asserts that the
+name above the caret is defined on exactly these lines; a header `--- path: NAME ---` begins a file of its
+own. An assertion is met if the set of lines is the asserted one. A third of the test files, by a hash of
+their names, was kept aside while the analysis was written. Prints one summary line last.
 """
 
 from __future__ import annotations
@@ -103,9 +103,8 @@ def main() -> None:
                 total += 1
                 right += answer == assertion.lines
                 if arguments.misses and answer != assertion.lines:
-                    print(
-                        f"{short}:{assertion.line}:{assertion.column} want {sorted(assertion.lines)} have {sorted(answer)}"
-                    )
+                    want, have = sorted(assertion.lines), sorted(answer)
+                    print(f"{short}:{assertion.line}:{assertion.column} want {want} have {have}")
         share = right / max(total, 1)
         spread = 1.96 * math.sqrt(share * (1 - share) / max(total, 1))
         summary.append(f"{language} {share:.3f} ±{spread:.3f} ({right} of {total})")

@@ -1,4 +1,4 @@
-"""Small sets of files as a snapshot, and the files of a bare repository: what the benches of the graph share."""
+"""Small sets of files as a snapshot, and the files of a bare repository: shared by benches of the graph."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Snippets:
 def list_files(mirror: Path, prefix: str = "") -> list[str]:
     """The paths at HEAD of a bare repository below a prefix."""
     listed = subprocess.run(
-        ["git", "-C", str(mirror), "ls-tree", "-r", "-z", "--name-only", "HEAD", *([prefix] if prefix else [])],
+        ["git", "-C", str(mirror), "ls-tree", "-rz", "--name-only", "HEAD", *([prefix] if prefix else [])],
         capture_output=True, check=True,
     )  # fmt: skip
     return [name for name in listed.stdout.decode().split("\0") if name]

@@ -1,7 +1,7 @@
 """Definitions at a position and calls of files, as the flow of values tells them.
 
-Invariant: only Python, JavaScript and TypeScript are followed; of other languages nothing is known here, and the ladder
-answers.
+Invariant: only Python, JavaScript and TypeScript are followed; of other languages nothing is known here, and
+the ladder answers.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class Flows:
         self._calls: dict[int, list[Called]] = {}
 
     def definitions_at(self, file: int, line: int, column: int) -> list[tuple[int, int, str]] | None:
-        """Where the name at a place is declared: file, line and kind of every declaration that it goes through.
+        """Where the name at a place is declared: file, line and kind of what it goes through.
 
-        None if no name is used there, or the file's language is not followed. The column counts bytes from 0.
+        None if no name is used there, or the language is not followed. The column counts bytes from 0.
         """
         program = self._programs.program(file)
         if program is None:

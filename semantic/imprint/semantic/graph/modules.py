@@ -1,7 +1,7 @@
 """From what an import says to files of the snapshot, where paths decide that.
 
-Languages whose packages are not their paths (C#, Rust, PHP's namespaces ...) are looked up by name instead; the ladder
-does that.
+Languages whose packages are not their paths (C#, Rust, PHP's namespaces ...) are looked up by name instead;
+the ladder does that.
 """
 
 from __future__ import annotations

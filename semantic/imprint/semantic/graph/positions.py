@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.graph.following import definition_of
-from imprint.semantic.graph.ladder import CONFIDENCE
+from imprint.semantic.graph.lookups import CONFIDENCE
 from imprint.semantic.graph.model import Definition, Edge, Edges, Reason, Use
 from imprint.semantic.graph.resolvers import flows_of, resolver_of
 from imprint.store.errors import BadInput
@@ -21,10 +21,10 @@ _SIGNATURE_CHARS_MAX: Final = 300
 
 
 def find_definitions_at(snapshot: Snapshot, path: bytes, line: int, column: int | None = None) -> Edges:
-    """What the name at a place of a file is defined by: every declaration that it goes through, the nearest first.
+    """What defines the name at a place: every declaration that it goes through, the nearest first.
 
-    In Python, JavaScript and TypeScript values are followed through assignments, imports and calls; elsewhere the ladder
-    answers for uses, and what is assigned in the same definition for locals.
+    In Python, JavaScript and TypeScript values are followed through assignments, imports and calls; elsewhere
+    the ladder answers for uses, and what is assigned in the same definition for locals.
 
     Args:
         snapshot: the commit.
@@ -113,8 +113,8 @@ def _declared(resolver: Resolver, file: int, line: int, kind: str, name: str) ->
     for entity in [*(each for each in on_line if each.name == name), *on_line]:
         if kind in {"function", "class", "type", "enum", "member", "field"} or entity.name == name:
             return Definition(
-                path, entity.start_line, entity.end_line, line, entity.kind.value, entity.name, entity.container,
-                entity.signature, entity.doc,
+                path, entity.start_line, entity.end_line, line, entity.kind.value, entity.name,
+                entity.container, entity.signature, entity.doc,
             )  # fmt: skip
     text = resolver.snapshot.read(file).split(b"\n")[line - 1].decode("utf-8", "replace").strip()
     return Definition(path, line, line, line, kind, name, _around(page, line), text[:_SIGNATURE_CHARS_MAX])

@@ -20,7 +20,8 @@ from imprint.semantic.parse.model import EntityKind, ReferenceKind
 from imprint.store.errors import BadInput
 
 if TYPE_CHECKING:
-    from imprint.semantic.graph.ladder import Resolution, Resolver
+    from imprint.semantic.graph.ladder import Resolver
+    from imprint.semantic.graph.lookups import Resolution
     from imprint.semantic.graph.model import Definition
     from imprint.semantic.graph.pages import Page
     from imprint.semantic.parse.model import Reference

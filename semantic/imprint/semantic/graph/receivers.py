@@ -1,4 +1,4 @@
-"""What stands before a name: a module, a type, an object of a type, or something outside of the repository."""
+"""What stands before a name: a module, a type, an object of a type, or what the repository does not hold."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Owner:
 
 
 def split_chain(chain: str) -> tuple[str, str]:
-    """Split a chain as written at its last separator outside of brackets: what is before, and the last name."""
+    """Split a chain at its last separator outside of brackets: what is before, and the last name."""
     depth = 0
     for index in range(len(chain) - 1, 0, -1):
         sign = chain[index]

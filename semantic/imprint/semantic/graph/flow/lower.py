@@ -59,8 +59,12 @@ class Programs:
             return None
         try:
             root = Parser(compile_grammar(grammar).language).parse(content).root_node
-            if is_script:
-                return lower_ecmascript(root, file, typed=language != "javascript")
-            return lower_python(root, file)
+            program = (
+                lower_ecmascript(root, file, typed=language != "javascript")
+                if is_script
+                else lower_python(root, file)
+            )
         except RecursionError:
             return None
+        program.is_package = snapshot.paths[file].endswith(b"__init__.py")
+        return program

@@ -9,7 +9,6 @@ Invariants:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.graph.flow.program import (
@@ -31,6 +30,7 @@ from imprint.semantic.graph.flow.program import (
     Scope,
     Symbol,
 )
+from imprint.semantic.graph.flow.values import Frame, Value, bind_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -39,28 +39,6 @@ DEPTH_MAX: Final = 6
 WORK_MAX: Final = 30_000
 NESTING_MAX: Final = 60
 ROUNDS_MAX: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What the parameters of a call stand for, and the frame of the caller."""
-
-    function: Function
-    arguments: tuple[tuple[Symbol, Expression], ...]
-    caller: Frame | None
-    receiver: Value | None
-    depth: int
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A thing that a name may stand for. An object is its class, `made`; `frame` is where it was made."""
-
-    thing: Symbol | Function | Class | Record | Program
-    frame: Frame | None = None
-    made: bool = False
-    receiver: Value | None = None
-    above: bool = False
 
 
 class Machine:
@@ -138,7 +116,7 @@ class Machine:
             if value.receiver is not None and function.owner is not None and function.parameters:
                 self._given.setdefault(function.parameters[0], {})[value.receiver] = None
                 skip = 1
-            for symbol, argument in _bind(function, call, skip):
+            for symbol, argument in bind_arguments(function, call, skip):
                 given = self._given.setdefault(symbol, {})
                 for each in self.evaluate(argument):
                     if not isinstance(each.thing, Symbol):
@@ -153,21 +131,22 @@ class Machine:
         for value in self.evaluate(call.callee):
             if isinstance(value.thing, Function):
                 found[value] = None
-            elif isinstance(value.thing, Class) and not value.made:
-                made = Value(value.thing, None, made=True)
-                constructor = "__init__" if value.thing.program.language == "python" else "constructor"
-                for symbol in self.member_symbols(made, constructor):
-                    for each in self._of_symbol(symbol, None, 1):
-                        if isinstance(each.thing, Function):
-                            found[Value(each.thing, each.frame, receiver=made)] = None
-                if not found:
-                    found[value] = None
-            elif isinstance(value.thing, Class) and value.made:
-                for symbol in self.member_symbols(value, "__call__"):
-                    for each in self._of_symbol(symbol, None, 1):
-                        if isinstance(each.thing, Function):
-                            found[Value(each.thing, each.frame, receiver=value)] = None
+            elif isinstance(value.thing, Class):
+                found |= dict.fromkeys(self._run_by(value, value.thing))
         return list(found)
+
+    def _run_by(self, value: Value, called: Class) -> list[Value]:
+        """What the call of a class, or of an object of it, runs: without a constructor, the class."""
+        is_python = called.program.language == "python"
+        name = "__call__" if value.made else "__init__" if is_python else "constructor"
+        made = Value(called, None, made=True)
+        found = [
+            Value(each.thing, each.frame, receiver=made)
+            for symbol in self.member_symbols(made, name)
+            for each in self._of_symbol(symbol, None, 1)
+            if isinstance(each.thing, Function)
+        ]
+        return found or ([] if value.made else [value])
 
     def definitions(self, expression: Expression) -> list[Symbol | Program]:
         """The symbols that a use goes through, and modules."""
@@ -205,35 +184,41 @@ class Machine:
         return found
 
     def _evaluate(self, expression: Expression, frame: Frame | None, depth: int) -> list[Value]:
+        found: list[Value] = []
         match expression:
             case Name():
-                return [
-                    value
-                    for symbol in self.look_up(expression.scope, expression.name)
-                    for value in self._symbol_and_values(symbol, frame, depth)
-                ]
-            case Member():
-                return self._member(expression, frame, depth)
+                for symbol in self.look_up(expression.scope, expression.name):
+                    found += self._symbol_and_values(symbol, frame, depth)
+            case Either():
+                for each in expression.options:
+                    found += self.evaluate(each, frame, depth)
             case Made():
                 thing = expression.thing
-                return [
-                    Value(thing, frame if not isinstance(thing, Class) else None, isinstance(thing, Record))
-                ]
-            case Either():
-                return [value for each in expression.options for value in self.evaluate(each, frame, depth)]
-            case Given():
-                return self._symbol_and_values(expression.symbol, frame, depth)
-            case Call():
-                return self._call(expression, frame, depth)
-            case Item():
-                return self._item(expression, frame, depth)
-            case Instance():
-                return self._objects_of(expression.type, frame, depth)
-            case Imported():
-                return self._imported(expression, depth)
+                held = None if isinstance(thing, Class) else frame
+                found.append(Value(thing, held, isinstance(thing, Record)))
             case Above():
-                return [Value(expression.owner, frame, made=True, above=True)]
-        return []
+                found.append(Value(expression.owner, frame, made=True, above=True))
+            case _:
+                found = self._follow(expression, frame, depth)
+        return found
+
+    def _follow(
+        self, expression: Member | Given | Call | Item | Instance | Imported, frame: Frame | None, depth: int
+    ) -> list[Value]:
+        match expression:
+            case Member():
+                found = self._member(expression, frame, depth)
+            case Given():
+                found = self._symbol_and_values(expression.symbol, frame, depth)
+            case Call():
+                found = self._call(expression, frame, depth)
+            case Item():
+                found = self._item(expression, frame, depth)
+            case Instance():
+                found = self._objects_of(expression.type, frame, depth)
+            case Imported():
+                found = self._imported(expression, depth)
+        return found
 
     def _symbol_and_values(self, symbol: Symbol, frame: Frame | None, depth: int) -> list[Value]:
         return [Value(symbol), *self._of_symbol(symbol, frame, depth)]
@@ -309,7 +294,7 @@ class Machine:
         return found
 
     def _submodule(self, program: Program, name: str) -> list[Value]:
-        if program.language != "python" or self.exported(program, name):
+        if not program.is_package or self.exported(program, name):
             return []
         return [
             made for each in self._load(program, f".{name}") for made in (Value(each),) if each is not program
@@ -319,47 +304,48 @@ class Machine:
         """The symbols of a member."""
         thing = value.thing
         stored = list(self._fields.get(self._key(value), {}).get(name, ()))
-        if isinstance(thing, Program):
-            return [*self.exported(thing, name), *stored]
-        if isinstance(thing, Record):
-            spread = (
-                [
-                    symbol
-                    for each in thing.spread
-                    for inner in self.evaluate(each, value.frame, depth + 1)
-                    if inner.thing is not thing
-                    for symbol in self.member_symbols(inner, name, depth + 1)
-                ]
-                if depth < DEPTH_MAX
-                else []
-            )
-            return [*thing.fields.get(name, ()), *stored, *spread]
-        if isinstance(thing, Function):
-            return [*thing.fields.get(name, ()), *stored] if value.made else stored
-        if isinstance(thing, Class) and depth < DEPTH_MAX * 2:
-            own: list[Symbol] = []
-            if not value.above:
-                own = stored if thing.is_open or value.made else []
-                own = [*own, *(thing.fields.get(name, ()) if value.made else ())]
-                own += thing.names.get(name, ()) if thing.is_open or value.made else ()
-                if not thing.is_open and not value.made:
-                    own = [*stored, *(each for each in thing.names.get(name, ()) if each.kind == "static")]
-            if own and not value.made:
-                return own
-            inherited: list[Symbol] = []
-            if not own or thing.program.language == "python":
-                for base in thing.bases:
-                    for each in self.evaluate(base, None, 1):
-                        if isinstance(each.thing, Class) and each.thing is not thing:
-                            inherited += self.member_symbols(
-                                Value(each.thing, None, value.made), name, depth + 1
-                            )
-                    if inherited:
-                        break
-            if own and any(each.kind == "function" for each in own) and self._through:
-                return own
-            return own or inherited
-        return stored
+        match thing:
+            case Program():
+                return [*self.exported(thing, name), *stored]
+            case Record():
+                return [*thing.fields.get(name, ()), *stored, *self._spread(thing, value, name, depth)]
+            case Function():
+                return [*thing.fields.get(name, ()), *stored] if value.made else stored
+            case Class():
+                own = [] if value.above else self._own_members(thing, value, name, stored)
+                return own or self._inherited(thing, value, name, depth)
+            case Symbol():
+                return stored
+
+    def _spread(self, record: Record, value: Value, name: str, depth: int) -> list[Symbol]:
+        """The symbols of a member of what a record takes all fields from."""
+        if depth > DEPTH_MAX:
+            return []
+        return [
+            symbol
+            for each in record.spread
+            for inner in self.evaluate(each, value.frame, depth + 1)
+            if inner.thing is not record
+            for symbol in self.member_symbols(inner, name, depth + 1)
+        ]
+
+    def _own_members(self, made: Class, value: Value, name: str, stored: list[Symbol]) -> list[Symbol]:
+        named = made.names.get(name, [])
+        if value.made:
+            return [*stored, *made.fields.get(name, ()), *named]
+        if made.is_open:
+            return [*stored, *named]
+        return [*stored, *(each for each in named if each.kind == "static")]
+
+    def _inherited(self, made: Class, value: Value, name: str, depth: int) -> list[Symbol]:
+        """The symbols of a member of the first base that has it."""
+        for base in made.bases if depth < 2 * DEPTH_MAX else ():
+            for each in self.evaluate(base, None, 1):
+                if isinstance(each.thing, Class) and each.thing is not made:
+                    found = self.member_symbols(Value(each.thing, None, value.made), name, depth + 1)
+                    if found:
+                        return found
+        return []
 
     def _key(self, value: Value) -> object:
         return (value.thing, "object") if value.made and isinstance(value.thing, Class) else value.thing
@@ -423,7 +409,7 @@ class Machine:
             return None
         skip = 1 if receiver is not None and function.program.language == "python" else 0
         entered = Frame(
-            function, tuple(_bind(function, call, skip)), frame, receiver if skip else None, depth
+            function, tuple(bind_arguments(function, call, skip)), frame, receiver if skip else None, depth
         )
         self._keep.append(entered)
         return entered
@@ -493,19 +479,3 @@ class Machine:
             joined = f"{taken.module}{'' if taken.module.endswith('.') else '.'}{taken.name}"
             found = [Value(program) for program in self._load(home, joined)]
         return found
-
-
-def _bind(function: Function, call: Call, skip: int) -> list[tuple[Symbol, Expression]]:
-    """Which argument each parameter gets; the first `skip` parameters get none."""
-    parameters = function.parameters[skip:]
-    named = {each.name: each for each in parameters}
-    bound: list[tuple[Symbol, Expression]] = []
-    position = 0
-    for key, argument in call.arguments:
-        if key is not None and key != "*":
-            if key in named:
-                bound.append((named[key], argument))
-        elif position < len(parameters):
-            bound.append((parameters[position], argument))
-            position += 1
-    return bound

@@ -16,7 +16,7 @@ Place = tuple[int, int, int]
 
 @dataclass(eq=False, slots=True)
 class Symbol:
-    """A name that is declared, at a place; `values` are what it is assigned, `types` what it is annotated with."""
+    """A name that is declared; `values` are what it is assigned, `types` what it is annotated with."""
 
     name: str
     line: int
@@ -184,6 +184,7 @@ class Program:
         file: its number in the snapshot.
         scope: its outermost names.
         line: where its code begins.
+        is_package: it speaks for a folder (`__init__.py`), whose files are members of it.
         exports: names that it gives to others, where the language lists them; otherwise the scope's.
         stores: assignments to members: base, symbol.
         calls: every call, in order of position.
@@ -197,6 +198,7 @@ class Program:
     exports: dict[str, list[Symbol]] = field(default_factory=dict)
     reexports: list[Imported] = field(default_factory=list)
     lists_exports: bool = False
+    is_package: bool = False
     stores: list[tuple[Expression, Symbol]] = field(default_factory=list)
     item_stores: list[tuple[Expression, str | None, Expression]] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from imprint.semantic.graph.flow.nodes import place_of, text_of
 from imprint.semantic.graph.flow.program import (
     Above,
     Call,
@@ -11,7 +12,6 @@ from imprint.semantic.graph.flow.program import (
     Either,
     Expression,
     Function,
-    Given,
     Imported,
     Instance,
     Item,
@@ -50,14 +50,6 @@ def lower_python(root: Node, file: int) -> Program:
     return program
 
 
-def _text(node: Node) -> str:
-    return node.text.decode("utf-8", "replace") if node.text is not None else ""
-
-
-def _place(node: Node) -> tuple[int, int, int]:
-    return node.start_point[0] + 1, node.start_point[1], node.end_point[1]
-
-
 class _Lowering:
     """Walks one file. Depth of recursion is that of the source; the caller bounds it."""
 
@@ -88,7 +80,7 @@ class _Lowering:
         name_node = node.child_by_field_name("name")
         if name_node is None:
             return
-        name = _text(name_node)
+        name = text_of(name_node)
         function = self._function(node, scope, path, name)
         symbol = Symbol(
             name, name_node.start_point[0] + 1, "function", [Made(function)], program=self.program
@@ -152,7 +144,7 @@ class _Lowering:
             if name_node.type != "identifier":
                 continue
             symbol = Symbol(
-                _text(name_node), name_node.start_point[0] + 1, "parameter", function=function,
+                text_of(name_node), name_node.start_point[0] + 1, "parameter", function=function,
                 position=len(function.parameters), program=self.program,
             )  # fmt: skip
             symbol.values += [value] if value is not None else []
@@ -166,7 +158,7 @@ class _Lowering:
         name_node = node.child_by_field_name("name")
         if name_node is None:
             return
-        name = _text(name_node)
+        name = text_of(name_node)
         inner_path = f"{path}.{name}" if path else name
         made = Class(inner_path, name_node.start_point[0] + 1, self.program)
         for base in (
@@ -209,16 +201,16 @@ class _Lowering:
         while top.parent is not None:
             top = top.parent
         for child in node.named_children:
-            scope.names[_text(child)] = top.names.setdefault(_text(child), [])
+            scope.names[text_of(child)] = top.names.setdefault(text_of(child), [])
 
     def _on_nonlocal_statement(self, node: Node, scope: Scope, path: str) -> None:
         del path
         for child in node.named_children:
             around = scope.parent
-            while around is not None and (around.kind == "class" or _text(child) not in around.names):
+            while around is not None and (around.kind == "class" or text_of(child) not in around.names):
                 around = around.parent
             if around is not None:
-                scope.names[_text(child)] = around.names[_text(child)]
+                scope.names[text_of(child)] = around.names[text_of(child)]
 
     def _on_for_statement(self, node: Node, scope: Scope, path: str) -> None:
         left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
@@ -250,7 +242,9 @@ class _Lowering:
     def _pattern(self, node: Node, scope: Scope, path: str) -> None:
         if node.type in {"dotted_name", "identifier"}:
             if node.type == "identifier" or len(node.named_children) == 1:
-                scope.declare(Symbol(_text(node), node.start_point[0] + 1, "variable", program=self.program))
+                scope.declare(
+                    Symbol(text_of(node), node.start_point[0] + 1, "variable", program=self.program)
+                )
             else:
                 self.expression(node, scope, path)
             return
@@ -260,19 +254,17 @@ class _Lowering:
             elif not (node.type == "keyword_pattern" and index == 0):
                 self._pattern(child, scope, path)
 
-    # --- imports
-
     def _on_import_statement(self, node: Node, scope: Scope, path: str) -> None:
         del path
         for child in node.children_by_field_name("name"):
             if child.type == "aliased_import":
                 name, alias = child.child_by_field_name("name"), child.child_by_field_name("alias")
                 if name is not None and alias is not None:
-                    taken = Imported(_text(name), "", _place(name), self.program)
+                    taken = Imported(text_of(name), "", place_of(name), self.program)
                     self.program.use(taken)
                     scope.declare(
                         Symbol(
-                            _text(alias), alias.start_point[0] + 1, "import", [taken], program=self.program
+                            text_of(alias), alias.start_point[0] + 1, "import", [taken], program=self.program
                         )
                     )
                 continue
@@ -282,11 +274,11 @@ class _Lowering:
         """`import a.b.c` binds a, whose member b has the member c."""
         record: Record | None = None
         for index, part in enumerate(node.named_children):
-            dotted = ".".join(_text(each) for each in node.named_children[: index + 1])
-            taken = Imported(dotted, "", _place(part), self.program)
+            dotted = ".".join(text_of(each) for each in node.named_children[: index + 1])
+            taken = Imported(dotted, "", place_of(part), self.program)
             self.program.use(taken)
             inner = Record()
-            symbol = Symbol(_text(part), part.start_point[0] + 1, "import", [taken], program=self.program)
+            symbol = Symbol(text_of(part), part.start_point[0] + 1, "import", [taken], program=self.program)
             if index + 1 < len(node.named_children):
                 symbol.values.append(Made(inner))
             if record is None:
@@ -300,18 +292,18 @@ class _Lowering:
         module_node = node.child_by_field_name("module_name")
         if module_node is None:
             return
-        module = _text(module_node).replace(" ", "")
+        module = text_of(module_node).replace(" ", "")
         if any(child.type == "wildcard_import" for child in node.named_children):
-            scope.open_imports.append(Imported(module, "*", _place(module_node), self.program))
+            scope.open_imports.append(Imported(module, "*", place_of(module_node), self.program))
         for child in node.children_by_field_name("name"):
             name = child.child_by_field_name("name") if child.type == "aliased_import" else child
             alias = child.child_by_field_name("alias") if child.type == "aliased_import" else child
             if name is None or alias is None:
                 continue
-            taken = Imported(module, _text(name), _place(name), self.program)
+            taken = Imported(module, text_of(name), place_of(name), self.program)
             self.program.use(taken)
             scope.declare(
-                Symbol(_text(alias), alias.start_point[0] + 1, "import", [taken], program=self.program)
+                Symbol(text_of(alias), alias.start_point[0] + 1, "import", [taken], program=self.program)
             )
 
     # --- assignment
@@ -319,17 +311,17 @@ class _Lowering:
     def assign(self, target: Node, value: Expression | None, scope: Scope, path: str) -> None:
         """Bind a target to a value."""
         if target.type == "identifier":
-            symbol = Symbol(_text(target), target.start_point[0] + 1, "variable", program=self.program)
+            symbol = Symbol(text_of(target), target.start_point[0] + 1, "variable", program=self.program)
             symbol.values += [value] if value is not None else []
             scope.declare(symbol)
         elif target.type == "attribute":
             base, name = target.child_by_field_name("object"), target.child_by_field_name("attribute")
             if base is not None and name is not None:
-                symbol = Symbol(_text(name), name.start_point[0] + 1, "field", program=self.program)
+                symbol = Symbol(text_of(name), name.start_point[0] + 1, "field", program=self.program)
                 symbol.values += [value] if value is not None else []
                 owner = self.expression(base, scope, path)
                 self.program.stores.append((owner, symbol))
-                self.program.use(Member(owner, symbol.name, _place(name)))
+                self.program.use(Member(owner, symbol.name, place_of(name)))
         elif target.type == "subscript":
             base = target.child_by_field_name("value")
             key = target.child_by_field_name("subscript")
@@ -354,7 +346,7 @@ class _Lowering:
         if left is not None and (value is not None or kind is not None):
             self.assign(left, value, scope, path)
             if kind is not None and left.type == "identifier":
-                scope.names[_text(left)][-1].types.append(self._type(kind, scope, path))
+                scope.names[text_of(left)][-1].types.append(self._type(kind, scope, path))
         return value or Either([])
 
     def _on_named_expression(self, node: Node, scope: Scope, path: str) -> Expression:
@@ -369,8 +361,8 @@ class _Lowering:
             return None
         self.expression(node, scope, path)
         if node.type == "string":
-            return _text(node).strip("\"'")
-        return _text(node) if node.type == "integer" else None
+            return text_of(node).strip("\"'")
+        return text_of(node) if node.type == "integer" else None
 
     def _type(self, node: Node, scope: Scope, path: str) -> Expression:
         inner = node.named_children[0] if node.type == "type" and node.named_children else node
@@ -395,14 +387,14 @@ class _Lowering:
 
     def _of_identifier(self, node: Node, scope: Scope, path: str) -> Expression:
         del path
-        used = Name(_text(node), scope, _place(node))
+        used = Name(text_of(node), scope, place_of(node))
         self.program.use(used)
         return used
 
     def _of_dotted_name(self, node: Node, scope: Scope, path: str) -> Expression:
         found: Expression = self._of_identifier(node.named_children[0], scope, path)
         for part in node.named_children[1:]:
-            found = Member(found, _text(part), _place(part))
+            found = Member(found, text_of(part), place_of(part))
             self.program.use(found)
         return found
 
@@ -410,7 +402,7 @@ class _Lowering:
         base, name = node.child_by_field_name("object"), node.child_by_field_name("attribute")
         if base is None or name is None:
             return Either([])
-        used = Member(self.expression(base, scope, path), _text(name), _place(name))
+        used = Member(self.expression(base, scope, path), text_of(name), place_of(name))
         self.program.use(used)
         return used
 
@@ -424,14 +416,14 @@ class _Lowering:
         callee, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
         if callee is None:
             return Either([])
-        if _text(callee) == "super" and self.classes:
+        if text_of(callee) == "super" and self.classes:
             return Above(self.classes[-1])
         call = Call(self.expression(callee, scope, path), [], node.start_point[0] + 1, path)
         for child in arguments.named_children if arguments is not None else ():
             if child.type == "keyword_argument":
                 name, value = child.child_by_field_name("name"), child.child_by_field_name("value")
                 if name is not None and value is not None:
-                    call.arguments.append((_text(name), self.expression(value, scope, path)))
+                    call.arguments.append((text_of(name), self.expression(value, scope, path)))
             elif child.type in {"list_splat", "dictionary_splat"}:
                 self.expression(child, scope, path)
             else:

@@ -1,0 +1,1 @@
+"""JavaScript and TypeScript files to programs; each module adds a kind of node to the one before it."""
