@@ -63,8 +63,8 @@ DART = Grammar(
 (program [
   (getter_signature name: (identifier) @name) (setter_signature name: (identifier) @name)
 ] @property . (function_body) @body)
-(program (const_builtin) . (type_identifier)? . (type_arguments)? . (nullable_type)? . (static_final_declaration_list
-  (static_final_declaration . (identifier) @name) @constant))
+(program (const_builtin) . (type_identifier)? . (type_arguments)? . (nullable_type)?
+  . (static_final_declaration_list (static_final_declaration . (identifier) @name) @constant))
 (program (static_final_declaration_list (static_final_declaration . (identifier) @name) @variable))
 (program (initialized_identifier_list (initialized_identifier . (identifier) @name) @variable))
 """

@@ -1,5 +1,7 @@
 """Swift."""
 
+import re
+
 from imprint.semantic.parse.grammar import Grammar
 
 _MEMBERS = ("class_body", "enum_class_body")
@@ -19,9 +21,19 @@ def _properties(body: str) -> str:
 ({body} (property_declaration {_NAMED}) @property)
 """
 
+# What the grammar does not read: the empty tuple as a value, and warnings of the author's to the compiler.
+_EMPTY_TUPLE = re.compile(rb"(?:(?<=[(,])|(?<=[,:=] )|(?<=return ))\(\)(?=[ \t]*[,)\]}\n])")
+_WARNING = re.compile(rb"^([ \t]*)#\w(?=(?:arning|rror)\()", re.MULTILINE)
+
+
+def _tame(content: bytes) -> bytes:
+    """Put a number for each empty tuple, and a comment for each warning."""
+    return _WARNING.sub(rb"\1//", _EMPTY_TUPLE.sub(b"00", content))
+
 
 SWIFT = Grammar(
     package="tree_sitter_swift",
+    prepare=_tame,
     builtins=frozenset(
         {"Any", "Bool", "Character", "Double", "Float", "Int", "Self", "String", "UInt", "Void"}
     ),

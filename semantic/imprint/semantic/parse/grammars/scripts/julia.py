@@ -6,7 +6,8 @@ _CALLED = """[
   (identifier) @name
   (parametrized_type_expression . (identifier) @name)
   (field_expression value: (_) @container (identifier) @name .)
-  (field_expression value: (_) @container (quote_expression (operator) @name) .)
+  (field_expression value: (_) @container (quote_expression
+    [(operator) @name (parenthesized_expression (operator) @name)]) .)
 ]"""
 _HEADS = [f"(call_expression . {_CALLED})"]
 for _ in range(3):
