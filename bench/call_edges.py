@@ -20,7 +20,7 @@ from pathlib import Path
 from snippets import Snippets, list_files, read_files
 
 from imprint.semantic.graph.flows import Flows
-from imprint.semantic.graph.resolvers import resolver_of
+from imprint.semantic.graph.ladder import Resolver
 
 PREFIX = "micro-benchmark/snippets"
 Edge = tuple[str, str]
@@ -46,7 +46,7 @@ def expected(text: bytes, *, inside: frozenset[str]) -> set[Edge]:
 
 def found(files: dict[bytes, bytes]) -> set[Edge]:
     snapshot = Snippets(files)
-    flows = Flows(resolver_of(snapshot))
+    flows = Flows(Resolver(snapshot))
     edges: set[Edge] = set()
     for file, path in enumerate(snapshot.paths):
         here = module_of(path.decode())

@@ -22,7 +22,7 @@ from pathlib import Path
 from snippets import Snippets, list_files, read_files
 
 from imprint.semantic.graph.flows import Flows
-from imprint.semantic.graph.resolvers import resolver_of
+from imprint.semantic.graph.ladder import Resolver
 
 LANGUAGES = {"python": (".py",), "javascript": (".js",), "typescript": (".ts", ".tsx")}
 ASSERTION = re.compile(r"^(.*?)\^\s*defined:\s*([\d,\s]*)")
@@ -71,7 +71,7 @@ def split(name: str, text: str) -> tuple[dict[bytes, bytes], list[Assertion]]:
 
 def met(files: dict[bytes, bytes], assertions: list[Assertion]) -> list[tuple[Assertion, frozenset[int]]]:
     snapshot = Snippets(files)
-    flows = Flows(resolver_of(snapshot))
+    flows = Flows(Resolver(snapshot))
     answers = []
     for each in assertions:
         file = snapshot.find_file(each.path)

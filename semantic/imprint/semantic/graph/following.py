@@ -46,16 +46,25 @@ def flowing_to(resolver: Resolver, flows: Flows, targets: list[Found]) -> list[E
 
 def flowing_from(resolver: Resolver, flows: Flows, callers: list[Found]) -> list[Edge]:
     """What the calls of definitions run."""
-    edges = []
-    for caller in callers[:FILES_MAX]:
-        for called in flows.calls(caller.file):
-            if _named_container(called.container) != caller.entity.qualified_name:
-                continue
-            entities = resolver.page(called.file).by_path.get(called.path, ())
-            edges += [
-                _edge(resolver, caller.file, called, Found(called.file, entity)) for entity in entities[:1]
-            ]
-    return edges
+    return [
+        edge
+        for caller in callers[:FILES_MAX]
+        for edge in _flowing_from(resolver, flows, caller.file, caller.entity.qualified_name)
+    ]
+
+
+def flowing_from_module(resolver: Resolver, flows: Flows, file: int) -> list[Edge]:
+    """What the calls outside of every definition of a file run."""
+    return _flowing_from(resolver, flows, file, "")
+
+
+def _flowing_from(resolver: Resolver, flows: Flows, file: int, container: str) -> list[Edge]:
+    return [
+        _edge(resolver, file, called, Found(called.file, entity))
+        for called in flows.calls(file)
+        if _named_container(called.container) == container
+        for entity in resolver.page(called.file).by_path.get(called.path, ())[:1]
+    ]
 
 
 def with_flow(edges: Edges, flowing: list[Edge]) -> Edges:

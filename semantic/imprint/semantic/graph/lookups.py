@@ -64,6 +64,11 @@ class Lookups(ABC):
         self._pages: OrderedDict[int, Page] = OrderedDict()
         self._exported: dict[tuple[int, str], tuple[Found, ...]] = {}
 
+    def rebind(self, snapshot: Snapshot) -> None:
+        """Go on with another snapshot of the same commit."""
+        self.snapshot = snapshot
+        self.modules.rebind(snapshot)
+
     def page(self, file: int) -> Page:
         """The facts of a file, by name."""
         page = self._pages.get(file)

@@ -63,6 +63,10 @@ class Modules:
             "hcl": self._folder,
         }
 
+    def rebind(self, snapshot: Snapshot) -> None:
+        """Go on with another snapshot of the same commit."""
+        self._snapshot = snapshot
+
     def knows(self, family: str) -> bool:
         """Tell whether paths decide what a module is in these languages."""
         return family in self._finders

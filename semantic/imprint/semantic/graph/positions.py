@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 from imprint.semantic.graph.following import definition_of
 from imprint.semantic.graph.lookups import CONFIDENCE
 from imprint.semantic.graph.model import Definition, Edge, Edges, Reason, Use
-from imprint.semantic.graph.resolvers import flows_of, resolver_of
+from imprint.semantic.graph.resolvers import asking
 from imprint.store.errors import BadInput
 
 if TYPE_CHECKING:
     from imprint.semantic.graph.ladder import Resolver
     from imprint.semantic.graph.pages import Page
+    from imprint.semantic.graph.resolvers import Desk
     from imprint.semantic.snapshot import Snapshot
 
 _NAME: Final = re.compile(rb"[\w$\x80-\xff]+")
@@ -35,7 +36,6 @@ def find_definitions_at(snapshot: Snapshot, path: bytes, line: int, column: int 
     Raises:
         BadInput: there is no such file, or it has no such line.
     """
-    resolver = resolver_of(snapshot)
     file = snapshot.find_file(path)
     if file is None:
         raise BadInput("there is no such file at this commit", hint="give a path as the commit has it")
@@ -43,26 +43,27 @@ def find_definitions_at(snapshot: Snapshot, path: bytes, line: int, column: int 
     if not 1 <= line <= len(lines):
         raise BadInput(f"the file has {len(lines)} lines", hint="lines count from 1")
     written = lines[line - 1]
-    page = resolver.page(file)
     edges: list[Edge] = []
-    for match in _NAME.finditer(written):
-        if column is None or match.start() <= column < match.end():
-            edges += _at(resolver, page, line, match.start(), match.group().decode("utf-8", "replace"))
+    with asking(snapshot) as desk:
+        for match in _NAME.finditer(written):
+            if column is None or match.start() <= column < match.end():
+                edges += _at(desk, file, line, match.start(), match.group().decode("utf-8", "replace"))
     kept = list(dict.fromkeys(edges))
     found = sum(edge.target is not None for edge in kept)
     return Edges(tuple(kept), found, len(kept))
 
 
-def _at(resolver: Resolver, page: Page, line: int, column: int, name: str) -> list[Edge]:
+def _at(desk: Desk, file: int, line: int, column: int, name: str) -> list[Edge]:
+    resolver, page = desk.resolver, desk.resolver.page(file)
     snapshot = resolver.snapshot
     container = _around(page, line)
     use = Use(snapshot.paths[page.file], line, "use", name, container)
-    followed = flows_of(snapshot).definitions_at(page.file, line, column)
+    followed = desk.flows.definitions_at(page.file, line, column)
     if followed:
         return [
-            Edge(use, _declared(resolver, file, at, kind, name), CONFIDENCE[reason], reason)
-            for file, at, kind in sorted(followed, key=lambda each: each[0] != page.file)
-            for reason in [Reason.SAME_FILE if file == page.file else Reason.IMPORT]
+            Edge(use, _declared(resolver, there, at, kind, name), CONFIDENCE[reason], reason)
+            for there, at, kind in sorted(followed, key=lambda each: each[0] != page.file)
+            for reason in [Reason.SAME_FILE if there == page.file else Reason.IMPORT]
         ]
     for reference in page.facts.references:
         if reference.line != line or reference.name != name:

@@ -12,10 +12,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from imprint.semantic.graph.following import definition_of, flowing_from, flowing_to, with_flow
+from imprint.semantic.graph.following import (
+    definition_of,
+    flowing_from,
+    flowing_from_module,
+    flowing_to,
+    with_flow,
+)
 from imprint.semantic.graph.model import Edge, Edges, Reached, Use
 from imprint.semantic.graph.pages import CALLABLE_KINDS, TYPE_KINDS, Found
-from imprint.semantic.graph.resolvers import flows_of, resolver_of
+from imprint.semantic.graph.resolvers import asking
 from imprint.semantic.parse.model import EntityKind, ReferenceKind
 from imprint.store.errors import BadInput
 
@@ -30,6 +36,8 @@ if TYPE_CHECKING:
 _SEPARATORS: Final = re.compile(r"::|->|[.#/]")
 _CONSTRUCTORS: Final = frozenset({"__init__", "constructor", "initialize", "__construct", "init", "new"})
 
+_WITHOUT_CODE: Final = frozenset({EntityKind.DECLARATION, EntityKind.VARIABLE, EntityKind.FIELD})
+
 # Definitions that `find_reachable` gives at most, and how far it goes.
 REACHED_MAX: Final = 500
 DISTANCE_MAX: Final = 8
@@ -43,8 +51,8 @@ def find_definitions(snapshot: Snapshot, name: str) -> list[Definition]:
     Raises:
         BadInput: no name was given.
     """
-    resolver = resolver_of(snapshot)
-    return [definition_of(resolver, found) for found in _named(resolver, name)]
+    with asking(snapshot) as desk:
+        return [definition_of(desk.resolver, found) for found in _named(desk.resolver, name)]
 
 
 def find_references(snapshot: Snapshot, name: str) -> Edges:
@@ -55,8 +63,8 @@ def find_references(snapshot: Snapshot, name: str) -> Edges:
     Raises:
         BadInput: no name was given.
     """
-    resolver = resolver_of(snapshot)
-    return _uses(resolver, name, frozenset(ReferenceKind), only_named="." not in _dotted(name))
+    with asking(snapshot) as desk:
+        return _uses(desk.resolver, name, frozenset(ReferenceKind), only_named="." not in _dotted(name))
 
 
 def find_callers(snapshot: Snapshot, name: str) -> Edges:
@@ -65,9 +73,9 @@ def find_callers(snapshot: Snapshot, name: str) -> Edges:
     Raises:
         BadInput: no name was given.
     """
-    resolver = resolver_of(snapshot)
-    found = _uses(resolver, name, frozenset({ReferenceKind.CALL}), only_named=False)
-    return with_flow(found, flowing_to(resolver, flows_of(snapshot), _named(resolver, name)))
+    with asking(snapshot) as desk:
+        found = _uses(desk.resolver, name, frozenset({ReferenceKind.CALL}), only_named=False)
+        return with_flow(found, flowing_to(desk.resolver, desk.flows, _named(desk.resolver, name)))
 
 
 def find_callees(snapshot: Snapshot, name: str) -> Edges:
@@ -76,21 +84,25 @@ def find_callees(snapshot: Snapshot, name: str) -> Edges:
     Raises:
         BadInput: no name was given.
     """
-    resolver = resolver_of(snapshot)
-    edges: list[Edge] = []
-    for found in _named(resolver, name):
-        if found.entity.kind in {EntityKind.DECLARATION, EntityKind.VARIABLE, EntityKind.FIELD}:
-            continue
-        edges.extend(callees_in(resolver, resolver.page(found.file), found.entity.qualified_name))
-    flowing = flowing_from(resolver, flows_of(snapshot), _named(resolver, name))
-    return with_flow(_edges(edges, []), flowing)
+    with asking(snapshot) as desk:
+        resolver, callers = desk.resolver, _named(desk.resolver, name)
+        edges = [
+            edge
+            for found in callers
+            if found.entity.kind not in _WITHOUT_CODE
+            for edge in callees_in(resolver, resolver.page(found.file), found.entity.qualified_name)
+        ]
+        return with_flow(_edges(edges, []), flowing_from(resolver, desk.flows, callers))
 
 
 def find_module_callees(snapshot: Snapshot, path: bytes) -> Edges:
     """What a file's code outside of every definition calls."""
-    resolver = resolver_of(snapshot)
     file = snapshot.find_file(path)
-    return _edges([] if file is None else callees_in(resolver, resolver.page(file), ""), [])
+    if file is None:
+        return Edges((), 0, 0)
+    with asking(snapshot) as desk:
+        edges = callees_in(desk.resolver, desk.resolver.page(file), "")
+        return with_flow(_edges(edges, []), flowing_from_module(desk.resolver, desk.flows, file))
 
 
 def find_reachable(
@@ -108,18 +120,21 @@ def find_reachable(
     Raises:
         BadInput: no name was given.
     """
-    resolver = resolver_of(snapshot)
-    wanted = min(limit, REACHED_MAX)
+    with asking(snapshot) as desk:
+        near = min(distance, DISTANCE_MAX)
+        return _spread(desk.resolver, name, near, min(limit, REACHED_MAX), back=back)
+
+
+def _spread(resolver: Resolver, name: str, distance: int, limit: int, *, back: bool) -> list[Reached]:
     reached: list[Reached] = []
     border = _named(resolver, name)
     seen = {(each.file, each.entity.qualified_name) for each in border}
-    for apart in range(1, min(distance, DISTANCE_MAX) + 1):
+    for apart in range(1, distance + 1):
         following: list[Found] = []
         for each in border:
-            edges = _steps(resolver, each, back=back)
-            for edge, found in edges:
+            for edge, found in _steps(resolver, each, back=back):
                 key = (found.file, found.entity.qualified_name)
-                if key in seen or len(reached) >= wanted:
+                if key in seen or len(reached) >= limit:
                     continue
                 seen.add(key)
                 following.append(found)
