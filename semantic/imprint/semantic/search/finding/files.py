@@ -150,7 +150,8 @@ def _factors(place: Place, asked: Asked, not_source: float) -> Array:
     factors = np.array([demotion(path.decode("utf-8", "replace"), words) for path in place.paths])
     prose = np.zeros(len(place.paths), bool)
     prose[corpus.files[corpus.of_kind("text")]] = True
-    return np.where(prose, not_source, 1.0) * factors
+    told: Array = np.where(prose, not_source, 1.0) * factors
+    return told
 
 
 def _hit(place: Place, file: int, fits: Array, score: float, parts: dict[str, float]) -> Hit | None:
