@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imprint.semantic.parse import LANGUAGES, EntityKind, Extraction, Language, extract, extract_as
+from imprint.semantic.parse import (
+    LANGUAGES,
+    EntityKind,
+    Extraction,
+    Language,
+    extract,
+    extract_as,
+    language_named,
+)
 
 PARSED = [language for language in LANGUAGES if language.grammar is not None]
 SOURCES = [
@@ -72,6 +81,14 @@ FRAGMENTS = st.sampled_from(
             b"@a",
         ),
         *(b"const x = {", b"let ", b"struct ", b"EXPORT_API ", b"FOO(", b"a.b.c = function ", b"lambda x: "),
+        *(b'app.get("/a", ', b'@a.route("/b")\n', b"it('c', () => {", b"describe 'd' do\n", b"#[test]\n"),
+        *(
+            b'[HttpGet("e")]',
+            b'@GetMapping("f")\n',
+            b"TEST(g, h) {",
+            b'.route("/i", get(j))',
+            b"Route::get('/k', l)",
+        ),
     ]
 )
 
@@ -99,7 +116,9 @@ def test_any_bytes_in_any_language_are_extracted(language: Language, content: by
 @given(st.sampled_from(PARSED), st.lists(FRAGMENTS, max_size=60))
 def test_any_mixture_of_syntax_in_any_language_is_extracted(language: Language, pieces: list[bytes]) -> None:
     content = b"".join(pieces)
-    check(extract_as(language, content), content)
+    found = extract_as(language, content)
+    check(found, content)
+    assert extract_as(language, content) == found
 
 
 @given(st.sampled_from(PARSED), st.sampled_from(SOURCES), st.data())
@@ -125,6 +144,25 @@ def test_any_path_is_accepted(path: bytes, content: bytes) -> None:
 def test_nesting_without_end_neither_overflows_nor_hangs(language: Language, opening: str) -> None:
     content = (opening * 3000).encode()
     check(extract_as(language, content), content)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("python", 'a = Blueprint("a", url_prefix="/a")\n@a.route("/b")\ndef c(): ...\n'),
+        ("javascript", "describe('a', () => {\napp.get('/b', () => {\n"),
+        ("java", '@RequestMapping("/a")\nclass A { @GetMapping("/b") void c() {} }\n'),
+    ],
+)
+def test_many_routes_and_tests_take_no_more_than_linear_time(name: str, text: str) -> None:
+    language = language_named(name)
+    times = []
+    for count in (150, 900):
+        content = (text * count).encode()
+        started = process_time()
+        check(extract_as(language, content), content)
+        times.append(process_time() - started)
+    assert times[1] < 6 * times[0] * 2.5 + 0.5, times
 
 
 def test_entities_nest_at_most_as_deep_as_is_kept() -> None:
