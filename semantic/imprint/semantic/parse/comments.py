@@ -43,6 +43,8 @@ _BRIEF = re.compile(r"^[@\\](?:brief|details|fn)\s+")
 # A line that ends the first paragraph: a tag of Javadoc, JSDoc, Doxygen, Sphinx or YARD.
 _TAG = re.compile(r"^(?:[@\\]\w+|:\w+[^:]*:)(?:\s|$)")
 _RULE = re.compile(r"^[\s=~*#_+/-]*$")
+# What is drawn after a heading.
+_RULE_AFTER = re.compile(r"\s+[-=*#~/]{4,}$")
 _DIRECTIVE = re.compile(
     r"^(?:go:\w+|\+build\b|nolint|eslint[ -]|jshint\b|istanbul\b|noqa|type:\s*ignore|pylint:|pragma:|!/|-\*-|"
     r"vim?:|rubocop:|frozen_string_literal:|encoding:|coding[:=]|@ts-|prettier-ignore|clang-format|NOLINT|"
@@ -107,7 +109,7 @@ def _first_paragraph(lines: list[str]) -> str:
 
 
 def _clean_line(line: str) -> str:
-    line = line.strip()
+    line = _RULE_AFTER.sub("", line.strip())
     if "<" in line:
         line = _MARK_UP.sub("", _CROSS_REFERENCE.sub(r"\1", line)).strip()
     if "{@" in line:

@@ -125,7 +125,7 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """What a file defines, the module first; what it mentions, takes and binds; the lines where it only comments."""
+    """What a file defines, the module first; what it mentions, takes and binds; the lines of comments."""
 
     entities: tuple[Entity, ...]
     references: tuple[Reference, ...]
@@ -256,7 +256,7 @@ def _found(
     written = source.text(name_node.start_byte, name_node.end_byte)
     *parents, name = (
         [_SPACES.sub(" ", written.strip("\"'`"))[:NAME_CHARS_MAX].strip()]
-        if label == "test" or "string" in name_node.type
+        if label == "test" or "string" in name_node.type or name_node.type == "word"
         else split_name(written, silent_parts)
     )
     if not name:

@@ -2,7 +2,7 @@
 
 from imprint.semantic.parse.grammar import Grammar
 
-_HELD = "(variable_declaration . (identifier) @name"
+_HELD = "(variable_declaration !type . (identifier) @name"
 
 ZIG = Grammar(
     package="tree_sitter_zig",
