@@ -251,7 +251,9 @@ class Resolver(Lookups):
             return self._owner_returned(page, entity.qualified_name, steps)
         if entity.kind in {EntityKind.VARIABLE, EntityKind.CONSTANT, EntityKind.FIELD}:
             bound = self._bound_here(page, entity.container, entity.name)
-            return self.owner_of_binding(page, bound, steps - 1) if bound is not None else None
+            if bound is None:
+                return self._attribute(page, entity.container, entity.name, steps - 1)
+            return self.owner_of_binding(page, bound, steps - 1)
         return None
 
     def _owner_returned(self, page: Page, path: str, steps: int) -> Owner | None:

@@ -41,6 +41,8 @@ _WITHOUT_CODE: Final = frozenset({EntityKind.DECLARATION, EntityKind.VARIABLE, E
 # Definitions that `find_reachable` gives at most, and how far it goes.
 REACHED_MAX: Final = 500
 DISTANCE_MAX: Final = 8
+# How often a name may be given on under another name.
+_REEXPORTS_MAX: Final = 4
 # Of a name that more files use, the first are looked at, and the answer counts the rest as unresolved.
 FILES_MAX: Final = 2000
 
@@ -183,7 +185,7 @@ def _reaching(
     """Uses that reach one of the targets; those that may; those that reach something else."""
     wanted = {(each.file, each.entity.qualified_name, each.entity.line) for each in targets}
     constructed = {
-        (each.file, each.entity.container) for each in targets if each.entity.name in _CONSTRUCTORS
+        (each.file, each.entity.container): each for each in targets if each.entity.name in _CONSTRUCTORS
     }
     names = {each.entity.name for each in targets} | ({asked} if asked else set())
     names |= {path.rpartition(".")[2] for _, path in constructed if path}
@@ -191,7 +193,7 @@ def _reaching(
     reaching: _Reaching = []
     unresolved: _Unresolved = []
     elsewhere: _Reaching = []
-    files = sorted({file for name in names for file in resolver.snapshot.find_using(name)})
+    names, files = _with_aliases(resolver, names)
     for page in map(resolver.page, files[:FILES_MAX]):
         if families and page.family not in families:
             continue
@@ -201,7 +203,7 @@ def _reaching(
                 continue
             found = resolver.resolve(page, use)
             hits = [
-                target
+                constructed.get((target.file, target.entity.qualified_name), target)
                 for target in found.targets
                 if (target.file, target.entity.qualified_name, target.entity.line) in wanted
                 or (target.file, target.entity.qualified_name) in constructed
@@ -213,6 +215,21 @@ def _reaching(
             elif found.targets and use.name in names:
                 elsewhere.append((page, use, found, found.targets[0]))
     return reaching, unresolved, elsewhere
+
+
+def _with_aliases(resolver: Resolver, names: set[str]) -> tuple[set[str], list[int]]:
+    """The names and those under which files give them on, and the files that use any of them."""
+    known, border = set(names), set(names)
+    files: set[int] = set()
+    for _ in range(_REEXPORTS_MAX):
+        found = {file for name in border for file in resolver.snapshot.find_using(name)} - files
+        files |= found
+        taken = [each for file in found for each in resolver.page(file).facts.imports]
+        border = {each.alias for each in taken if each.alias and each.name in known} - known
+        known |= border
+        if not border or len(files) > FILES_MAX:
+            break
+    return known, sorted(files)
 
 
 def _aliases(page: Page, names: set[str]) -> set[str]:
