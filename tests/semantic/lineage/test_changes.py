@@ -129,7 +129,7 @@ def test_a_limited_past_names_nothing_that_its_refs_do_not_reach(work_tree, log,
     assert number is not None
     work_tree("checkout", "-q", "main")
     work_tree("branch", "-q", "-D", "secret")
-    shown = whole.limited(view)
+    shown = log.seen(view)
     blob = ObjectId(work_tree("rev-parse", f"{hidden}:a.py"))
     assert shown.find(hidden) is None
     assert number not in shown.touching(b"a.py")

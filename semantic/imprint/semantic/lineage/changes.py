@@ -21,6 +21,7 @@ import os
 import shutil
 import tempfile
 import threading
+from collections import OrderedDict
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -33,6 +34,7 @@ from imprint.store.errors import ObjectDamaged, ObjectMissing, StorageFailed
 from imprint.store.history.patches import list_parents_first
 from imprint.store.history.reading import find_objects, iter_commits, read_boundary
 from imprint.store.hosting.followers import Stopped, never
+from imprint.store.objects.ports import ObjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,6 +46,7 @@ _STRETCH: Final = 4_096
 """Commits that are read before they are written: what a crash repeats at most."""
 _SEGMENT_COMMITS_MAX: Final = 16_384
 """Segments below this size are joined as they grow."""
+_LIMITED_KEPT: Final = 16
 _LIST: Final = "log.json"
 
 
@@ -54,6 +57,8 @@ class ChangeLog:
         self._folder = folder
         self._lock = threading.Lock()
         self._pasts: dict[str, tuple[bytes, Past]] = {}
+        self._limited: OrderedDict[tuple[str, frozenset[ObjectId]], tuple[Past, Past]] = OrderedDict()
+        self._logged: dict[str, tuple[Past, frozenset[ObjectId]]] = {}
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -88,7 +93,18 @@ class ChangeLog:
 
     def seen(self, view: RepositoryView) -> Past:
         """What is logged of a repository, limited to what the view shows."""
-        return self.of(view.id).limited(view)
+        past = self.of(view.id)
+        key = view.id, _tips(view)
+        with self._lock:
+            whole, limited = self._limited.get(key, (None, None))
+        if limited is None or whole is not past:
+            limited = past.limited(key[1])
+        with self._lock:
+            self._limited[key] = past, limited
+            self._limited.move_to_end(key)
+            while len(self._limited) > _LIMITED_KEPT:
+                self._limited.popitem(last=False)
+        return limited
 
     def ensure(
         self,
@@ -105,11 +121,13 @@ class ChangeLog:
             Stopped: `stopping` said so; what is logged stays.
             StorageFailed: the disk is full or the folder not writable.
         """
-        refs = view.refs.snapshot().refs.values()
-        wanted = {*tips, *(value.peeled or value.id for value in refs)}
+        wanted = _tips(view).union(tips)
         boundary = _boundary(view)
         past = self.of(view.id)
-        if self._boundary_of(view.id) == boundary and all(past.find(tip) is not None for tip in wanted):
+        whole, logged = self._logged.get(view.id, (None, frozenset()))
+        missing = [tip for tip in wanted - (logged if whole is past else set()) if past.find(tip) is None]
+        if self._boundary_of(view.id) == boundary and not any(_is_commit(view, tip) for tip in missing):
+            self._logged[view.id] = past, wanted
             return
         with self._writing(view.id) as home:
             writer = _Writer(home, boundary)
@@ -142,6 +160,8 @@ class ChangeLog:
         """Delete what is logged of a repository."""
         with self._lock:
             self._pasts.pop(repository_id, None)
+            self._logged.pop(repository_id, None)
+            self._limited.clear()
         shutil.rmtree(self._folder / repository_id, ignore_errors=True)
 
     def _boundary_of(self, repository_id: str) -> str | None:
@@ -230,6 +250,16 @@ class _Writer:
         """Whether the last segment is so small that the new one takes it in: each commit moves seldom."""
         last = self.segments[-1].count
         return last < 4 * len(builder.rows) and last + len(builder.rows) <= _SEGMENT_COMMITS_MAX
+
+
+def _tips(view: RepositoryView) -> frozenset[ObjectId]:
+    """What the view's refs lead to."""
+    return frozenset(value.peeled or value.id for value in view.refs.snapshot().refs.values())
+
+
+def _is_commit(view: RepositoryView, tip: ObjectId) -> bool:
+    """Whether a ref leads to a commit: one may lead to a file, and one to what is not here."""
+    return view.objects.find_kind(tip) is ObjectKind.COMMIT
 
 
 def _boundary(view: RepositoryView) -> str:

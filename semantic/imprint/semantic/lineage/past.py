@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from imprint.semantic.index.arrays import Array
     from imprint.semantic.lineage.log.segment import Segment
-    from imprint.store.view import RepositoryView
 
 _MASKS_KEPT: Final = 16
 STEPS_MAX: Final = 200
@@ -125,9 +124,8 @@ class Past:
         """How many commits are logged, with those that are not shown."""
         return self._count
 
-    def limited(self, view: RepositoryView) -> Past:
-        """The same, of what a view's refs reach and no more."""
-        tips = {value.peeled or value.id for value in view.refs.snapshot().refs.values()}
+    def limited(self, tips: Iterable[ObjectId]) -> Past:
+        """The same, of what some commits reach and no more."""
         return Past(self._segments, self.reachable(tips), self._find_walks())
 
     def is_shown(self, number: int) -> bool:
