@@ -17,14 +17,18 @@ from anyio import CapacityLimiter, create_task_group, to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from imprint.api import git_http
+from imprint.api.asking import routes
 from imprint.api.auth import Gate
 from imprint.api.exports import history as exports
 from imprint.api.gitai import notes as gitai
 from imprint.api.housekeeping import keep_house
 from imprint.api.lfs import batch, locks, transfer
 from imprint.api.links import routes as links
+from imprint.api.mcp.served import PATH as MCP_PATH
+from imprint.api.mcp.served import ServedTools
 from imprint.api.mirrors import routes as mirrors
 from imprint.api.mirrors.keeping import keep_mirrors
 from imprint.api.refusal import refuse, refuse_invalid, refuse_plainly
@@ -50,9 +54,10 @@ from imprint.api.web import manual, views
 from imprint.api.web.front import CommitCounts
 from imprint.api.web.origins import BlameShelf
 from imprint.api.web.pages import make_environment
-from imprint.semantic.follow import IndexFollower
+from imprint.semantic.follow import HistoryFollower, IndexFollower
 from imprint.semantic.lineage.changes import ChangeLog
 from imprint.semantic.lineage.follow import ChangeFollower
+from imprint.semantic.lineage.tracing.steps import KeptSteps
 from imprint.store.errors import StoreError
 from imprint.store.hosting.followers import Follower, FollowerRunner
 from imprint.store.maintenance.rounds import MaintenanceFollower
@@ -103,6 +108,7 @@ def create_app(
     app.state.commit_counts = CommitCounts()
     app.state.readiness = health.Readiness()
     app.state.blame_shelf = BlameShelf()
+    app.state.tools = ServedTools()
     app.add_middleware(Gate)
     if trusted := parse_proxies(settings.trusted_proxies):
         app.add_middleware(TrustedProxies, trusted=trusted)
@@ -118,6 +124,7 @@ def _open_services(hosting: Hosting, origins: Origins, library: Library, setting
         RefExport(hosting),
         *origins.list_followers(hosting, stopping.is_set),
         IndexFollower(library, stopping.is_set),
+        HistoryFollower(library, stopping.is_set),
         ChangeFollower(changes, stopping.is_set),
         MaintenanceFollower(hosting, stopping.is_set),
     ]
@@ -127,6 +134,7 @@ def _open_services(hosting: Hosting, origins: Origins, library: Library, setting
         origins=origins,
         library=library,
         changes=changes,
+        steps=KeptSteps.open(hosting.folder.changes_path),
         receiver=Receiver(hosting, MirrorJudge(hosting, ScopeJudge()), runner.wake),
         runner=runner,
         settings=settings,
@@ -156,7 +164,7 @@ async def _follow_while_serving(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = services.settings.rest_threads
     await to_thread.run_sync(services.runner.start)
     try:
-        async with create_task_group() as by_itself:
+        async with app.state.tools.manager.run(), create_task_group() as by_itself:
             by_itself.start_soon(keep_house, services)
             by_itself.start_soon(keep_mirrors, services)
             yield
@@ -171,10 +179,11 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(metrics.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
     app.include_router(manual.router)
     told = (repos, branches, commits, tokens, search, provenance, exports, files, gitai, sessions, mirrors)
-    for rest in (*told, links):
+    for rest in (*told, links, routes):
         app.include_router(rest.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
     for served in (git_http, batch, transfer, locks):
         app.include_router(served.router, dependencies=CREDENTIALS)
+    app.router.routes.append(Route(MCP_PATH, app.state.tools, methods=["GET", "POST", "DELETE"]))
     app.include_router(session_pages.router)
     app.include_router(views.router)
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("imprint.semantic")
 
+SLICE_SECONDS: Final = 5.0
+"""How long one repository's history is indexed before another's has its turn."""
 _BRANCHES: Final = b"refs/heads/"
 _LEFT_OUT: Final = (b"refs/notes/",)
 """Trees of notes hold a file per commit, named by its id: nothing that anybody searches by meaning."""
@@ -89,6 +91,37 @@ class IndexFollower:
     def forget(self, repository_id: str) -> None:
         """Drop what the index holds of a repository that is gone."""
         self._library.forget(repository_id)
+
+
+class HistoryFollower:
+    """Indexes whole histories into a library, a while for each repository in turn."""
+
+    name = "history"
+
+    def __init__(self, library: Library, stopping: Callable[[], bool] = never) -> None:
+        self._library = library
+        self._stopping = stopping
+
+    def position(self, repository_id: str) -> int:
+        """Sequence of the last event whose history is indexed."""
+        progress = self._library.extended(repository_id)
+        return progress.sequence if progress else 0
+
+    def follow(self, repository: Repository, events: Sequence[Event]) -> None:
+        """Index what the refs reach now, for a while.
+
+        Raises:
+            Stopped: `stopping` said so, or others have their turn; what is indexed stays.
+        """
+        last = events[-1].sequence
+        progress = self._library.extend(
+            repository.view, seconds=SLICE_SECONDS, sequence=last, stopping=self._stopping
+        )
+        if progress.sequence < last:
+            raise Stopped
+
+    def forget(self, repository_id: str) -> None:
+        """What the library holds of the repository goes with the follower of its tips."""
 
 
 def _order(tips: Mapping[RefName, ObjectId | None], head: RefName) -> list[ObjectId]:

@@ -16,6 +16,7 @@ import shutil
 from typing import TYPE_CHECKING, Final, Self
 
 from imprint.semantic.build import AT_ONCE_BLOBS_MAX, BATCH_BLOBS, Builder
+from imprint.semantic.histories import Histories, Progress
 from imprint.semantic.index.lance import LanceIndex
 from imprint.semantic.index.sql.database import SCHEMA_VERSION
 from imprint.semantic.indexed import IndexedSnapshot
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 
 EXTRACTORS: Final = 2
 """Files that are parsed at the same time for one commit or history."""
+_STAGE_BLOBS: Final = 5_000
+"""While a history is being indexed, its corpus is made anew after this many contents."""
 
 
 class Library:
@@ -62,6 +65,7 @@ class Library:
         workers: processes behind the extractor, which end with the library.
         threads: how many contents are extracted at the same time.
         at_once: contents that are extracted at most while somebody waits for an answer.
+        histories: where it is kept what histories hold; None where only commits are indexed.
     """
 
     def __init__(  # noqa: PLR0913 - its parts, and its two bounds
@@ -74,11 +78,13 @@ class Library:
         *,
         threads: int = 1,
         at_once: int = AT_ONCE_BLOBS_MAX,
+        histories: Path | None = None,
     ) -> None:
         self._index = index
         self._workers = workers
         self._builder = Builder(index, extractor, batch_blobs, threads, at_once)
         self._shelf = Shelf(index, listings)
+        self._histories = Histories(index, self._builder, histories) if histories else None
 
     @classmethod
     def open(
@@ -101,6 +107,7 @@ class Library:
         own = folder / f"index-{SCHEMA_VERSION}.{EXTRACTOR_VERSION}"
         try:
             (own / "listings").mkdir(parents=True, exist_ok=True)
+            (own / "histories").mkdir(exist_ok=True)
             for other in folder.glob("index-*"):
                 if other != own:
                     shutil.rmtree(other, ignore_errors=True)
@@ -116,6 +123,7 @@ class Library:
             workers,
             threads=1 if extractor else EXTRACTORS,
             at_once=at_once,
+            histories=own / "histories",
         )
 
     # -- indexing -----------------------------------------------------------------------------------
@@ -150,8 +158,36 @@ class Library:
 
     def forget(self, repository_id: str) -> None:
         """Drop what is kept of a repository, and content that no other repository holds."""
+        if self._histories:
+            self._histories.forget(repository_id)
         self._index.forget(repository_id)
-        self._shelf.clear()
+        self._shelf.remove()
+
+    def extend(
+        self,
+        view: RepositoryView,
+        *,
+        seconds: float | None = None,
+        sequence: int = 0,
+        progress: Callable[[int, int], None] | None = None,
+        stopping: Callable[[], bool] = never,
+    ) -> Progress:
+        """Index what is left of everything that the view's refs reach, for about so many seconds.
+
+        It waits whenever something else is wanted at once. `sequence` is recorded when all is done;
+        `progress` is told contents done, and in all.
+
+        Raises:
+            Stopped: `stopping` said so; what was extracted stays.
+            StorageFailed: the disk is full or read-only.
+        """
+        if self._histories is None:
+            return Progress(0, 0, sequence)
+        return self._histories.advance(view, seconds, stopping, sequence, progress)
+
+    def extended(self, repository_id: str) -> Progress | None:
+        """How far the index of a history is; None if it was never begun."""
+        return self._histories.progress(repository_id) if self._histories else None
 
     # -- asking -------------------------------------------------------------------------------------
 
@@ -171,7 +207,17 @@ class Library:
         if standing.tree is None or standing.indexed is None:
             return Answer(None, standing.behind, ())
         corpus = self._corpus(view, standing.tree)
-        return answer_wish(Place(view, standing.indexed, standing.behind, corpus, background), wish)
+        return answer_wish(
+            Place(
+                view,
+                standing.indexed,
+                standing.behind,
+                corpus,
+                background,
+                history=lambda: self.history(view),
+            ),
+            wish,
+        )
 
     def symbols(self, view: RepositoryView, name: str, *, ref: str = "HEAD") -> list[SymbolHit]:
         """Definitions of a name, which may be qualified: exact letters first, then other letter case.
@@ -228,8 +274,27 @@ class Library:
 
         return find_standing(self._index, view, ref, complete)
 
+    def history(self, view: RepositoryView) -> Corpus | None:
+        """Every passage that what the view shows ever held, each once, at the newest content that has it.
+
+        None if the index of the history was never begun; while it is under way, what is indexed of it.
+        """
+        done = self.extended(view.id)
+        if self._histories is None or done is None:
+            return None
+        contents = self._histories.contents(view)
+        stage = "whole" if done.is_complete else str(done.done // _STAGE_BLOBS)
+        return self._shelf.corpus(
+            f"history-{view.id}-{contents.name}-{stage}", contents.files, distinct=True, keep=done.is_complete
+        )
+
     def _corpus(self, view: RepositoryView, tree: ObjectId) -> Corpus:
         return self._shelf.corpus(tree, lambda: self._builder.files(view, tree))
+
+    def count_passages(self) -> tuple[int, int]:
+        """How many passages are kept, and how many there would be if contents shared none."""
+        segments = self._index.segments()
+        return sum(len(one.passage_ids) for one in segments), sum(len(one.list_passages) for one in segments)
 
     def rows(self) -> dict[str, list[tuple[object, ...]]]:
         """Everything in the index, keyed by content and sorted: equal for equal content."""

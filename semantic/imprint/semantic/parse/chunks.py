@@ -19,6 +19,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from imprint.semantic.parse.model import Chunk, Entity, EntityKind
 
@@ -164,18 +165,28 @@ class _Cutter:
             first = end + 1
 
     def _window_end(self, first: int, last: int) -> int:
-        """Find the last line of a window: before the outermost, then latest, line that begins something."""
+        """Find the last line of a window: before the outermost line that begins something."""
         offsets = self._source.offsets
         room = bisect_right(offsets, offsets[first - 1] + CHARS_MAX) - 1
         limit = max(first, min(room, last, first + LINES_MAX - 1))
-        best, best_rank = limit, (-1, 0)
+        best, best_rank = limit, (-1, 0, 0)
         for line in range(limit + 1, first + 1, -1):
             if self._source.size(first, line - 1) * 2 < CHARS_MIN and line - first < LINES_MAX // 2:
                 break
-            rank = self._break_rank(line)
+            rank = (*self._break_rank(line), self._chance(line))
             if rank > best_rank:
                 best, best_rank = line - 1, rank
         return best
+
+    def _chance(self, line: int) -> int:
+        """Rank equals by the lines around, so that the windows behind an insertion are soon the same again.
+
+        Only in files without entities: windows within an entity begin at it, whatever came before.
+        """
+        if self._entities:
+            return 0
+        start, end = self._source.offsets[max(0, line - 2)], self._source.offsets[line]
+        return crc32(self._source.content[start:end])
 
     def _break_rank(self, line: int) -> tuple[int, int]:
         """Rank how well a window may begin at a line: after a blank line, at small indentation."""

@@ -56,10 +56,11 @@ class Shelf:
         files: Callable[[], Sequence[tuple[bytes, ObjectId]]],
         *,
         distinct: bool = False,
+        keep: bool = True,
     ) -> Corpus:
         """The corpus of an indexed tree, or of a history, by its id; `files` is asked if need be.
 
-        With `distinct` each passage is in it once.
+        With `distinct` each passage is in it once. Without `keep` its listing is not written to the folder.
         """
         key = self._index.incarnation(), name
         with self._lock:
@@ -67,7 +68,7 @@ class Shelf:
             if corpus is not None:
                 self._corpora.move_to_end(key)
                 return corpus
-        listing = self._listing(*key, files)
+        listing = self._listing(*key, files, keep=keep)
         corpus = Corpus(listing, self.layout(), distinct=distinct)
         with self._lock:
             self._corpora[key] = corpus
@@ -88,8 +89,10 @@ class Shelf:
         incarnation: str,
         name: str,
         files: Callable[[], Sequence[tuple[bytes, ObjectId]]],
+        *,
+        keep: bool,
     ) -> Listing:
-        path = self._folder / f"{incarnation}-{name}{_SUFFIX}" if self._folder else None
+        path = self._folder / f"{incarnation}-{name}{_SUFFIX}" if self._folder and keep else None
         if path:
             with suppress(FileNotFoundError, StorageFailed):
                 return Listing.map(path)
@@ -109,6 +112,13 @@ class Shelf:
             for place, (_, path) in enumerate(reversed(aged)):
                 if place >= _LISTINGS_KEPT or not path.name.startswith(incarnation):
                     path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Keep nothing any more, in the folder neither: it may tell of what is gone."""
+        self.clear()
+        if self._folder:
+            for path in self._folder.glob(f"*{_SUFFIX}"):
+                path.unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Keep nothing in memory any more."""

@@ -1,0 +1,286 @@
+"""Whole histories: every content that a repository ever held, indexed bit by bit behind everything else.
+
+Invariants:
+    1. What is listed is reachable from the refs that a view shows, and nothing else is: a ref that is hidden
+       or gone takes with it what only it reached.
+    2. Newest first: what was there last is searchable first.
+    3. A repository is finished when every content of it is in the index, or cannot be read; until then, and
+       after a crash, work goes on with what the index lacks.
+
+Layout of the folder: `<repository>.all` and `<repository>.shown` list contents with a path that each had, and
+the refs' objects they were listed for; `<repository>.done` says how far the index is. All of it is derived.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from imprint.semantic.index.arrays import map_arrays, write_arrays
+from imprint.semantic.index.flavours import flavour
+from imprint.semantic.index.ports import BlobKey
+from imprint.semantic.index.postings import StringTable
+from imprint.store.errors import StorageFailed
+from imprint.store.types import ObjectId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from imprint.semantic.build import Builder
+    from imprint.semantic.index.ports import Index
+    from imprint.store.view import RepositoryView
+
+_PART_BLOBS: Final = 200
+"""Contents between two looks at the clock, and two notes of how far it is."""
+_LOOKED_UP: Final = 20_000
+_LISTS_KEPT: Final = 4
+_NAME_BYTES: Final = 16
+_LEFT_OUT: Final = b"refs/notes/"
+"""Trees of notes hold a file per commit, named by its id: nothing that anybody searches by meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the index of a history is.
+
+    Attributes:
+        done: contents that are in the index, or cannot be read.
+        total: all that the refs reach.
+        sequence: of the last event whose refs are finished; 0 if none is.
+    """
+
+    done: int
+    total: int
+    sequence: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to be read."""
+        return self.done == self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a history holds: contents, newest first, each with one of the paths that it had.
+
+    Attributes:
+        name: changes whenever what is listed does.
+        tips: the objects of refs that reach it.
+        blobs: ids, as bytes one after the other.
+        paths: a path of each.
+    """
+
+    name: str
+    tips: frozenset[str]
+    blobs: bytes
+    paths: StringTable
+
+    def files(self) -> list[tuple[bytes, ObjectId]]:
+        """Path and content of each."""
+        width = len(self.blobs) // max(len(self.paths), 1)
+        text = self.blobs.hex()
+        return [
+            (path, ObjectId(text[2 * number * width : 2 * (number + 1) * width]))
+            for number, path in enumerate(self.paths.decode())
+        ]
+
+
+class Histories:
+    """The histories of an index's repositories. Safe to share between threads.
+
+    Args:
+        index: where contents go.
+        builder: brings them there.
+        folder: where lists are kept.
+    """
+
+    def __init__(self, index: Index, builder: Builder, folder: Path) -> None:
+        self._index = index
+        self._builder = builder
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._lists: OrderedDict[str, Contents] = OrderedDict()
+        self._left: dict[str, tuple[str, list[BlobKey]]] = {}
+
+    def progress(self, repository_id: str) -> Progress | None:
+        """How far the index of a history is; None if it was never begun."""
+        try:
+            done, total, sequence = json.loads(self._state_path(repository_id).read_text("ascii"))
+        except (OSError, ValueError):
+            return None
+        return Progress(done, total, sequence)
+
+    def advance(
+        self,
+        view: RepositoryView,
+        seconds: float | None,
+        stopping: Callable[[], bool],
+        sequence: int = 0,
+        report: Callable[[int, int], None] | None = None,
+    ) -> Progress:
+        """Index what is left of a history, for about so many seconds; None for as long as it takes.
+
+        `sequence` is recorded once all is done. `report` is told contents done, and in all.
+
+        Raises:
+            Stopped: `stopping` said so; what was extracted stays.
+            StorageFailed: the disk is full or read-only.
+        """
+        until = None if seconds is None else monotonic() + seconds
+        contents = self.contents(view)
+        left = self._find_left(view.id, contents)
+        total = len(contents.paths)
+        before = self.progress(view.id)
+        progress = Progress(total - len(left), total, before.sequence if before else 0)
+        while left:
+            if until is not None and monotonic() >= until:
+                break
+            part = left[-_PART_BLOBS:]
+            try:
+                for _ in self._builder.add_patiently(view, part[::-1], stopping):
+                    pass
+            except BaseException:
+                self._left.pop(view.id, None)  # some of the part is in the index: look again
+                raise
+            self._hold(view.id, part)
+            del left[-_PART_BLOBS:]
+            progress = Progress(total - len(left), total, progress.sequence)
+            self._note(view.id, progress)
+            if report:
+                report(progress.done, total)
+        if not left:
+            self._left.pop(view.id, None)
+            progress = Progress(total, total, max(sequence, progress.sequence))
+        self._note(view.id, progress)
+        return progress
+
+    def _find_left(self, repository_id: str, contents: Contents) -> list[BlobKey]:
+        """What the index lacks, the newest at the end; what it has is held from now on."""
+        known = self._left.get(repository_id)
+        if known is not None and known[0] == contents.name:
+            return known[1]
+        keys = [BlobKey(blob, flavour(path)) for path, blob in contents.files()]
+        left: list[BlobKey] = []
+        for begin in range(0, len(keys), _LOOKED_UP):
+            some = keys[begin : begin + _LOOKED_UP]
+            missing = self._index.find_missing(some)
+            self._hold(repository_id, [key for key in some if key not in missing])
+            left += [key for key in some if key in missing]
+        left.reverse()
+        self._left[repository_id] = contents.name, left
+        return left
+
+    def _hold(self, repository_id: str, keys: Sequence[BlobKey]) -> None:
+        rows = self._index.find_rows(keys)
+        self._index.hold(repository_id, {row.id for row in rows.values()})
+
+    def contents(self, view: RepositoryView) -> Contents:
+        """What the history holds that a view shows; read from the objects as far as that is new.
+
+        Raises:
+            StorageFailed: the disk is full or read-only.
+        """
+        refs = view.refs.snapshot().refs
+        tips = frozenset(str(value.id) for name, value in refs.items() if not name.startswith(_LEFT_OUT))
+        path = self._folder / f"{view.id}.{'shown' if view.reached_only else 'all'}"
+        with self._lock:
+            old = self._lists.get(str(path)) or _read(path)
+            if old is None or old.tips != tips:
+                old = _list(view, tips, old)
+                _write(path, old)
+            self._lists[str(path)] = old
+            self._lists.move_to_end(str(path))
+            while len(self._lists) > _LISTS_KEPT:
+                self._lists.popitem(last=False)
+            return old
+
+    def forget(self, repository_id: str) -> None:
+        """Drop what is kept of a repository."""
+        with self._lock:
+            self._lists.clear()
+            self._left.pop(repository_id, None)
+            for suffix in ("all", "shown", "done"):
+                (self._folder / f"{repository_id}.{suffix}").unlink(missing_ok=True)
+
+    def _state_path(self, repository_id: str) -> Path:
+        return self._folder / f"{repository_id}.done"
+
+    def _note(self, repository_id: str, progress: Progress) -> None:
+        path = self._state_path(repository_id)
+        partial = path.with_name(f"{path.name}.new")
+        try:
+            partial.write_text(json.dumps([progress.done, progress.total, progress.sequence]), "ascii")
+            partial.replace(path)
+        except OSError as failure:
+            raise StorageFailed(f"cannot write {path}: {failure.strerror}") from failure
+
+
+def _read(path: Path) -> Contents | None:
+    with suppress(FileNotFoundError, StorageFailed, KeyError):
+        arrays, facts = map_arrays(path)
+        table = StringTable(arrays["paths"], arrays["path_starts"])
+        return Contents(facts["name"], frozenset(facts["tips"]), arrays["blobs"].tobytes(), table)
+    return None
+
+
+def _write(path: Path, contents: Contents) -> None:
+    arrays = {
+        "paths": contents.paths.text,
+        "path_starts": contents.paths.starts,
+        "blobs": np.frombuffer(contents.blobs, np.uint8),
+    }
+    write_arrays(path, arrays, {"name": contents.name, "tips": sorted(contents.tips)})
+
+
+def _list(view: RepositoryView, tips: frozenset[str], old: Contents | None) -> Contents:
+    """What the tips reach; only what is new is walked where they reach all that was listed."""
+    if old is not None and old.tips and tips and _reach(view, tips, old.tips):
+        fresh = list(_walk(view, [*tips, *(f"^{tip}" for tip in old.tips)]))
+        listed = {blob for _, blob in fresh}
+        fresh += [(path, blob) for path, blob in old.files() if blob not in listed]
+    else:
+        fresh = list(_walk(view, [*tips])) if tips else []
+    blobs = bytes.fromhex("".join(blob for _, blob in fresh))
+    name = hashlib.blake2b(_lines(sorted(tips)), digest_size=_NAME_BYTES).hexdigest()
+    return Contents(name, tips, blobs, StringTable.build([path for path, _ in fresh]))
+
+
+def _reach(view: RepositoryView, tips: frozenset[str], old: frozenset[str]) -> bool:
+    """Whether the tips reach every old one. Refs at something else than commits count as not reached."""
+    gone = old - tips
+    if not gone:
+        return True
+    if any(view.objects.find_kind(ObjectId(tip)) is None for tip in gone):
+        return False
+    found = view.plumbing.run(
+        "rev-list", "--stdin", "--max-count=1", stdin=_lines([*gone, *(f"^{tip}" for tip in tips)])
+    )
+    return not found.strip()
+
+
+def _walk(view: RepositoryView, revisions: Sequence[str]) -> Iterator[tuple[bytes, ObjectId]]:
+    told = view.plumbing.run(
+        "rev-list",
+        "--objects",
+        "--filter=object:type=blob",
+        "--missing=allow-any",
+        "--stdin",
+        stdin=_lines(revisions),
+    )
+    for line in told.split(b"\n"):
+        blob, _, path = line.partition(b" ")
+        if blob and path:
+            yield path, ObjectId(blob.decode("ascii"))
+
+
+def _lines(revisions: Sequence[str]) -> bytes:
+    return "".join(f"{revision}\n" for revision in revisions).encode("ascii")
