@@ -14,7 +14,7 @@ PREPARED = [
     if language.grammar is not None and language.grammar.prepare is not None
 ]
 PIECES = st.sampled_from(
-    [
+    (
         "@test",
         '"a b"',
         "'c'",
@@ -45,7 +45,7 @@ PIECES = st.sampled_from(
         "é",
         "\t",
         "in ",
-    ]
+    )
 )
 
 

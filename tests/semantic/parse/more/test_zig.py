@@ -82,8 +82,9 @@ def test_zig_entities_have_their_kinds_containers_and_lines(
         "constant Failure.Full 25-25",
         "variable shared 27-27",
         "function sleep 29-29",
-        "function List 31-39",
-        "function List.first 35-37",
+        "struct List 31-39",
+        "field List.items 33-33",
+        "method List.first 35-37",
         "test runs once 41-43",
         "test Job 45-45",
     ]
@@ -135,7 +136,8 @@ def test_zig_signatures_are_one_line_without_body(signatures: Callable[[str, str
         "Failure.Full": "Full",
         "shared": "var shared: ?Job = null",
         "sleep": "extern fn sleep(seconds: u32) void",
-        "List": "fn List(comptime T: type) type",
+        "List": "fn List(comptime T: type) type { return struct",
+        "List.items": "items: []T",
         "List.first": "fn first(self: @This()) T",
         "runs once": 'test "runs once"',
     }

@@ -42,6 +42,17 @@ def _members(body: str) -> str:
 
 DART = Grammar(
     package="tree_sitter_dart",
+    # shelf_router, by calls and by annotations.
+    routes="""
+((expression_statement (identifier) @_to . (selector (unconditional_assignable_selector (identifier) @verb))
+  . (selector (argument_part (arguments . (argument (string_literal) @path) . (argument))))) @registration
+  (#any-of? @verb "get" "post" "put" "delete" "patch" "head" "options" "all")
+  (#match? @path "^.\\s*/") (#not-match? @_to "([Cc]lient|http|dio|request)$"))
+((class_body (annotation name: (scoped_identifier name: (identifier) @verb)
+  (arguments . (argument (string_literal) @path))) . (method_signature) @handler)
+  (#any-of? @verb "get" "post" "put" "delete" "patch" "head" "options" "all") (#match? @path "^.\\s*/"))
+""",
+    route_signs=r"\.(?:get|post|put|delete|patch|head|options|all)\(\s*['\"]/",
     builtins=frozenset({"bool", "double", "dynamic", "int", "num", "Object", "String"}),
     definitions=f"""
 ((expression_statement (identifier) @_test . (selector {_TITLED})) @test

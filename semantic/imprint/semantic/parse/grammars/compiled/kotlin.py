@@ -46,8 +46,31 @@ def _tame(content: bytes) -> bytes:
     return _CLOSED.sub(rb"\1;", content)
 
 
+_PATH = """(value_arguments (value_argument [
+  (string_literal) @{0} (collection_literal (string_literal) @{0})
+]))"""
+_MAPPING = '"GetMapping" "PostMapping" "PutMapping" "DeleteMapping" "PatchMapping" "RequestMapping"'
+
+# Spring by annotations, Ktor by calls with a path and a block.
+_ROUTES = f"""
+((function_declaration (modifiers (annotation (constructor_invocation
+  (user_type (identifier) @verb .) {_PATH.format("path")}) @options))) @handler (#any-of? @verb {_MAPPING}))
+((function_declaration (modifiers (annotation [
+  (user_type (identifier) @verb .) (constructor_invocation (user_type (identifier) @verb .))
+]))) @handler (#any-of? @verb {_MAPPING}))
+((class_declaration (modifiers (annotation (constructor_invocation
+  (user_type (identifier) @_base .) {_PATH.format("base")})))) @within (#eq? @_base "RequestMapping"))
+((call_expression (call_expression . (identifier) @verb
+  . (value_arguments . (value_argument (string_literal) @path))) (annotated_lambda)) @registration
+  (#any-of? @verb "get" "post" "put" "delete" "patch" "head" "options"))
+((call_expression (call_expression . (identifier) @_route . (value_arguments
+  . (value_argument (string_literal) @base))) (annotated_lambda)) @within (#eq? @_route "route"))
+"""
+
 KOTLIN = Grammar(
     package="tree_sitter_kotlin",
+    routes=_ROUTES,
+    route_signs=r"@\w*Mapping\b|^\s*(?:get|post|put|delete|patch|head|options)\(",
     prepare=_tame,
     builtins=frozenset(
         {

@@ -21,6 +21,7 @@ def _properties(body: str) -> str:
 ({body} (property_declaration {_NAMED}) @property)
 """
 
+
 # What the grammar does not read: the empty tuple as a value, and warnings of the author's to the compiler.
 _EMPTY_TUPLE = re.compile(rb"(?:(?<=[(,])|(?<=[,:=] )|(?<=return ))\(\)(?=[ \t]*[,)\]}\n])")
 _WARNING = re.compile(rb"^([ \t]*)#\w(?=(?:arning|rror)\()", re.MULTILINE)

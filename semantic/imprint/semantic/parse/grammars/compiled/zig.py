@@ -1,4 +1,4 @@
-"""Zig: a type is a value, so that a struct gets its name from the constant that holds it."""
+"""Zig: a type is a value, so that a struct gets its name from the constant or function that gives it."""
 
 from imprint.semantic.parse.grammar import Grammar
 
@@ -18,6 +18,12 @@ ZIG = Grammar(
 ((container_field name: (identifier) @name) @field (#not-eq? @name "_"))
 (container_field name: (identifier) @name
   type: [(struct_declaration) (union_declaration) (enum_declaration)]) @scope
+(function_declaration name: (identifier) @name
+  body: (block (expression_statement (return_expression [
+    (struct_declaration "{{" @body) (union_declaration "{{" @body) (opaque_declaration "{{" @body)
+  ])))) @struct
+(function_declaration name: (identifier) @name
+  body: (block (expression_statement (return_expression (enum_declaration "{{" @body))))) @enum
 (function_declaration name: (identifier) @name body: (block)? @body) @function
 (variable_declaration "const" . (identifier) @name) @constant
 (variable_declaration "var" . (identifier) @name) @variable

@@ -46,6 +46,7 @@ ELIXIR = Grammar(
   (#any-of? @verb {_VERBS}))
 ((call target: (identifier) @_scope (arguments . (string) @base) (do_block)) @within (#eq? @_scope "scope"))
 """,
+    route_signs=r"^\s*(?:get|post|put|patch|delete|options|head)\b",
     definitions=f"""
 ((call target: (identifier) @_test (arguments . (string) @name) (do_block) @body) @test
   (#any-of? @_test "test" "describe" "property" "feature"))
