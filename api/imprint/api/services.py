@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from imprint.api.settings import ApiSettings
     from imprint.semantic.library import Library
     from imprint.semantic.lineage.changes import ChangeLog
+    from imprint.semantic.lineage.tracing.steps import KeptSteps
     from imprint.store.events import Event
     from imprint.store.hosting.followers import FollowerRunner
     from imprint.store.hosting.repositories import Hosting, Repository
@@ -48,6 +49,7 @@ class Services:
         origins: deliveries, and claims of every source.
         library: the semantic index.
         changes: what each commit of the histories did.
+        steps: where steps of symbols' histories are kept.
         receiver: takes in pushes and commits.
         runner: keeps the followers going.
         settings: what the operator chose.
@@ -62,6 +64,7 @@ class Services:
     origins: Origins
     library: Library
     changes: ChangeLog
+    steps: KeptSteps
     receiver: Receiver
     runner: FollowerRunner
     settings: ApiSettings

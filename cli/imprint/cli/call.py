@@ -19,7 +19,7 @@ Where a command works, first match:
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, ParamSpec
 
@@ -80,6 +80,10 @@ class Call:
     repo: str | None = None
     ref: str = "HEAD"
     as_json: bool = False
+
+    def at(self, ref: str) -> "Call":
+        """The same call about another revision."""
+        return replace(self, ref=ref)
 
     @property
     def output(self) -> Output:
@@ -278,7 +282,9 @@ _REPO: Final = _option(
     help="The repository there. Without it: the clone at hand, or what its remote is on the server.",
     show_default=False,
 )
-_REF: Final = _option("ref", "HEAD", str, "--ref", metavar="REV", help="A branch, tag, ref or commit id.")
+_REF: Final = _option(
+    "ref", "HEAD", str, "--ref", "--at", metavar="REV", help="A branch, tag, ref or commit id."
+)
 _JSON: Final = _option("as_json", False, bool, "--json", help="Print one JSON document, for programs.")  # noqa: FBT003
 
 

@@ -10,7 +10,6 @@ Invariants:
 from __future__ import annotations
 
 import json
-import os
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
-    from imprint.cli.ports import AuditWish, Document, RecordedSessions, SearchWish, TokenWish
+    from imprint.cli.ports import AuditWish, Document, RecordedSessions, TokenWish
 
 _CONNECT_SECONDS: Final = 10.0
 _ANSWER_SECONDS: Final = 600.0
@@ -336,26 +335,14 @@ class ServerReading:
         self._client = client
         self._path = _repository_path(repository)
 
-    def search(self, wish: SearchWish, ref: str) -> Document:
-        """Search at a ref."""
-        answer = self._client.get(
-            f"{self._path}/search",
-            q=wish.text,
-            ref=ref,
-            limit=wish.limit,
-            path=quote_path(os.fsencode(wish.path)) if wish.path else None,
-            language=wish.language,
-            why=True if wish.why else None,
-        )
-        return _of_some_commit(answer)
+    def ask(self, question: str, given: Mapping[str, Any]) -> Document:
+        """Ask the server; a parameter without a value is left to its default."""
+        told = {name: value for name, value in given.items() if value not in (None, "", False)}
+        return _of_some_commit(self._client.get(f"{self._path}/{question}", **told))
 
     def symbols(self, name: str, ref: str) -> Document:
         """Definitions of a name."""
         return _of_some_commit(self._client.get(f"{self._path}/symbols", name=name, ref=ref))
-
-    def references(self, name: str, ref: str) -> Document:
-        """Uses of a name."""
-        return _of_some_commit(self._client.get(f"{self._path}/references", name=name, ref=ref))
 
     def blame(self, path: bytes, ref: str) -> Document:
         """Every line of a file with its origin."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from imprint.cli.output import Output
     from imprint.cli.ports import Reading, RecordedSessions
     from imprint.semantic.library import Library
+    from imprint.semantic.lineage.past import Past
+    from imprint.semantic.lineage.tracing.steps import KeptSteps
     from imprint.store.clone import Clone
     from imprint.store.links.judging import Judge
     from imprint.store.links.refusals import Refusals
@@ -154,6 +156,23 @@ class _ClonePlaces:
         library = self.library()
         index_now(library, self._clone.view, ref, self._output)
         return library
+
+    def past(self) -> Past:
+        """What the clone's commits did, with the newest."""
+        from imprint.semantic.lineage.changes import ChangeLog
+
+        changes = ChangeLog.open(self._clone.cache / "changes")
+        with self._output.progress("reading history") as report:
+            changes.ensure(self._clone.view, progress=report)
+        return changes.of(self._clone.view.id)
+
+    def steps(self) -> KeptSteps:
+        """Kept in the clone's cache."""
+        from imprint.semantic.lineage.tracing.steps import KeptSteps
+
+        steps = KeptSteps.open(self._clone.cache / "changes")
+        self._stack.callback(steps.close)
+        return steps
 
     def note_changes(self, path: bytes, commit: ObjectId) -> None:
         """Say so where the work tree is at the commit and the file in it is not."""

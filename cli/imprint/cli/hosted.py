@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from imprint.cli.output import Output
     from imprint.cli.ports import Administration, Document, Reading, RecordedSessions, TokenWish
     from imprint.semantic.library import Library
+    from imprint.semantic.lineage.past import Past
+    from imprint.semantic.lineage.tracing.steps import KeptSteps
     from imprint.store.actors import Actor, Token, Verb
     from imprint.store.catalog.ports import RepositoryRecord
     from imprint.store.hosting.data import DataFolder
@@ -322,6 +324,24 @@ class _HostedPlaces:
             else:
                 _wait_for(lambda: library.status(view, commit).indexed == commit, _INDEX_SECONDS_MAX)
         return library
+
+    def past(self) -> Past:
+        """What the repository's commits did, with the newest unless a server is busy with them."""
+        from imprint.semantic.lineage.changes import ChangeLog
+
+        changes, view = ChangeLog.open(self._hosting.folder.changes_path), self._repository.view
+        with _leading(self._hosting.folder) as may_follow, self._output.progress("reading history") as report:
+            if may_follow:
+                changes.ensure(view, progress=report)
+        return changes.of(view.id)
+
+    def steps(self) -> KeptSteps:
+        """Kept beside the change log."""
+        from imprint.semantic.lineage.tracing.steps import KeptSteps
+
+        steps = KeptSteps.open(self._hosting.folder.changes_path)
+        self._stack.callback(steps.close)
+        return steps
 
     def _follow(self, follower: Follower) -> None:
         from imprint.store.hosting.followers import EVENTS_PER_STEP

@@ -66,25 +66,6 @@ class TokenWish:
     ssh_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SearchWish:
-    """A search.
-
-    Attributes:
-        text: what to look for, in words or identifiers.
-        limit: hits at most.
-        path: only below this path; empty for everywhere.
-        language: only in this language; None for all.
-        why: whether to say of each hit where it comes from.
-    """
-
-    text: str
-    limit: int = 10
-    path: str = ""
-    language: str | None = None
-    why: bool = False
-
-
 class Administration(Protocol):
     """Repositories, tokens and actors of a data folder or a server."""
 
@@ -164,16 +145,12 @@ class RecordedSessions(Protocol):
 class Reading(Protocol):
     """One repository to ask about. `ref` is a revision; `path` is Git's bytes from the root of the tree."""
 
-    def search(self, wish: SearchWish, ref: str) -> Document:
-        """`{"commit", "behind", "hits": [...]}`."""
+    def ask(self, question: str, given: Mapping[str, Any]) -> Document:
+        """Answer a question of `imprint.semantic.asking`; `given` holds its parameters, `ref` among them."""
         ...
 
     def symbols(self, name: str, ref: str) -> Document:
         """`{"commit", "behind", "symbols": [...]}`."""
-        ...
-
-    def references(self, name: str, ref: str) -> Document:
-        """`{"commit", "behind", "references": [...]}`."""
         ...
 
     def blame(self, path: bytes, ref: str) -> Document:

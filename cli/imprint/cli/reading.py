@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from imprint.cli.output import counted
 from imprint.store.view import resolve_commit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from imprint.cli.output import Output
-    from imprint.cli.ports import AuditWish, Document, RecordedSessions, SearchWish
+    from imprint.cli.ports import AuditWish, Document, RecordedSessions
     from imprint.semantic.library import Library
+    from imprint.semantic.lineage.past import Past
+    from imprint.semantic.lineage.tracing.steps import KeptSteps
     from imprint.semantic.search.answer import IndexStatus
     from imprint.store.links.judging import Judge
     from imprint.store.links.refusals import Refusals
@@ -42,6 +43,14 @@ class Places(Protocol):
 
     def indexed(self, ref: str) -> Library:
         """The index, with the ref's commit in it where this place can see to that."""
+        ...
+
+    def past(self) -> Past:
+        """What the commits did, brought up to date where this place can see to that."""
+        ...
+
+    def steps(self) -> KeptSteps:
+        """Where steps of symbols' histories are kept."""
         ...
 
     def note_changes(self, path: bytes, commit: ObjectId) -> None:
@@ -87,21 +96,24 @@ class LocalReading:
         self._places = places
         self._output = output
 
-    def search(self, wish: SearchWish, ref: str) -> Document:
-        """Search at a ref."""
-        from imprint.semantic.search.query import Query, read_query
-        from imprint.semantic.search.render import answer_json
+    def ask(self, question: str, given: Mapping[str, Any]) -> Document:
+        """Answer from what this process has opened, after what the question needs was brought up to date."""
+        from imprint.semantic.asking.model import Standpoint
+        from imprint.semantic.asking.table import QUESTIONS, ask
+        from imprint.store.errors import BadInput
 
-        query = Query(wish.text, limit=wish.limit, path_prefix=os.fsencode(wish.path), language=wish.language)
-        read_query(query)  # what cannot be asked is refused before the work of indexing
-        library = self._places.indexed(ref)
-        answer = library.search(self._view, query, ref=ref)
-        if not wish.why or answer.commit is None:
-            return answer_json(answer)
-        from imprint.semantic.why import answer_with_origins
-
-        origins = self._places.origins(answer.commit)
-        return answer_with_origins(answer, self._view, origins, self._places.prompt)
+        if question not in QUESTIONS:
+            raise BadInput(f"there is no question {question!r}", hint=f"there are {', '.join(QUESTIONS)}")
+        values = QUESTIONS[question].read_values(given)  # what cannot be asked is refused before the work
+        here = Standpoint(
+            view=self._view,
+            library=self._places.indexed(values["ref"]),
+            past=self._places.past,
+            origins=self._places.origins,
+            prompts=self._places.prompt,
+            steps=self._places.steps(),
+        )
+        return ask(here, question, given)
 
     def symbols(self, name: str, ref: str) -> Document:
         """Definitions of a name."""
@@ -110,14 +122,6 @@ class LocalReading:
         library = self._places.indexed(ref)
         found = symbols_json(library.symbols(self._view, name, ref=ref))
         return _standing(library.status(self._view, ref)) | {"symbols": found}
-
-    def references(self, name: str, ref: str) -> Document:
-        """Uses of a name."""
-        from imprint.semantic.search.render import references_json
-
-        library = self._places.indexed(ref)
-        found = references_json(library.references(self._view, name, ref=ref))
-        return _standing(library.status(self._view, ref)) | {"references": found}
 
     def blame(self, path: bytes, ref: str) -> Document:
         """Every line of a file with its origin."""

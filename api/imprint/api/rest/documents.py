@@ -39,13 +39,27 @@ class HitDocument(_Document):
     score: float
     text: str
     origin: HitOriginDocument | None = None
+    parts: dict[str, float] | None = None
+    commit: str | None = None
+    time: int | None = None
+    author: str | None = None
+    subject: str | None = None
+    session: str | None = None
+    removed: bool | None = None
+    cut: bool | None = None
 
 
 class SearchDocument(_Document):
-    """What a search found: `commit` was searched, and `behind` commits are not indexed yet."""
+    """What a search found: `commit` was searched, and `behind` commits are not indexed yet.
+
+    `complete` is false where a bound was reached; `notes` say which. `mode` is how the question was read.
+    """
 
     commit: str | None
     behind: int
+    complete: bool
+    mode: str
+    notes: list[str]
     hits: list[HitDocument]
 
 

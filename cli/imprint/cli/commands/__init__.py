@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from imprint.cli.asking import mcp, past, structure
 from imprint.cli.commands import (
     actor,
     audit,
@@ -69,6 +70,15 @@ app.command()(init.init)
 app.command("import")(importing.import_)
 app.command()(search.search)
 app.command()(search.symbol)
+app.command()(structure.definition)
+app.command()(structure.references)
+app.command()(structure.callers)
+app.command()(structure.callees)
+app.command()(structure.impact)
+app.command()(structure.outline)
+app.command("map")(structure.map_)
+app.command()(past.history)
+app.command()(past.diff)
 app.command()(provenance.blame)
 app.command()(provenance.why)
 app.command()(audit.audit)
@@ -84,4 +94,5 @@ app.add_typer(index.app, name="index")
 app.add_typer(mirror.app, name="mirror")
 app.add_typer(link.app, name="link")
 app.add_typer(hooks.app, name="hooks")
+app.command()(mcp.mcp)
 app.command()(doctor.doctor)

@@ -7,7 +7,7 @@ import typer
 from imprint.cli.call import Call, reads
 from imprint.cli.errors import NothingFound, UsageProblem
 from imprint.cli.output import Output, counted
-from imprint.cli.ports import Document, SearchWish
+from imprint.cli.ports import Document
 
 LIMIT_MAX = 200
 """As `imprint.semantic.search.query` has it, which help does not wait for."""
@@ -17,36 +17,73 @@ _SHOWN_LINES = 6
 
 
 @reads
-def search(
+def search(  # noqa: PLR0913 - one parameter for each filter
     call: Call,
     text: Annotated[
-        str, typer.Argument(metavar="QUERY", help="Words or identifiers, such as 'retry policy'.")
+        str,
+        typer.Argument(
+            metavar="QUERY", help="Words or identifiers; a text in double quotes; /an expression/."
+        ),
     ],
     *,
     limit: Annotated[int, typer.Option(min=1, max=LIMIT_MAX, help="Hits at most.")] = 10,
     path: Annotated[
         str, typer.Option(metavar="PREFIX", help="Only below this path.", show_default=False)
     ] = "",
+    glob: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="Only files such as '*.py' or 'src/**/test_*'.")
+    ] = None,
     language: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only in this language.", show_default=False)
     ] = None,
+    kind: Annotated[
+        str | None, typer.Option(metavar="KIND", help="Only passages such as function, class or test.")
+    ] = None,
+    mode: Annotated[str, typer.Option(help="auto, words, exact or regex.")] = "auto",
+    what: Annotated[str, typer.Option(help="code, messages, diffs or prompts.")] = "code",
+    removed: Annotated[bool, typer.Option("--removed", help="Search code that is gone.")] = False,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Only what commits since then touched.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Only what commits before then touched.")
+    ] = None,
+    author: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only what commits by this author touched.")
+    ] = None,
+    agent: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only what this agent's commits touched.")
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only what this session's commits touched.")
+    ] = None,
+    tokens: Annotated[int | None, typer.Option(help="What the texts may take together, in tokens.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what each score is made of.")] = False,
     why: Annotated[
         bool, typer.Option("--why", help="Say of each hit where most of its lines come from.")
     ] = False,
 ) -> None:
-    """Search the code at a commit; the best hit comes first.
+    """Search the code at a commit; the best hit comes first. Also messages, differences and removed code.
 
     Exit code 1 when nothing was found.
     """
     if not text.strip():
         raise UsageProblem("the question is empty", hint="give words or identifiers, such as 'retry policy'")
+    asked = {
+        "q": text, "limit": limit, "path": path, "glob": glob, "language": language, "kind": kind,
+        "mode": mode, "what": what, "removed": removed, "since": since, "until": until, "author": author,
+        "agent": agent, "session": session, "tokens": tokens, "explain": explain, "why": why,
+        "ref": call.ref,
+    }  # fmt: skip
     with call.reading() as place:
-        answer = place.search(SearchWish(text, limit, path, language, why), call.ref)
+        answer = place.ask("search", asked)
     if call.as_json:
         call.output.document(answer)
     else:
         for hit in answer["hits"]:
             _show_hit(call.output, hit)
+    for note in answer["notes"]:
+        call.output.note(note)
     note_behind(call.output, answer)
     if not answer["hits"]:
         if call.as_json:
@@ -56,7 +93,13 @@ def search(
 
 def _show_hit(output: Output, hit: Document) -> None:
     symbol = f"  {hit['symbol']}" if hit.get("symbol") else ""
-    output.line(f"{hit['path']}:{hit['start_line']}-{hit['end_line']}{symbol}  ({hit['score']:.2f})")
+    where = f"{hit['path']}:{hit['start_line']}-{hit['end_line']}" if hit["path"] else str(hit.get("commit"))
+    output.line(f"{where}{symbol}  ({hit['score']:.2f})")
+    if hit.get("subject"):
+        said = "removed by" if hit.get("removed") else "in"
+        output.line(f"    {said} {str(hit['commit'])[:_SHORT_ID]} {hit['subject']} ({hit['author']})")
+    if hit.get("parts"):
+        output.line("    " + ", ".join(f"{name} {worth}" for name, worth in hit["parts"].items()))
     lines = str(hit.get("text") or "").rstrip("\n").split("\n")
     for line in lines[:_SHOWN_LINES]:
         output.line(f"    {line}")
@@ -97,7 +140,10 @@ def symbol(
     Exit code 1 when nothing was found.
     """
     with call.reading() as place:
-        answer = place.references(name, call.ref) if references else place.symbols(name, call.ref)
+        if references:
+            answer = place.ask("references", {"name": name, "limit": 1000, "ref": call.ref})
+        else:
+            answer = place.symbols(name, call.ref)
     found = answer["references" if references else "symbols"]
     if call.as_json:
         call.output.document(answer)

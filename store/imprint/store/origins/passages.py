@@ -148,6 +148,19 @@ def _first_line(text: str | None) -> str | None:
     return first if len(first) <= _TOLD_CHARACTERS else first[:_TOLD_CHARACTERS] + " ..."
 
 
+def commit_origins(
+    view: RepositoryView, known: Origins, commits: Sequence[ObjectId], prompts: PromptReader
+) -> dict[ObjectId, Json]:
+    """The best claim about each commit, as JSON; one that names a turn before one that does not."""
+    claims = known.claims.claims_of(view.id, set(commits))
+    told = {}
+    for commit in commits:
+        claim = _pick(claims.get(commit, ())) or unknown(commit)
+        text = prompts(claim.session, claim.prompt) if claim.session and claim.prompt else None
+        told[commit] = passage_json(PassageOrigin(commit, claim, 0, _first_line(text)))
+    return told
+
+
 def add_origins(answer: Json, origins: Sequence[PassageOrigin | None]) -> Json:
     """The JSON of an answer with `hits`, each of which now has its `origin`."""
     hits = cast("list[Json]", answer["hits"])

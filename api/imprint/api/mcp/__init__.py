@@ -1,0 +1,1 @@
+"""Questions about code as tools of the Model Context Protocol, for agents."""

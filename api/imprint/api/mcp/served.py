@@ -1,0 +1,59 @@
+"""`/mcp`: the protocol over streamable HTTP, behind the same gate as everything else.
+
+Invariants:
+    1. Each request carries its own token; no state is kept between two, so that any process may answer.
+    2. A repository that the token may not see is answered exactly like one that does not exist.
+    3. A page of another site reaches nothing: the gate refuses a foreign `Origin`; the token is no cookie.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+from imprint.api.asking.standpoints import standpoint_of
+from imprint.api.mcp.tools import make_server
+from imprint.api.services import get_principal, get_services, open_access
+from imprint.semantic.asking.table import ask
+from imprint.store.actors import Verb
+from imprint.store.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+PATH: Final = "/mcp"
+BODY_BYTES_MAX: Final = 1024 * 1024
+
+
+class ServedTools:
+    """The protocol's server as an ASGI application; `run` it while the application lives."""
+
+    def __init__(self) -> None:
+        server = make_server(_ask, _list_repositories, version("imprint"))
+        self.manager = StreamableHTTPSessionManager(
+            server, json_response=True, stateless=True, max_request_body_size=BODY_BYTES_MAX
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self.manager.handle_request(scope, receive, send)
+
+
+def _ask(context: Any, repo: str | None, question: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    request: Request = context.request
+    owner, slash, name = (repo or "").partition("/")
+    if not slash or not owner or not name:
+        raise BadInput(f"{repo!r} names no repository", hint="give it as owner/name")
+    return ask(standpoint_of(open_access(request, owner, name, Verb.READ)), question, given)
+
+
+def _list_repositories(context: Any) -> list[str]:
+    request: Request = context.request
+    principal = get_principal(request)
+    records = get_services(request).hosting.catalogue.list_repositories()
+    return sorted(str(record.name) for record in records if principal.may(Verb.READ, record.name))
