@@ -109,3 +109,11 @@ def test_an_unknown_name_is_plain_text() -> None:
 
 def sexp(node: Node) -> str:
     return str(node)
+
+
+def test_every_query_for_routes_fits_its_grammar() -> None:
+    for language in PARSED:
+        assert language.grammar is not None
+        routes = compile_grammar(language.grammar).routes
+        assert (routes is not None) == bool(language.grammar.routes)
+        assert routes is None or routes().pattern_count > 0

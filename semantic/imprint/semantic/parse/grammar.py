@@ -74,14 +74,17 @@ class Grammar:
 
 @dataclass(frozen=True, slots=True)
 class CompiledGrammar:
-    """A grammar that is ready to parse with. `flow` is its query for imports and bindings."""
+    """A grammar that is ready to parse with. `flow` is its query for imports and bindings.
+
+    `routes` gives the query for routes, compiled when it is first asked for: few files need it.
+    """
 
     package: str
     language: Language
     flow: Query
     definitions: Query
     marks: Query
-    routes: Query | None
+    routes: Callable[[], Query] | None
     route_signs: re.Pattern[bytes]
     silent_parts: frozenset[str]
     builtins: frozenset[str]
@@ -105,7 +108,7 @@ def compile_grammar(grammar: Grammar) -> CompiledGrammar:
         flow=Query(language, FLOW_QUERIES.get(grammar.package, "")),
         definitions=Query(language, grammar.definitions),
         marks=Query(language, grammar.marks),
-        routes=Query(language, grammar.routes) if grammar.routes else None,
+        routes=functools.cache(lambda: Query(language, grammar.routes)) if grammar.routes else None,
         route_signs=re.compile(grammar.route_signs.encode(), re.MULTILINE),
         silent_parts=grammar.silent_parts,
         builtins=grammar.builtins,

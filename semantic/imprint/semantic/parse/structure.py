@@ -234,7 +234,7 @@ def _collect_routes(grammar: CompiledGrammar, root: Node, source: Source) -> lis
             has_body=route.holds,
             name_at=route.name_at,
         )
-        for route in find_routes(grammar.routes, root)
+        for route in find_routes(grammar.routes(), root)
     ]
 
 
