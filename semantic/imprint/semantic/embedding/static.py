@@ -11,7 +11,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from imprint.semantic.embedding.table import Table, read_table
 from imprint.semantic.parse.terms import terms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from imprint.semantic.embedding.ports import Passage, Vectors
 
@@ -29,6 +29,8 @@ SHIPPED = Path(__file__).with_name("imprint.table")
 _KNOWN_MAX = 200_000
 _BEGINNING_MIN = 4
 _BEGINNING_SHARE = 0.6
+_WORD_LENGTH_MAX = 24
+_WORD = re.compile(r"\w+")
 
 
 class Vocabulary:
@@ -36,45 +38,42 @@ class Vocabulary:
 
     def __init__(self, rows: dict[str, int]) -> None:
         self._rows = rows
-        self._known: dict[str, int] = {}
+        self._known: dict[str, tuple[int, ...]] = {}
 
     def weigh_question(self, text: str) -> dict[int, float]:
         """Rows and how often they are said."""
-        return {row: float(times) for row, times in Counter(self._find(text)).items()}
+        weights: dict[int, float] = {}
+        for row in self._find(_WORD.findall(text)):
+            weights[row] = weights.get(row, 0.0) + 1.0
+        return weights
 
     def weigh_passage(self, passage: Passage, symbol_weight: float) -> dict[int, float]:
         """Rows of a passage: once each, those of its symbol more."""
-        weights = dict.fromkeys(self._find(passage.text), 1.0)
-        for row in self._find(passage.symbol):
-            weights[row] = symbol_weight
+        weights = dict.fromkeys(self._find(dict.fromkeys(_WORD.findall(passage.text))), 1.0)
+        weights.update(dict.fromkeys(self._find(_WORD.findall(passage.symbol)), symbol_weight))
         return weights
 
-    def _find(self, text: str) -> list[int]:
+    def _find(self, words: Iterable[str]) -> list[int]:
         known, found = self._known, []
-        for word in terms(text):
-            row = known.get(word)
-            if row is None:
-                row = self._look_up(word)
-            if row >= 0:
-                found.append(row)
+        for word in words:
+            rows = known.get(word)
+            found += self._look_up(word) if rows is None else rows
         return found
 
-    def _look_up(self, word: str) -> int:
-        row = self._rows.get(word, -1)
-        if row < 0 and not word.isdigit():
-            shortest = max(_BEGINNING_MIN, int(len(word) * _BEGINNING_SHARE + 0.5))
-            row = next(
-                (
-                    self._rows[word[:n]]
-                    for n in range(min(len(word) - 1, 24), shortest - 1, -1)
-                    if word[:n] in self._rows
-                ),
-                -1,
-            )
+    def _look_up(self, word: str) -> tuple[int, ...]:
+        rows = tuple(row for term in terms(word) if (row := self._row(term)) is not None)
         if len(self._known) >= _KNOWN_MAX:
             self._known = {}
-        self._known[word] = row
-        return row
+        self._known[word] = rows
+        return rows
+
+    def _row(self, term: str) -> int | None:
+        row = self._rows.get(term)
+        if row is not None or term.isdigit():
+            return row
+        shortest = max(_BEGINNING_MIN, int(len(term) * _BEGINNING_SHARE + 0.5))
+        beginnings = (term[:end] for end in range(min(len(term) - 1, _WORD_LENGTH_MAX), shortest - 1, -1))
+        return next((self._rows[part] for part in beginnings if part in self._rows), None)
 
 
 class StaticEncoder:
