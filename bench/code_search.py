@@ -45,7 +45,7 @@ from imprint.store.types import ObjectId
 DEPTH = 10
 DRAWS = 2_000
 WEIGHTS = rank.DEFAULT
-FACTORS = {"definition_unsure", "definition_in_stem", "qualified"}
+FACTORS = {"fit", "near", "definition_unsure", "definition_in_stem", "qualified"}
 ABLATED = [one.name for one in dataclasses.fields(rank.Weights) if one.name not in FACTORS]
 
 

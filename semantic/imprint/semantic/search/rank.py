@@ -64,7 +64,7 @@ class Weights:
 
     Attributes:
         fit: the passage's words fit best.
-        near: its vector is the nearest.
+        near: its vector is the nearest; only where the query is no symbol.
         history: the messages of commits speak for its file the most; only where the query is no symbol.
         definition: the passage defines what a symbol query names.
         definition_in_prose: it defines a name that stands in prose.
@@ -79,7 +79,7 @@ class Weights:
     """
 
     fit: float = 1.0
-    near: float = 0.0
+    near: float = 0.6
     history: float = 0.5
     definition: float = 2.4
     definition_in_prose: float = 1.2
@@ -200,7 +200,7 @@ class _Judge:
         defined = [self._definition(candidate, name) for name in candidate.defines]
         return {
             "words": weights.fit * candidate.fit / self._fit,
-            "near": weights.near * candidate.near / self._near,
+            "near": 0.0 if self._asked.is_symbol else weights.near * candidate.near / self._near,
             "history": 0.0 if self._asked.is_symbol else weights.history * candidate.history / self._history,
             "definition": max(defined, default=0.0),
             "place": place,
