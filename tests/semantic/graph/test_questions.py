@@ -166,9 +166,9 @@ def test_languages_with_packages(snapshot_of, shown):
                 import "example.org/tool/store"
 
                 func main() {
-                	s := store.Open()
-                	s.Put()
-                	local()
+                    s := store.Open()
+                    s.Put()
+                    local()
                 }
                 """,
             "other.go": "package main\n\nfunc local() {}\n",
