@@ -177,3 +177,13 @@ def test_without_a_past_what_needs_one_is_refused_with_a_hint(told, wish):
     with pytest.raises(BadInput, match="log") as refused:
         told.search("retry", past=False, **wish)
     assert refused.value.hint
+
+
+def test_code_that_is_gone_is_found_with_the_commit_that_took_it_away(told):
+    told.library.extend(told.view)
+    (hit,) = told.search("evict entries of a cache", removed=True).hits
+    assert (hit.path, hit.commit, hit.is_removed) == (b"src/old_cache.py", told.commits["removed"], True)
+    assert hit.text.startswith("def evict_entries")
+    assert hit.subject == "Drop the cache, it leaked memory"
+    assert told.search("evict entries", removed=True, author="ada").hits == ()
+    assert told.search("launch_code", removed=True).hits == ()

@@ -17,7 +17,7 @@ import numpy as np
 from imprint.semantic.index.definitions import fold_name
 from imprint.semantic.lineage.removed import find_removals
 from imprint.semantic.search.answer import Answer, Hit
-from imprint.semantic.search.retrieve import retrieve
+from imprint.semantic.search.retrieve import Sieve, retrieve
 from imprint.store.errors import BadInput
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def find_gone(place: Place, query: Query, filters: Filters, asked: Asked) -> Ans
     wide = replace(query, limit=_LOOKED_AT, path_prefix=b"", path_glob="")
     hits: list[Hit] = []
     told: set[tuple[bytes, str, int]] = set()
-    for found in retrieve(history, wide, asked):
+    gone = Sieve(np.isin(history.passages, place.corpus.passages, invert=True))
+    for found in retrieve(history, wide, asked, sieve=gone):
         passage = found.passage
         blob = history.listing.blob(passage.file)
         removal = find_removals(past, [blob], present).get(blob)
