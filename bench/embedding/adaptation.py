@@ -3,9 +3,9 @@
     python bench/embedding/adaptation.py --pairs DIR [--table FILE] [--rate R] [--epochs N]
 
 The pairs are those of `collect.py`; only changes count, oldest first: three quarters are learned from, the
-last quarter judges (MRR@10, the changed lines of a commit among those of all). The control learns as
-many pairs of the next repository in order of name. The hybrid adds BM25 over the same passages, each score divided by the
-question's highest, half and half. One line for each repository, one summary line last.
+last quarter judges (MRR@10, the changed lines of a commit among those of all). The control learns as many
+pairs of the next repository in order of name. The hybrid adds BM25 over the same passages, each score divided
+by the question's highest, half and half. One line for each repository, one summary line last.
 """
 
 from __future__ import annotations

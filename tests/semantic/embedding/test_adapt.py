@@ -15,7 +15,7 @@ WORDS = [f"{a}{b}" for a in "bcdfgklm" for b in ("ana", "ero", "ilo", "uva", "od
 
 
 def make_pairs(count, secret):
-    """Questions in words whose passages use others; with a secret, the same other word for a word each time."""
+    """Questions in words whose passages use others; with a secret, always the same other for a word."""
     draw = random.Random(3)
     pairs = []
     for _ in range(count):

@@ -54,7 +54,8 @@ class Vocabulary:
         return weights
 
     def _find(self, words: Iterable[str]) -> list[int]:
-        known, found = self._known, []
+        known = self._known
+        found: list[int] = []
         for word in words:
             rows = known.get(word)
             found += self._look_up(word) if rows is None else rows
