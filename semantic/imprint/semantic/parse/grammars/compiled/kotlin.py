@@ -115,7 +115,6 @@ KOTLIN = Grammar(
 """,
     marks=f"""
 (call_expression . [(identifier) @call (navigation_expression (identifier) @call .)])
-(infix_expression (identifier) . (identifier) @call)
 (delegation_specifier [{_BASE} (constructor_invocation {_BASE}) (explicit_delegation {_BASE})])
 (import (qualified_identifier) @import)
 (import (qualified_identifier (identifier) @import .))
