@@ -132,3 +132,26 @@ def test_ties_are_broken_by_path_and_line_whatever_the_order_given():
 def test_the_limit_bounds_the_answer_and_no_candidates_is_no_hits():
     assert len(order("x", *({"path": f"{n}.py"} for n in range(30)), limit=7)) == 7
     assert order("x") == []
+
+
+def test_a_file_whose_whole_name_is_in_the_question_comes_before_one_of_a_longer_name():
+    assert order(
+        "how a request is parsed", {"path": "a/request_media_kind.py"}, {"path": "a/request.py"}
+    ) == [
+        1,
+        0,
+    ]
+
+
+@pytest.mark.parametrize("signal", ["history", "near"])
+def test_history_and_nearness_lift_an_answer_in_words_and_never_one_of_a_symbol(signal):
+    asked = {text: read_query(Query(text)) for text in ("wait for a while", "waitFor")}
+    candidates = [
+        Candidate(0, 0, "a.py", 1, "", 1.0),
+        Candidate(1, 1, "b.py", 1, "", 0.9, **{signal: 3.0}),
+    ]
+    firsts = {
+        text: rank(read, candidates, 1, dict.fromkeys(read.words, 1.0))[0].candidate.chunk
+        for text, read in asked.items()
+    }
+    assert firsts == {"wait for a while": 1, "waitFor": 0}

@@ -187,3 +187,15 @@ def test_code_that_is_gone_is_found_with_the_commit_that_took_it_away(told):
     assert hit.subject == "Drop the cache, it leaked memory"
     assert told.search("evict entries", removed=True, author="ada").hits == ()
     assert told.search("launch_code", removed=True).hits == ()
+
+
+def test_an_issue_leads_to_files_by_its_first_line_its_text_and_the_paths_that_it_names(told):
+    issue = "Waiting between attempts never ends\n\nAs seen in production:\n  File src/settings.py, line 2\n"
+    found = paths(told.search(issue, what=What.FILES, explain=True))
+    assert found[0] == "src/retry.py"
+    assert "src/settings.py" in found
+    assert len(found) == len(set(found))
+    assert paths(told.search("evict_entries", what=What.FILES)) == []
+    assert paths(told.search(issue, what=What.FILES, path_glob="web/*")) == []
+    with pytest.raises(BadInput, match="words"):
+        told.search('"exact"', what=What.FILES)
