@@ -3,8 +3,8 @@
     python bench/extraction_speed.py --mirrors DIR --labels DIR [--only A,B] [--files-max 200] [--seed 2]
 
 Of the repositories that the labels of a language name (see `bench/extraction.py`), at the commits that they
-name, at most `--files-max` files of 500 bytes to 200 KB are drawn by the seed and extracted three times in one
-process; the best time counts, in seconds of the processor. "ready" is the time until the first file of a
+name, at most `--files-max` files of 500 bytes to 200 KB are drawn by the seed and extracted three times in
+one process; the best time counts, in seconds of the processor. "ready" is the time until the first file of a
 language can be read, which compiles its queries. The last line sums up.
 """
 

@@ -155,3 +155,29 @@ def test_rust_signatures_are_one_line_without_body(signatures: Callable[[str, st
         }
         == found
     )
+
+
+def test_items_that_a_macro_wraps_are_read(outline: Callable[[str, str], list[str]]) -> None:
+    text = """\
+        cfg_net! {
+            /// Half of it.
+            #[derive(Debug)]
+            pub struct Half {
+                inner: u8,
+            }
+
+            impl Half {
+                fn work(&self) {}
+            }
+        }
+        vec! {
+            one, two
+        }
+        fn last() {}
+        """
+    assert outline("a.rs", text) == [
+        "struct Half 3-6",
+        "field Half.inner 5-5",
+        "method Half.work 9-9",
+        "function last 15-15",
+    ]

@@ -1,5 +1,7 @@
 """Rust."""
 
+import re
+
 from imprint.semantic.parse.grammar import Grammar
 
 _TYPE_NAME = """[
@@ -25,7 +27,33 @@ _ROUTES = """
   (#any-of? @_route "route" "route_service"))
 """
 
+# Items that a macro only wraps, as `cfg_net! { pub struct A; }` does: at the left margin, and closed there.
+_WRAPPER = re.compile(
+    rb"^[a-z_]+! *\{(?=[ \t]*\n(?:[ \t]*(?:(?://|#\[)[^\n]*)?\n)*"
+    rb"[ \t]*(?:pub|(?:async |unsafe )?fn|struct|enum|trait|impl|mod|use|const|type)\b)",
+    re.MULTILINE,
+)
+_CLOSED = re.compile(rb"^\}[ \t]*$", re.MULTILINE)
+
+
+def _unwrap_items(content: bytes) -> bytes:
+    """Blank out the macros around items, so that the items are read."""
+    pieces: list[bytes] = []
+    position = 0
+    for opening in _WRAPPER.finditer(content):
+        if opening.start() < position:
+            continue
+        closing = _CLOSED.search(content, opening.end())
+        if closing is None:
+            break
+        pieces += (content[position : opening.start()], b" " * len(opening.group()))
+        pieces += (content[opening.end() : closing.start()], b" ")
+        position = closing.start() + 1
+    return b"".join((*pieces, content[position:]))
+
+
 RUST = Grammar(
+    prepare=_unwrap_items,
     package="tree_sitter_rust",
     builtins=frozenset({"Self"}),
     routes=_ROUTES,
