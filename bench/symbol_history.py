@@ -73,12 +73,13 @@ def find_function(contents: Contents, path: bytes, blob: ObjectId, row):
 
 def ask(clone, past, row, steps):
     view, commit, path = clone.view, ObjectId(row["start_commit"]), row["file"].encode()
-    started, used = time.perf_counter(), use_cpu()
     contents = Contents(view, extract)
     blob = find_entry(view.objects, view.objects.read_commit(commit).tree, path).id
     entity = find_function(contents, path, blob, row)
     if entity is None:
         return None, (0.0, 0.0), None
+    started, used = time.perf_counter(), use_cpu()
+    contents = Contents(view, extract)
     history = trace_definition(past, contents, past.find(commit), (path, blob), entity, steps)
     return history, (time.perf_counter() - started, use_cpu() - used), entity
 
