@@ -248,3 +248,13 @@ def test_a_place_gives_locals_parameters_and_what_is_imported(snapshot_of, shown
         find_definitions_at(snapshot, b"main.ts", 99)
     with pytest.raises(BadInput):
         find_definitions_at(snapshot, b"none.ts", 1)
+
+
+def test_source_of_any_depth_is_answered(snapshot_of, shown):
+    deep = "def f():\n    pass\n\n\nf()\nx = (a\n" + "    .b\n" * 3000 + ")\n"
+    circles = "class A(B):\n    pass\n\n\nclass B(A):\n    pass\n\n\nA().go()\nq = w\nw = q\nq()\n"
+    snapshot = snapshot_of({"deep.py": deep, "circles.py": circles})
+
+    assert shown(find_callers(snapshot, "f")) == ["deep.py:5 <module> -> f deep.py:1 (same file)"]
+    assert find_definitions_at(snapshot, b"deep.py", 900).resolved == 0
+    assert find_module_callees(snapshot, b"circles.py").considered == 3

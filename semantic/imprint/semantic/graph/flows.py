@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imprint.semantic.graph.ladder import Resolver
 
 # Files that are followed together for one question: the one asked about and what it imports.
-FOLLOWED_MAX: Final = 12
+FOLLOWED_MAX: Final = 6
 # Files whose flow is kept.
 MACHINES_KEPT: Final = 32
 
@@ -66,7 +66,14 @@ class Flows:
         ]
         if not used:
             return None
-        machine = self._machine(program, through=False)
+        try:
+            return self._declared(self._machine(program, through=False), used)
+        except RecursionError:
+            # Circles through many bases and calls; what the machine holds is not whole.
+            self._machines.pop((file, False), None)
+            return None
+
+    def _declared(self, machine: Machine, used: list[Expression]) -> list[tuple[int, int, str]]:
         found: dict[tuple[int, int, str], None] = {}
         for expression in used:
             for each in machine.definitions(expression):
@@ -82,7 +89,11 @@ class Flows:
         """What the calls of a file run, in order of position; nothing for what is not known."""
         if file not in self._calls:
             program = self._programs.program(file)
-            self._calls[file] = [] if program is None else self._called(program)
+            try:
+                self._calls[file] = [] if program is None else self._called(program)
+            except RecursionError:
+                self._machines.pop((file, True), None)
+                self._calls[file] = []
         return self._calls[file]
 
     def _called(self, program: Program) -> list[Called]:
