@@ -5,7 +5,7 @@
 REPOSITORY is bare and only read: a scratch repository borrows its objects and has the one ref. HEAD is
 indexed first and timed until a search answers; then the history, for `--seconds` at most. Memory is the sum
 of the resident sets of this process and its children (pages that several map count for each), every second.
-With `--folder` the index stays there, and a second run goes on with it. The last line is the summary, as JSON.
+With `--folder` the index stays there, and a second run goes on with it. The last line is the summary.
 """
 
 from __future__ import annotations

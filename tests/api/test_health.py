@@ -16,7 +16,7 @@ def test_readyz_tells_of_the_followers_and_names_no_repository(server, sample) -
     told = answer.json()
     assert told["ready"] is True
     names = {"export", "provenance", "records", "lines", "observations", "links", "index", "changes"}
-    assert set(told["followers"]) == names | {"maintenance"}
+    assert set(told["followers"]) == names | {"history", "maintenance"}
     assert {follower["state"] for follower in told["followers"].values()} == {"ok"}
     assert sample.name not in answer.text
 

@@ -29,6 +29,7 @@ from imprint.semantic.search.finding.place import Place
 from imprint.semantic.search.shelf import Shelf
 from imprint.semantic.standing import find_standing
 from imprint.semantic.symbols import find_references, find_symbols
+from imprint.semantic.vectors import Vectors
 from imprint.store.errors import StorageFailed
 from imprint.store.hosting.followers import never
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from imprint.semantic.embedding.ports import Encoder
     from imprint.semantic.index.ports import Index
     from imprint.semantic.parse.model import Extraction
     from imprint.semantic.search.answer import ReferenceHit, SymbolHit
@@ -66,6 +68,7 @@ class Library:
         threads: how many contents are extracted at the same time.
         at_once: contents that are extracted at most while somebody waits for an answer.
         histories: where it is kept what histories hold; None where only commits are indexed.
+        vectors: those of the passages; None where only words are compared.
     """
 
     def __init__(  # noqa: PLR0913 - its parts, and its two bounds
@@ -79,11 +82,15 @@ class Library:
         threads: int = 1,
         at_once: int = AT_ONCE_BLOBS_MAX,
         histories: Path | None = None,
+        vectors: Vectors | None = None,
     ) -> None:
         self._index = index
         self._workers = workers
         self._builder = Builder(index, extractor, batch_blobs, threads, at_once)
         self._shelf = Shelf(index, listings)
+        self._vectors = vectors
+        if vectors:
+            index.listen(vectors.add)
         self._histories = Histories(index, self._builder, histories) if histories else None
 
     @classmethod
@@ -95,11 +102,13 @@ class Library:
         *,
         apart: bool = False,
         at_once: int = AT_ONCE_BLOBS_MAX,
+        encoder: Encoder | None = None,
     ) -> Self:
         """Open the library in a folder; make it where there is none.
 
         Without an `extractor`, files are parsed in a process of its own, which a hostile one can kill
-        without harm to this one. With `apart`, so is LanceDB kept, whose memory then is not this one's.
+        without harm to this one. With `apart`, so is LanceDB kept, whose memory then is not this one's. With
+        an `encoder`, passages get vectors as they are added; those that have none yet get them in `extend`.
 
         Raises:
             StorageFailed: the folder is not writable.
@@ -124,6 +133,7 @@ class Library:
             threads=1 if extractor else EXTRACTORS,
             at_once=at_once,
             histories=own / "histories",
+            vectors=Vectors(index, encoder, own / "vectors") if encoder else None,
         )
 
     # -- indexing -----------------------------------------------------------------------------------
@@ -162,6 +172,8 @@ class Library:
             self._histories.forget(repository_id)
         self._index.forget(repository_id)
         self._shelf.remove()
+        if self._vectors:
+            self._vectors.forget(self._shelf.layout())
 
     def extend(
         self,
@@ -181,6 +193,8 @@ class Library:
             Stopped: `stopping` said so; what was extracted stays.
             StorageFailed: the disk is full or read-only.
         """
+        if self._vectors:
+            self._vectors.fill(self._shelf.layout(), stopping)
         if self._histories is None:
             return Progress(0, 0, sequence)
         return self._histories.advance(view, seconds, stopping, sequence, progress)
@@ -215,6 +229,7 @@ class Library:
                 corpus,
                 background,
                 history=lambda: self.history(view),
+                vectors=self._vectors,
             ),
             wish,
         )

@@ -45,9 +45,10 @@ from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from imprint.semantic.index.passages.rows import PassageRow
     from imprint.semantic.index.ports import BlobKey, BlobRow, ExtractedBlob, IndexedCommit, Parts
 
 _log = logging.getLogger("imprint.semantic")
@@ -77,6 +78,7 @@ class LanceIndex:
         self._mapped: dict[int, Segment] = {}
         self._mapping = threading.Lock()
         self._merging = threading.Lock()
+        self._told: Callable[[Sequence[tuple[int, PassageRow]]], None] | None = None
 
     # -- writing ------------------------------------------------------------------------------------
 
@@ -103,7 +105,10 @@ class LanceIndex:
             for key, content in fresh.items():
                 own = tuple(ids[row.key] for row in content.passages)
                 lists.append(BlobPlaces(insert_blob(sql, key, content, own), own, content.first_lines))
-            self._add_segment(sql, Segment.build([(ids[key], passages[key]) for key in new], lists))
+            added = [(ids[key], passages[key]) for key in new]
+            self._add_segment(sql, Segment.build(added, lists))
+        if self._told and added:
+            self._told(added)
         self._merge_if_many()
 
     def mark(self, repository_id: str, commits: Sequence[IndexedCommit], position: int | None = None) -> bool:
@@ -296,6 +301,18 @@ class LanceIndex:
                 "SELECT sequence FROM position WHERE repository_id = ?", (repository_id,)
             ).fetchone()
         return int(found[0]) if found else 0
+
+    def read_passages(self) -> Iterator[tuple[int, PassageRow]]:
+        """Every passage with its id."""
+        with self._database.reading() as sql:
+            ids = {key.hex(): number for number, key in sql.execute("SELECT id, key FROM passage")}
+        for key, row in self._chunks.read().items():
+            if key in ids:
+                yield ids[key], row
+
+    def listen(self, told: Callable[[Sequence[tuple[int, PassageRow]]], None]) -> None:
+        """Tell of passages that are added; see `Index.listen`."""
+        self._told = told
 
     def rows(self) -> dict[str, list[tuple[object, ...]]]:
         """Everything, keyed by content and sorted; see `Index.rows`. Writers wait meanwhile."""

@@ -12,7 +12,7 @@ from imprint.semantic.index.ports import BlobKey, BlobRow, Parts
 from imprint.semantic.index.segment import BlobPlaces, Segment, blob_rows, merge, passage_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from imprint.semantic.index.ports import ExtractedBlob, IndexedCommit
     from imprint.store.types import ObjectId
@@ -29,6 +29,7 @@ class MemoryIndex:
         self._parts: dict[int, Parts] = {}
         self._passages: dict[str, tuple[int, PassageRow]] = {}
         self._segments: tuple[Segment, ...] = ()
+        self._told: Callable[[Sequence[tuple[int, PassageRow]]], None] | None = None
         self._commits: dict[str, dict[ObjectId, ObjectId]] = {}
         self._holdings: dict[str, set[int]] = {}
         self._positions: dict[str, int] = {}
@@ -58,6 +59,8 @@ class MemoryIndex:
                 )
                 lists.append(BlobPlaces(number, own, content.first_lines))
             self._segments = (*self._segments, Segment.build(passages, lists))
+            if self._told and passages:
+                self._told(passages)
 
     def _next_id(self) -> int:
         self._last_id += 1
@@ -129,6 +132,15 @@ class MemoryIndex:
     def segments(self) -> tuple[Segment, ...]:
         """Everything indexed."""
         return self._segments
+
+    def read_passages(self) -> Iterator[tuple[int, PassageRow]]:
+        """Every passage with its id."""
+        with self._lock:
+            yield from list(self._passages.values())
+
+    def listen(self, told: Callable[[Sequence[tuple[int, PassageRow]]], None]) -> None:
+        """Tell of passages that are added; see `Index.listen`."""
+        self._told = told
 
     def rows(self) -> dict[str, list[tuple[object, ...]]]:
         """Everything, keyed by content and sorted; see `Index.rows`."""

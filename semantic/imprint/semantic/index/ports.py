@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+    from imprint.semantic.index.passages.rows import PassageRow
     from imprint.semantic.index.segment import Segment
     from imprint.semantic.parse.model import Extraction
     from imprint.store.types import ObjectId
@@ -154,6 +155,14 @@ class Index(Protocol):
 
     def find_parts(self, row_id: int) -> Parts | None:
         """Of what the facts of a content consist, by the id of its row; None if there is no such row."""
+        ...
+
+    def read_passages(self) -> Iterator[tuple[int, PassageRow]]:
+        """Every passage with its id: for what is derived from their texts."""
+        ...
+
+    def listen(self, told: Callable[[Sequence[tuple[int, PassageRow]]], None]) -> None:
+        """From now on tell of the passages that this object adds, once they are there, ids ascending."""
         ...
 
     def rows(self) -> dict[str, list[tuple[object, ...]]]:

@@ -17,11 +17,11 @@ from imprint.store.errors import BadInput, ObjectMissing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imprint.semantic.embedding.ports import Encoder
     from imprint.semantic.index.arrays import Array
     from imprint.semantic.lineage.past import Past
     from imprint.semantic.search.background import Background
     from imprint.semantic.search.corpus import Corpus
+    from imprint.semantic.vectors import Vectors
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
 
@@ -41,7 +41,7 @@ class Place:
         behind: commits reachable from the one asked for and not from this one.
         corpus: its passages.
         background: the past, claims and prompts.
-        encoder: encodes questions; None where no vectors are used.
+        vectors: those of the passages; None where no vectors are used.
         history: gives the passages of everything that the repository ever held; None where that is not
             indexed.
         clock: seconds of a clock that never goes back.
@@ -52,7 +52,7 @@ class Place:
     behind: int
     corpus: Corpus
     background: Background
-    encoder: Encoder | None = None
+    vectors: Vectors | None = None
     history: Callable[[], Corpus | None] | None = None
     clock: Callable[[], float] = time.monotonic
 
@@ -61,9 +61,9 @@ class Place:
         """The paths of the corpus's files, by number."""
         return self.corpus.listing.paths.decode()
 
-    def near(self, text: str) -> Array | None:  # noqa: ARG002  (vectors come with the index that holds them)
+    def near(self, text: str) -> Array | None:
         """How near each chunk's vector is to a question's; None where there are no vectors."""
-        return None
+        return self.vectors.near(self.corpus, text) if self.vectors else None
 
     def past(self) -> Past:
         """The change log.
