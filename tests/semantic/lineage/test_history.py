@@ -194,7 +194,21 @@ def test_history_of_a_shallow_clone_says_that_it_is_not_whole(work_tree, ask, tm
         git.commit_file("a.py", DELAY.replace("2**", f"{number}**"), f"change {number}")
     folder = tmp_path / "shallow"
     git("clone", "-q", "--depth", "2", f"file://{git.folder}", str(folder))
-    told, history = ask(git_client(folder), "next_delay")
+    steps = KeptSteps.open(tmp_path / "steps")
+    told, history = ask(git_client(folder), "next_delay", steps)
     assert told == [("change 2", {"body"})]
     assert "shallow" in history.missing[0]
+    git_client(folder)("fetch", "-q", "--unshallow")
+    assert len(ask(git_client(folder), "next_delay", steps)[0]) == 4
+    steps.close()
     assert ChangeKind.INTRODUCED not in history.changes[-1].kinds
+
+
+def test_history_says_where_a_content_is_not_here(work_tree, ask):
+    git = work_tree
+    git.commit_file("a.py", DELAY, "introduce")
+    git.commit_file("a.py", DELAY.replace("2**", "3**"), "change")
+    blob = git("rev-parse", "HEAD~1:a.py")
+    (git.folder / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    _, history = ask(git, "next_delay")
+    assert history.missing == ("contents of files are not in this repository",)

@@ -192,6 +192,11 @@ class Past:
         starts = segment.arrays["touch_starts"]
         return [_touch(segment, touch) for touch in range(int(starts[place]), int(starts[place + 1]))]
 
+    @property
+    def is_shallow(self) -> bool:
+        """Whether some commit's parents are not here, so that history may become longer."""
+        return any(bool((segment.arrays["parents"] < 0).any()) for segment in self._segments)
+
     # -- many ---------------------------------------------------------------------------------------
 
     def times(self) -> Array:

@@ -45,6 +45,8 @@ class Contents:
         extract: Callable[[bytes, bytes], Facts],
         find_facts: Callable[[bytes, ObjectId], Facts | None] | None = None,
     ) -> None:
+        self.lacks_some = False
+        """Whether a content that was asked for is not in the repository."""
         self._view = view
         self._extract = extract
         self._find_facts = find_facts
@@ -60,6 +62,7 @@ class Contents:
             small = (self._view.objects.find_size(blob) or 0) <= CONTENT_BYTES_MAX
             content = self._view.objects.read_blob(blob) if small else b""
         except ObjectMissing:
+            self.lacks_some = True
             content = b""
         return self._keep(blob, content)
 

@@ -139,7 +139,9 @@ class _Walk:
             if left < 0:
                 self._missing.add(f"only {STEPS_MAX:,} changes of the file were looked at")
                 break
-        if self._steps is not None:
+        if self._contents.lacks_some:
+            self._missing.add("contents of files are not in this repository")
+        elif self._steps is not None and not self._past.is_shallow:  # else it may get to know more
             self._steps.add(self._taken)
         ordered = sorted(self._changes.items(), reverse=True, key=lambda pair: pair[0][0])
         return History(tuple(change for _, change in ordered), tuple(sorted(self._missing)))
