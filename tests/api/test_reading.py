@@ -3,6 +3,7 @@
 import pytest
 from pydantic import BaseModel
 
+from imprint.api.asking.documents import DOCUMENTS
 from imprint.api.rest import documents
 from imprint.store.actors import Verb
 
@@ -37,7 +38,18 @@ def refused(server, sample):
     [
         ("search", {"q": "retry policy"}, documents.SearchDocument),
         ("symbols", {"name": "call"}, documents.SymbolsDocument),
-        ("references", {"name": "send"}, documents.ReferencesDocument),
+        ("definition", {"name": "call"}, DOCUMENTS["definition"]),
+        ("definition", {"path": "app/retry.py", "line": 9}, DOCUMENTS["definition"]),
+        ("references", {"name": "send"}, DOCUMENTS["references"]),
+        ("callers", {"name": "call"}, DOCUMENTS["callers"]),
+        ("callees", {"name": "call"}, DOCUMENTS["callees"]),
+        ("impact", {"name": "call"}, DOCUMENTS["impact"]),
+        ("outline", {"path": "app/retry.py"}, DOCUMENTS["outline"]),
+        ("map", {}, DOCUMENTS["map"]),
+        ("history", {"name": "call", "why": "true"}, DOCUMENTS["history"]),
+        ("diff", {"base": "main~2"}, DOCUMENTS["diff"]),
+        ("search", {"q": "pause", "what": "messages", "explain": "true"}, DOCUMENTS["search"]),
+        ("search", {"q": "retry", "removed": "true"}, DOCUMENTS["search"]),
         ("index", {}, documents.IndexDocument),
         ("blame", {"path": "app/retry.py"}, documents.BlameDocument),
         ("why", {"path": "app/retry.py", "line": 9}, documents.WhyDocument),

@@ -34,6 +34,7 @@ from imprint.api.running.proxy import parse_proxies
 from imprint.api.running.sockets import Sockets, address_of, listen, ssh_address_of
 from imprint.api.running.tls import Certificate
 from imprint.api.settings import ApiSettings
+from imprint.semantic.embedding.choice import open_encoder
 from imprint.semantic.library import Library
 from imprint.store.clock import SystemClock
 from imprint.store.hosting.data import DataFolder
@@ -158,7 +159,7 @@ def serve_on(  # noqa: PLR0913 - as `serve`
         opened.callback(hosting.close)
         hosting.ensure_admin_token()
         origins = opened.enter_context(Origins.of_hosting(hosting))
-        library = Library.open(hosting.folder.index_path, apart=True)
+        library = Library.open(hosting.folder.index_path, apart=True, encoder=open_encoder(None))
         opened.callback(library.close)
         app = create_app(hosting, origins, library, settings)
         server = Server(app, settings, ending, lambda _: on_ready(sockets.address))

@@ -143,9 +143,10 @@ class _ClonePlaces:
 
     def library(self) -> Library:
         """The clone's index, as it is."""
+        from imprint.semantic.embedding.choice import open_encoder
         from imprint.semantic.library import Library
 
-        library = Library.open(self._clone.cache / "index")
+        library = Library.open(self._clone.cache / "index", encoder=open_encoder(None))
         self._stack.callback(library.close)
         return library
 

@@ -305,9 +305,10 @@ class _HostedPlaces:
 
     def library(self) -> Library:
         """The data folder's index, as it is."""
+        from imprint.semantic.embedding.choice import open_encoder
         from imprint.semantic.library import Library
 
-        library = Library.open(self._hosting.folder.index_path)
+        library = Library.open(self._hosting.folder.index_path, encoder=open_encoder(None))
         self._stack.callback(library.close)
         return library
 

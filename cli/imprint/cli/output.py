@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _UNSAFE: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and newline, DEL, C1
@@ -63,6 +63,13 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 class ReaderGone(Exception):
     """Whoever read the results has enough, as `head` does."""
+
+
+def note_behind(output: Output, answer: Mapping[str, Any]) -> None:
+    """Say beside an answer that the index has not seen everything yet."""
+    behind = answer.get("behind") or 0
+    if behind:
+        output.note(f"the index is {counted(behind, 'commit')} behind; the answer may miss what they changed")
 
 
 class Output:

@@ -138,10 +138,18 @@ class ImpactDocument(_Answer):
     tests: list[TestDocument]
 
 
-class OutlineEntityDocument(DefinitionDocument):
+class OutlineEntityDocument(_Part):
     """A definition of a file and how deep it stands in others."""
 
     depth: int
+    kind: str
+    name: str
+    container: str
+    start_line: int
+    end_line: int
+    line: int
+    signature: str
+    doc: str
 
 
 class OutlineDocument(_Answer):

@@ -3,7 +3,8 @@
 Invariants:
     1. Each request carries its own token; no state is kept between two, so that any process may answer.
     2. A repository that the token may not see is answered exactly like one that does not exist.
-    3. A page of another site reaches nothing: the gate refuses a foreign `Origin`; the token is no cookie.
+    3. Only POST is served: without state there is no stream that the server could begin.
+    4. A page of another site reaches nothing: the gate refuses a foreign `Origin`; the token is no cookie.
 """
 
 from __future__ import annotations

@@ -83,24 +83,6 @@ class SymbolsDocument(_Document):
     symbols: list[SymbolDocument]
 
 
-class ReferenceDocument(_Document):
-    """A use of a name."""
-
-    path: str
-    line: int
-    kind: str
-    container: str
-    name: str
-
-
-class ReferencesDocument(_Document):
-    """Where a name is used."""
-
-    commit: str | None
-    behind: int
-    references: list[ReferenceDocument]
-
-
 class IndexDocument(_Document):
     """How far the index has come on a ref."""
 

@@ -5,9 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from imprint.cli.call import Call, reads
-from imprint.cli.commands.search import note_behind
 from imprint.cli.errors import NothingFound, UsageProblem
-from imprint.cli.output import Output, counted
+from imprint.cli.output import Output, counted, note_behind
 from imprint.cli.ports import Document
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, or a qualified one such as Client.retry.")]

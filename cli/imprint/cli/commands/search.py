@@ -6,7 +6,7 @@ import typer
 
 from imprint.cli.call import Call, reads
 from imprint.cli.errors import NothingFound, UsageProblem
-from imprint.cli.output import Output, counted
+from imprint.cli.output import Output, counted, note_behind
 from imprint.cli.ports import Document
 
 LIMIT_MAX = 200
@@ -119,13 +119,6 @@ def _tell_origin(origin: Document) -> str:
     if origin.get("turn"):
         told.append(f"turn {origin['turn']}")
     return ", ".join(told) + (f": {origin['prompt']}" if origin.get("prompt") else "")
-
-
-def note_behind(output: Output, answer: Document) -> None:
-    """Say beside an answer that the index has not seen everything yet."""
-    behind = answer.get("behind") or 0
-    if behind:
-        output.note(f"the index is {counted(behind, 'commit')} behind; the answer may miss what they changed")
 
 
 @reads
