@@ -41,6 +41,8 @@ _SCALE: Final = 127.0
 _PREFIX: Final = 64
 """Numbers of a vector that are compared for every passage; the whole ones only for the nearest."""
 _NEAREST: Final = 1_000
+_PATHS_KNOWN: Final = 100_000
+"""Paths whose vectors are remembered: some 60 MB."""
 _AT_ONCE: Final = 4_096
 _FILES_MAX: Final = 8
 _SUFFIX: Final = ".vectors"
@@ -67,6 +69,7 @@ class Vectors:
         self._lock = threading.Lock()
         self._names: frozenset[str] = frozenset()
         self._parts: list[tuple[Array, Array]] = []
+        self._paths: dict[bytes, Array] = {}
         self._ready: WeakKeyDictionary[Corpus, _Ready] = WeakKeyDictionary()
 
     @property
@@ -145,9 +148,19 @@ class Vectors:
             numbers[fitting], places[fitting] = number, at[fitting]
         if (numbers < 0).any():
             return None
-        paths = [path.decode("utf-8", "replace") for path in corpus.listing.decoded_paths]
-        along = self._encoder.encode_paths(paths) * np.float32(self._encoder.path_share)
+        along = self._encode_paths(corpus.listing.decoded_paths) * np.float32(self._encoder.path_share)
         return _Ready([vectors for _, vectors in parts], numbers, places, along, self._encoder.dimensions)
+
+    def _encode_paths(self, paths: Sequence[bytes]) -> Array:
+        """The vectors of paths; those seen before are remembered, as the next commit has nearly the same."""
+        new = [path for path in paths if path not in self._paths]
+        if len(self._paths) + len(new) > _PATHS_KNOWN:
+            self._paths, new = {}, list(paths)
+        found = self._encoder.encode_paths([path.decode("utf-8", "replace") for path in new])
+        known = self._paths | dict(zip(new, found.astype(np.float16), strict=True))
+        if len(known) <= _PATHS_KNOWN:
+            self._paths = known
+        return np.array([known[path] for path in paths], np.float32).reshape(-1, self._encoder.dimensions)
 
     def _known(self) -> Array:
         parts = self._map()
