@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from imprint.semantic.parse.source import decode_content
 from imprint.store.errors import BadInput, ObjectMissing
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from imprint.semantic.lineage.past import Past
     from imprint.semantic.search.background import Background
     from imprint.semantic.search.corpus import Corpus
-    from imprint.semantic.vectors import Vectors
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
 
@@ -29,6 +28,14 @@ TEXT_CHARACTERS_MAX: Final = 8_000
 """Of a hit's text: a passage is far shorter, except where one line holds a whole file."""
 SECONDS_MAX: Final = 2.0
 """For looking through texts: exact and regular searches, differences, messages by pattern, prompts."""
+
+
+class Nearness(Protocol):
+    """Vectors of passages, compared with a question's."""
+
+    def near(self, corpus: Corpus, text: str) -> Array | None:
+        """Of each chunk, how near it is; None where vectors are missing."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Place:
     behind: int
     corpus: Corpus
     background: Background
-    vectors: Vectors | None = None
+    vectors: Nearness | None = None
     history: Callable[[], Corpus | None] | None = None
     clock: Callable[[], float] = time.monotonic
 
