@@ -67,7 +67,7 @@ def test_every_question_is_a_tool_with_a_closed_schema(over_http) -> None:
 def test_tools_answer_as_rest_does(over_http, server, sample) -> None:
     calls = [(name, {"repo": sample.name, **given}) for name, given in ASKED.items()]
     client = server.client(server.token(sample.name, verbs=frozenset({Verb.READ, Verb.TRANSCRIPTS})))
-    for (name, given), answer in zip(calls, over_http(*calls), strict=True):
+    for (name, _), answer in zip(calls, over_http(*calls), strict=True):
         assert not answer.is_error, answer.content
         told = answer.structured_content
         assert json.loads(answer.content[0].text) == told

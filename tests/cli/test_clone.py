@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from imprint.semantic.build import AT_ONCE_BLOBS_MAX
+
 APP = """class RetryPolicy:
     def delay(self, attempt):
         return 2 ** attempt
@@ -129,8 +131,15 @@ def test_a_server_in_the_environment_that_is_not_the_clones_is_not_asked(
     assert (outside.code, "say which repository" in outside.stderr) == (2, True)
 
 
-def test_the_first_indexing_is_announced_where_no_terminal_shows_it(imprint, clone: Path) -> None:
-    assert imprint("search", "retry", cwd=clone).stderr.startswith("indexing 1 file of HEAD, once\n")
+def test_the_first_indexing_of_many_files_is_announced_where_no_terminal_shows_it(
+    imprint, clone: Path, work_tree
+) -> None:
+    for number in range(AT_ONCE_BLOBS_MAX):
+        (clone / f"part_{number}.py").write_text(f"def part_{number}():\n    return {number}\n")
+    work_tree("add", "-A")
+    work_tree("commit", "-qm", "Many parts")
+    told = f"indexing {AT_ONCE_BLOBS_MAX + 1} files of HEAD, once\n"
+    assert imprint("search", "retry", cwd=clone).stderr.startswith(told)
     assert imprint("search", "retry", cwd=clone).stderr == ""
 
 

@@ -16,48 +16,48 @@ _SHOWN_LINES = 6
 """Lines of a hit that people see; the whole chunk is in the JSON."""
 
 
+Language = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Only in this language.", show_default=False)
+]
+Glob = Annotated[
+    str | None, typer.Option(metavar="PATTERN", help="Only files such as '*.py' or 'src/**/test_*'.")
+]
+Kind = Annotated[
+    str | None, typer.Option(metavar="KIND", help="Only passages such as function, class or test.")
+]
+Since = Annotated[str | None, typer.Option(metavar="DATE", help="Only what commits since then touched.")]
+Until = Annotated[str | None, typer.Option(metavar="DATE", help="Only what commits before then touched.")]
+Author = Annotated[str | None, typer.Option(metavar="NAME", help="Only what commits by this author touched.")]
+Agent = Annotated[str | None, typer.Option(metavar="NAME", help="Only what this agent's commits touched.")]
+Session = Annotated[str | None, typer.Option(metavar="ID", help="Only what this session's commits touched.")]
+Tokens = Annotated[int | None, typer.Option(help="What the texts may take together, in tokens.")]
+Text = Annotated[
+    str,
+    typer.Argument(metavar="QUERY", help="Words or identifiers; a text in double quotes; /an expression/."),
+]
+
+
 @reads
 def search(  # noqa: PLR0913 - one parameter for each filter
     call: Call,
-    text: Annotated[
-        str,
-        typer.Argument(
-            metavar="QUERY", help="Words or identifiers; a text in double quotes; /an expression/."
-        ),
-    ],
+    text: Text,
     *,
     limit: Annotated[int, typer.Option(min=1, max=LIMIT_MAX, help="Hits at most.")] = 10,
     path: Annotated[
         str, typer.Option(metavar="PREFIX", help="Only below this path.", show_default=False)
     ] = "",
-    glob: Annotated[
-        str | None, typer.Option(metavar="PATTERN", help="Only files such as '*.py' or 'src/**/test_*'.")
-    ] = None,
-    language: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only in this language.", show_default=False)
-    ] = None,
-    kind: Annotated[
-        str | None, typer.Option(metavar="KIND", help="Only passages such as function, class or test.")
-    ] = None,
+    glob: Glob = None,
+    language: Language = None,
+    kind: Kind = None,
     mode: Annotated[str, typer.Option(help="auto, words, exact or regex.")] = "auto",
     what: Annotated[str, typer.Option(help="code, messages, diffs or prompts.")] = "code",
     removed: Annotated[bool, typer.Option("--removed", help="Search code that is gone.")] = False,
-    since: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Only what commits since then touched.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Only what commits before then touched.")
-    ] = None,
-    author: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only what commits by this author touched.")
-    ] = None,
-    agent: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only what this agent's commits touched.")
-    ] = None,
-    session: Annotated[
-        str | None, typer.Option(metavar="ID", help="Only what this session's commits touched.")
-    ] = None,
-    tokens: Annotated[int | None, typer.Option(help="What the texts may take together, in tokens.")] = None,
+    since: Since = None,
+    until: Until = None,
+    author: Author = None,
+    agent: Agent = None,
+    session: Session = None,
+    tokens: Tokens = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say what each score is made of.")] = False,
     why: Annotated[
         bool, typer.Option("--why", help="Say of each hit where most of its lines come from.")
