@@ -346,6 +346,25 @@ def test_another_version_of_the_index_is_thrown_away(tmp_path):
     assert not old.exists()
 
 
+def test_an_index_of_an_earlier_version_answers_until_this_one_can(sample, open_view, tmp_path):
+    view = open_view(sample.folder)
+    head = view.refs.snapshot().head_id
+    earlier = Library.open(tmp_path / "library", extract)
+    earlier.ensure(view, head)
+    expected = earlier.search(view, Query("retry policy"))
+    earlier.close()
+    (own,) = (tmp_path / "library").glob("index-*")
+    old = own.rename(own.with_name(f"{own.name.rpartition('.')[0]}.0"))
+    library = Library.open(tmp_path / "library", extract, at_once=0)
+    assert library.search(view, Query("retry policy")) == expected
+    assert library.symbols(view, "load_config")[0].path == b"src/config.py"
+    assert old.exists()
+    library.ensure(view, head)
+    assert not old.exists()
+    assert library.search(view, Query("retry policy")) == expected
+    library.close()
+
+
 def test_threads_search_while_another_indexes(sample, open_view, library, index_head):
     view = open_view(sample.folder)
     index_head(view)

@@ -7,15 +7,18 @@ Invariants:
     3. Everything in the folder can be deleted; indexing again gives the same answers.
 
 Layout of the folder: `index-<schema>.<extractor>/` holds the index, and `listings/` in it what was made ready
-to be searched. A folder of another version is removed when this one is opened: it is derived.
+to be searched. A folder of an earlier extractor version answers until every repository is in this
+one; those of other versions are removed when this one is opened: they are derived.
 """
 
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 from imprint.semantic.build import AT_ONCE_BLOBS_MAX, BATCH_BLOBS, Builder
+from imprint.semantic.elder import Elder, find_elder
 from imprint.semantic.histories import Histories, Progress
 from imprint.semantic.index.lance import LanceIndex
 from imprint.semantic.index.sql.database import SCHEMA_VERSION
@@ -69,6 +72,7 @@ class Library:
         at_once: contents that are extracted at most while somebody waits for an answer.
         histories: where it is kept what histories hold; None where only commits are indexed.
         vectors: those of the passages; None where only words are compared.
+        elder: the index of an earlier version, which answers until this one can.
     """
 
     def __init__(  # noqa: PLR0913 - its parts, and its two bounds
@@ -83,12 +87,14 @@ class Library:
         at_once: int = AT_ONCE_BLOBS_MAX,
         histories: Path | None = None,
         vectors: Vectors | None = None,
+        elder: Elder | None = None,
     ) -> None:
         self._index = index
         self._workers = workers
         self._builder = Builder(index, extractor, batch_blobs, threads, at_once)
         self._shelf = Shelf(index, listings)
         self._vectors = vectors
+        self._elder = elder
         if vectors:
             index.listen(vectors.add)
         self._histories = Histories(index, self._builder, histories) if histories else None
@@ -117,8 +123,9 @@ class Library:
         try:
             (own / "listings").mkdir(parents=True, exist_ok=True)
             (own / "histories").mkdir(exist_ok=True)
+            elder = find_elder(folder, own)
             for other in folder.glob("index-*"):
-                if other != own:
+                if other not in {own, elder}:
                     shutil.rmtree(other, ignore_errors=True)
         except OSError as failure:
             raise StorageFailed(f"cannot make {own}: {failure.strerror}") from failure
@@ -134,6 +141,7 @@ class Library:
             at_once=at_once,
             histories=own / "histories",
             vectors=Vectors(index, encoder, own / "vectors") if encoder else None,
+            elder=Elder(elder, index, apart=apart) if elder else None,
         )
 
     # -- indexing -----------------------------------------------------------------------------------
@@ -157,6 +165,8 @@ class Library:
             StorageFailed: the disk is full or read-only.
         """
         self._builder.ensure(view, commit, progress, stopping)
+        if self._elder and not self._elder.is_followed(view.id):
+            self._elder.release(view.id)
 
     def position(self, repository_id: str) -> int:
         """Sequence of the last event whose tips are indexed; 0 if there is none."""
@@ -165,11 +175,15 @@ class Library:
     def record_position(self, repository_id: str, sequence: int) -> None:
         """Record that all tips up to this event are indexed."""
         self._index.mark(repository_id, [], sequence)
+        if self._elder:
+            self._elder.release(repository_id)
 
     def forget(self, repository_id: str) -> None:
         """Drop what is kept of a repository, and content that no other repository holds."""
         if self._histories:
             self._histories.forget(repository_id)
+        if self._elder:
+            self._elder.forget(repository_id)
         self._index.forget(repository_id)
         self._shelf.remove()
         if self._vectors:
@@ -217,10 +231,9 @@ class Library:
             BadRevision: it names several commits, or none.
         """
         wish = read_wish(query)
-        standing = self._stand(view, ref)
-        if standing.tree is None or standing.indexed is None:
+        standing, corpus, index = self._find(view, ref)
+        if corpus is None or standing.indexed is None:
             return Answer(None, standing.behind, ())
-        corpus = self._corpus(view, standing.tree)
         return answer_wish(
             Place(
                 view,
@@ -229,7 +242,7 @@ class Library:
                 corpus,
                 background,
                 history=lambda: self.history(view),
-                vectors=self._vectors,
+                vectors=self._vectors if index is self._index else None,
             ),
             wish,
         )
@@ -258,10 +271,9 @@ class Library:
         Raises:
             RefMissing, BadRevision: as for `search`.
         """
-        standing = self._stand(view, ref)
-        if standing.tree is None:
+        standing, corpus, _ = self._find(view, ref)
+        if corpus is None:
             return IndexStatus(ref, standing.head, None, standing.behind)
-        corpus = self._corpus(view, standing.tree)
         return IndexStatus(
             ref,
             standing.head,
@@ -278,10 +290,17 @@ class Library:
         Raises:
             RefMissing, BadRevision: as for `search`.
         """
+        standing, corpus, index = self._find(view, ref)
+        return IndexedSnapshot(index, view, standing, corpus) if corpus else None
+
+    def _find(self, view: RepositoryView, ref: str) -> tuple[Standing, Corpus | None, Index]:
+        """How the index stands to what a ref names, the chunks of that, and the index that they are from."""
         standing = self._stand(view, ref)
-        if standing.tree is None:
-            return None
-        return IndexedSnapshot(self._index, view, standing, self._corpus(view, standing.tree))
+        if self._elder and (older := self._elder.stand(view, ref, standing)) and (tree := older.tree):
+            files = partial(self._builder.files, view, tree)
+            return older, self._elder.corpus(tree, files), self._elder.index or self._index
+        corpus = self._corpus(view, standing.tree) if standing.tree else None
+        return standing, corpus, self._index
 
     def _stand(self, view: RepositoryView, ref: str) -> Standing:
         def complete(commit: ObjectId, tree: ObjectId) -> bool:
@@ -321,3 +340,5 @@ class Library:
             self._workers.close()
         self._shelf.clear()
         self._index.close()
+        if self._elder:
+            self._elder.close()

@@ -289,6 +289,11 @@ class LanceIndex:
             )
             return {ObjectId(commit) for (commit,) in found}
 
+    def list_repositories(self) -> set[str]:
+        """Every repository of which a commit is indexed."""
+        with self._database.reading() as sql:
+            return {row for (row,) in sql.execute("SELECT DISTINCT repository_id FROM indexed_commit")}
+
     def incarnation(self) -> str:
         """Changes when row ids known before may have gone."""
         with self._database.reading() as sql:
