@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA ?= data
 PORT ?= 8470
 
-.PHONY: serve test setup lint types contracts unit docs slow compat agreement race crash soak memory bench lock clean
+.PHONY: serve test setup lint types contracts unit docs slow compat transformers agreement race crash soak memory bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Say what can be done
@@ -35,6 +35,9 @@ slow: .venv/.dev  ## The slow suite: a longer run of the store's state machine
 
 compat: .venv/.compat  ## Every client at hand against a real server, with counts (GITS=, LIBGIT2=, JSON=)
 	GIT_VERSIONS_DIR=$(GITS) LIBGIT2_SOURCE=$(LIBGIT2) COMPAT_JSON=$(JSON) $(BIN)/pytest -n 2 -q tests/compat --timeout 600
+
+transformers: .venv/.transformers  ## sentence-transformers models as encoders (installs torch): their tests
+	$(BIN)/pytest -q tests/contracts/test_encoder.py tests/semantic/embedding
 
 agreement: .venv/.dev  ## Push the whole corpus to git receive-pack and to Imprint, and compare
 	PYTHONPATH=tests $(BIN)/python -m agreement
@@ -78,4 +81,10 @@ clean:  ## Remove the environment and the sample data
 
 .venv/.compat: .venv/.dev requirements/compat.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/compat.txt
+	@touch $@
+
+# torch first, and alone: what it is built for (CPU or GPU) is the package index's choice
+.venv/.transformers: .venv/.dev requirements/transformers.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/transformers.txt
 	@touch $@

@@ -19,7 +19,8 @@ PASSAGES = [
 def make_model(folder):
     """A real sentence-transformers model, very small, of seeded random weights."""
     pytest.importorskip("sentence_transformers", reason="the extra transformers is not installed")
-    from sentence_transformers import SentenceTransformer, models
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer import modules as models
     from tokenizers import Tokenizer, pre_tokenizers
     from tokenizers import models as pieces
     from torch import manual_seed

@@ -142,6 +142,8 @@ class TransformerEncoder:
         progress: Callable[[int, int], None] = lambda *_: None,
         resume: Resume | None = None,
     ) -> Vectors:
+        said = np.array([[bool(text.strip())] for text in texts], dtype=bool)
+        texts = [text if text.strip() else "." for text in texts]  # nothing at all breaks some models
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
         for start in range(0, len(texts), self._batch):
             part = texts[start : start + self._batch]
@@ -156,8 +158,7 @@ class TransformerEncoder:
                     )
                 if resume:
                     resume.save(part, self.name, found)
-            said = np.array([bool(text.strip()) for text in part])
-            vectors[start : start + len(part)] = found * said[:, None]
+            vectors[start : start + len(part)] = found * said[start : start + len(part)]
             progress(start + len(part), len(texts))
         return vectors
 
