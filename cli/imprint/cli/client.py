@@ -375,6 +375,12 @@ class ServerReading:
         """What is known of a history, in a format's documents."""
         return self._client.stream(f"{self._path}/export/{quote(name, safe='')}", ref=ref)
 
+    def index_history(self) -> Document:
+        """A server does it by itself."""
+        raise UsageProblem(
+            "a server indexes the history by itself", hint="'imprint index status' says how far it is"
+        )
+
     def index_status(self, ref: str) -> Document:
         """How far the index is."""
         return self._client.get(f"{self._path}/index", ref=ref)

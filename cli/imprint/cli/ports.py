@@ -181,6 +181,10 @@ class Reading(Protocol):
         """What is known of a history as documents of a format: `imprint.store.export.documents`."""
         ...
 
+    def index_history(self) -> Document:
+        """Index everything that the repository ever held, now: `{"done", "total", "complete"}`."""
+        ...
+
     def index_status(self, ref: str) -> Document:
         """`{"ref", "head", "indexed", "behind", ...}`."""
         ...

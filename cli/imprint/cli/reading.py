@@ -204,6 +204,13 @@ class LocalReading:
         )
         return iter_documents(name, asked)
 
+    def index_history(self) -> Document:
+        """Index everything that the refs reach."""
+        library = self._places.library()
+        with self._output.progress("indexing the history") as report:
+            progress = library.extend(self._view, progress=report)
+        return {"done": progress.done, "total": progress.total, "complete": progress.is_complete}
+
     def index_status(self, ref: str) -> Document:
         """How far the index is."""
         from imprint.semantic.search.render import status_json

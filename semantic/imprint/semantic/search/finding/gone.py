@@ -42,7 +42,7 @@ def find_gone(place: Place, query: Query, filters: Filters, asked: Asked) -> Ans
     if history is None:
         raise BadInput(
             "code that is gone is found once the whole history is indexed, which it is not yet",
-            hint="ask again when the index of the history is complete",
+            hint="ask again later; in a clone, 'imprint index history' completes it",
         )
     past = place.past()
     present = {place.corpus.listing.blob(file) for file in range(len(place.corpus.listing))}
