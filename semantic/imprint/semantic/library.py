@@ -273,7 +273,10 @@ class Library:
         """
         standing, corpus, _ = self._find(view, ref)
         if corpus is None:
-            return IndexStatus(ref, standing.head, None, standing.behind)
+            done, total = self._count_history(view.id)
+            return IndexStatus(
+                ref, standing.head, None, standing.behind, history_done=done, history_total=total
+            )
         return IndexStatus(
             ref,
             standing.head,
@@ -282,7 +285,12 @@ class Library:
             len(corpus.listing),
             len(corpus),
             corpus.listing.skipped,
+            *self._count_history(view.id),
         )
+
+    def _count_history(self, repository_id: str) -> tuple[int, int]:
+        progress = self.extended(repository_id)
+        return (progress.done, progress.total) if progress else (0, 0)
 
     def snapshot(self, view: RepositoryView, ref: str = "HEAD") -> Snapshot | None:
         """The content of what a ref names, or of its newest indexed ancestor; None if there is none.

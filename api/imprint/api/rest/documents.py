@@ -83,6 +83,13 @@ class SymbolsDocument(_Document):
     symbols: list[SymbolDocument]
 
 
+class HistoryDocument(_Document):
+    """How much of all contents ever held is indexed; `total` is 0 where that was not begun."""
+
+    done: int
+    total: int
+
+
 class IndexDocument(_Document):
     """How far the index has come on a ref."""
 
@@ -93,6 +100,7 @@ class IndexDocument(_Document):
     blobs: int
     chunks: int
     skipped: dict[str, int]
+    history: HistoryDocument
 
 
 class AuthorDocument(_Document):

@@ -110,6 +110,8 @@ class IndexStatus:
         blobs: files of the indexed commit that the index knows.
         chunks: passages in them.
         skipped: of these files, how many nothing was extracted from, by reason.
+        history_done: contents of the whole history that are indexed, or cannot be read.
+        history_total: contents of the whole history; 0 where its index was never begun.
     """
 
     ref: str
@@ -119,3 +121,5 @@ class IndexStatus:
     blobs: int = 0
     chunks: int = 0
     skipped: Mapping[str, int] = field(default_factory=dict)
+    history_done: int = 0
+    history_total: int = 0

@@ -88,4 +88,5 @@ def status_json(status: IndexStatus) -> dict[str, object]:
         "blobs": status.blobs,
         "chunks": status.chunks,
         "skipped": dict(status.skipped),
+        "history": {"done": status.history_done, "total": status.history_total},
     }
