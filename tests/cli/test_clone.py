@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imprint.semantic.build import AT_ONCE_BLOBS_MAX
+from imprint.semantic.indexing.build import AT_ONCE_BLOBS_MAX
 
 APP = """class RetryPolicy:
     def delay(self, attempt):

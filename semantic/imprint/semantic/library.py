@@ -17,12 +17,12 @@ import shutil
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
-from imprint.semantic.build import AT_ONCE_BLOBS_MAX, BATCH_BLOBS, Builder
-from imprint.semantic.elder import Elder, find_elder
-from imprint.semantic.histories import Histories, Progress
 from imprint.semantic.index.lance import LanceIndex
 from imprint.semantic.index.sql.database import SCHEMA_VERSION
 from imprint.semantic.indexed import IndexedSnapshot
+from imprint.semantic.indexing.build import AT_ONCE_BLOBS_MAX, BATCH_BLOBS, Builder
+from imprint.semantic.indexing.elder import Elder, find_elder
+from imprint.semantic.indexing.histories import Histories, Progress
 from imprint.semantic.parse.extract import EXTRACTOR_VERSION, extract
 from imprint.semantic.parse.isolation import Extractors
 from imprint.semantic.search.answer import Answer, IndexStatus

@@ -8,6 +8,7 @@ Invariants:
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from imprint.semantic.parse.languages import LANGUAGES
@@ -15,11 +16,17 @@ from imprint.semantic.parse.languages import LANGUAGES
 _NAMES: Final = frozenset(name for language in LANGUAGES for name in language.file_names)
 _SUFFIXES: Final = frozenset(suffix for language in LANGUAGES for suffix in language.suffixes)
 _UNKNOWN: Final = "*"
+_KNOWN: Final = 50_000
 
 
 def flavour(path: bytes) -> str:
     """A whole name that a language claims (`Makefile`), or its longest such suffix (`*.py`), or `*`."""
-    name = path.rpartition(b"/")[2].decode("utf-8", "replace")
+    return _flavour_of(path.rpartition(b"/")[2])
+
+
+@lru_cache(_KNOWN)
+def _flavour_of(file_name: bytes) -> str:
+    name = file_name.decode("utf-8", "replace")
     if name in _NAMES:
         return name
     rest = name.lower()

@@ -55,6 +55,8 @@ _log = logging.getLogger("imprint.semantic")
 
 SEGMENTS_MAX: Final = 8
 """With more segments than this, a writer merges the small ones."""
+_ROWS_KNOWN: Final = 100_000
+"""Rows that are remembered, some 40 MB: the next commit has nearly the same."""
 _REBUILD_PASSAGES: Final = 50_000
 """Passages per segment when building again from LanceDB."""
 
@@ -78,6 +80,7 @@ class LanceIndex:
         self._mapped: dict[int, Segment] = {}
         self._mapping = threading.Lock()
         self._merging = threading.Lock()
+        self._known_rows: tuple[str, dict[BlobKey, BlobRow]] = "", {}
         self._told: Callable[[Sequence[tuple[int, PassageRow]]], None] | None = None
 
     # -- writing ------------------------------------------------------------------------------------
@@ -263,9 +266,18 @@ class LanceIndex:
     # -- reading ------------------------------------------------------------------------------------
 
     def find_rows(self, keys: Iterable[BlobKey]) -> dict[BlobKey, BlobRow]:
-        """The rows of those keys that are indexed."""
+        """The rows of those keys that are indexed; those seen before are remembered while none goes."""
+        wanted = set(keys)
         with self._database.reading() as sql:
-            return find_rows(sql, set(keys))
+            now = str(sql.execute("SELECT value FROM incarnation").fetchone()[0])
+            incarnation, known = self._known_rows
+            if incarnation != now or len(known) > _ROWS_KNOWN:
+                known = {}
+            found = {key: known[key] for key in wanted if key in known}
+            found |= find_rows(sql, wanted - found.keys())
+            known.update(found)
+            self._known_rows = now, known
+        return found
 
     def find_parts(self, row_id: int) -> Parts | None:
         """Of what the facts of a content consist."""

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from imprint.semantic.build import Builder
     from imprint.semantic.index.ports import Index
+    from imprint.semantic.indexing.build import Builder
     from imprint.store.view import RepositoryView
 
 _PART_BLOBS: Final = 200
