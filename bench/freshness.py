@@ -2,10 +2,10 @@
 
     .venv/bin/python bench/freshness.py REPOSITORY [--ref HEAD] [--rounds 40] [--files 10]
 
-A real server over loopback gets REPOSITORY's history by a push, and begins to index it. Then, round after round,
-ten files change, each with a name never used before; the time runs from the end of `git push` to the first
-answer of a search for one of the names that speaks of the new commit and shows the name. Said at the end: how
-far the history was at the beginning and the end, since rounds beside a finished one prove little.
+A real server over loopback gets REPOSITORY's history by a push, and begins to index it. Then, round after
+round, ten files change, each with a name never used before; the time runs from the end of `git push` to the
+first answer of a search for one of the names that speaks of the new commit and shows the name. Said at the
+end: how far the history was at the beginning and the end, since rounds beside a finished one prove little.
 """
 
 from __future__ import annotations
