@@ -1,7 +1,7 @@
 """Labelled code search: NDCG@10, indexing and query time per repository.
 
     python bench/code_search.py --annotations DIR --repos-json FILE --mirrors DIR [--only A,B] [--json FILE]
-        [--no-history] [--without SIGNAL,...] [--ablate]
+        [--no-history] [--vectors] [--without SIGNAL,...] [--ablate]
 
 `--annotations` holds NAME.json, a list of {query, relevant, secondary, category}, where a target is a path or
 {path, start_line, end_line}. `--repos-json` lists {name, language, repo, revision, root}. `--mirrors` holds
@@ -9,8 +9,8 @@ for `owner/name` a bare repository `owner+name/repo` that has the revision.
 
 Only the tree below `root` is indexed, at its own path, as a child of the revision in a scratch repository
 that borrows the mirror's objects; so the past of its files is the repository's own. With `--no-history`
-commits do not rank. Per query the rank of a target is that of the first hit that overlaps it; gains are
-binary over relevant and secondary targets together; a target that is not among ten hits gains nothing. The
+commits do not rank; with `--vectors` the shipped table's vectors do, made by the library as it indexes. Per
+query the rank of a target is that of the first hit that overlaps it; gains are binary over relevant and secondary targets together; a target that is not among ten hits gains nothing. The
 score is the mean over the queries of a repository, then over repositories; intervals are of a bootstrap over
 repositories (95 %, 2,000 draws, seed 7). Query time is the library's, without starting a process, over the
 queries after the first; the first is shown as "cold". `--without` sets weights of
@@ -34,6 +34,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from imprint.semantic.embedding.choice import open_encoder
 from imprint.semantic.library import Library
 from imprint.semantic.lineage.changes import ChangeLog
 from imprint.semantic.search import rank, retrieve
@@ -95,7 +96,7 @@ def ndcg(hits, targets) -> float:
 class Indexed:
     """A repository, indexed and logged in a scratch folder until it is closed."""
 
-    def __init__(self, repo, mirrors: Path) -> None:
+    def __init__(self, repo, mirrors: Path, encoder) -> None:
         self._scratch = tempfile.TemporaryDirectory()
         folder = Path(self._scratch.name)
         bare = folder / "bare"
@@ -103,7 +104,7 @@ class Indexed:
         mirror = mirrors / repo["repo"].replace("/", "+") / "repo"
         self.commit = make_commit(mirror, repo["revision"], repo["root"], bare)
         self.clone = Clone.discover(bare)
-        self.library = Library.open(folder / "library")
+        self.library = Library.open(folder / "library", encoder=encoder)
         started = time.perf_counter()
         self.library.ensure(self.clone.view, self.commit)
         self.index_s = time.perf_counter() - started
@@ -143,7 +144,7 @@ def use(weights: rank.Weights) -> None:
 
 def measure(repo, options) -> dict:
     rows = json.loads((options.annotations / f"{repo['name']}.json").read_text())
-    indexed = Indexed(repo, options.mirrors)
+    indexed = Indexed(repo, options.mirrors, open_encoder(None) if options.vectors else None)
     try:
         answers = ask(indexed, rows, history=not options.no_history)
         ablated = {}
@@ -237,6 +238,7 @@ def main() -> int:
     parser.add_argument("--mirrors", type=Path, required=True)
     parser.add_argument("--only", default="", help="names of repositories, with commas")
     parser.add_argument("--no-history", action="store_true", help="commits do not rank")
+    parser.add_argument("--vectors", action="store_true", help="vectors of the shipped table rank too")
     parser.add_argument("--without", default="", help="weights left out, with commas")
     parser.add_argument("--ablate", action="store_true", help="tell the score without each signal")
     parser.add_argument("--json", type=Path, help="where to write everything, answers included")

@@ -1,11 +1,12 @@
 """How long a question takes at one commit of a large repository, warm.
 
-    python bench/query_speed.py MIRROR [--rev REV] [--questions 100] [--seed 7]
+    python bench/query_speed.py MIRROR [--rev REV] [--questions 100] [--seed 7] [--vectors] [--folder DIR]
 
 Questions are subjects of commits before REV and names of definitions in it, half and half, drawn with a seed.
 The commit is indexed and the history logged in a scratch folder; every question is asked twice, and the
 second time counts. Refs are read once, as a server has them in its catalogue. Wall time and the asking
-thread's own processor time are told: on a busy machine the first is also the others' load. One thread.
+thread's own processor time are told: on a busy machine the first is also the others' load. One thread. With
+`--vectors` those of the shipped table rank too. With `--folder` index and log stay there for the next run.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from imprint.semantic.embedding.choice import open_encoder
 from imprint.semantic.library import Library
 from imprint.semantic.lineage.changes import ChangeLog
 from imprint.semantic.search.background import Background
@@ -67,17 +69,21 @@ def main() -> int:
     parser.add_argument("--rev", default="HEAD")
     parser.add_argument("--questions", type=int, default=100)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--vectors", action="store_true")
+    parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         bare = Path(scratch, "bare")
         bare.mkdir()
+        kept = options.folder or Path(scratch)
+        encoder = open_encoder(None) if options.vectors else None
         git(bare, "init", "-q", "--bare", ".")
         objects = (options.mirror / "objects").resolve()
         (bare / "objects/info/alternates").write_text(f"{objects}\n")
         git(bare, "update-ref", "HEAD", git(options.mirror, "rev-parse", options.rev))
         clone = Clone.discover(bare)
         view = dataclasses.replace(clone.view, refs=FrozenRefs(clone.view.refs))
-        library, log = Library.open(Path(scratch, "library")), ChangeLog.open(Path(scratch, "log"))
+        library, log = Library.open(kept / "library", encoder=encoder), ChangeLog.open(kept / "log")
         started = time.perf_counter()
         library.ensure(view, ObjectId(git(bare, "rev-parse", "HEAD")))
         index_s = time.perf_counter() - started
