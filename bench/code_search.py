@@ -10,12 +10,13 @@ for `owner/name` a bare repository `owner+name/repo` that has the revision.
 Only the tree below `root` is indexed, at its own path, as a child of the revision in a scratch repository
 that borrows the mirror's objects; so the past of its files is the repository's own. With `--no-history`
 commits do not rank; with `--vectors` the shipped table's vectors do, made by the library as it indexes. Per
-query the rank of a target is that of the first hit that overlaps it; gains are binary over relevant and secondary targets together; a target that is not among ten hits gains nothing. The
-score is the mean over the queries of a repository, then over repositories; intervals are of a bootstrap over
-repositories (95 %, 2,000 draws, seed 7). Query time is the library's, without starting a process, over the
-queries after the first; the first is shown as "cold". `--without` sets weights of
-`imprint.semantic.search.rank.Weights` to nothing (the factor `again` to 1); `--ablate` tells the score with
-each of them left out. The halves are those of a hash of the repository's name: constants were tuned on A.
+query the rank of a target is that of the first hit that overlaps it; gains are binary over relevant and
+secondary targets together; a target that is not among ten hits gains nothing. The score is the mean over the
+queries of a repository, then over repositories; intervals are of a bootstrap over repositories (95 %, 2,000
+draws, seed 7). Query time is the library's, without starting a process, over the queries after the first; the
+first is shown as "cold". `--without` sets weights of `imprint.semantic.search.rank.Weights` to nothing (the
+factor `again` to 1); `--ablate` tells the score with each of them left out. The halves are those of a hash of
+the repository's name: constants were tuned on A.
 """
 
 from __future__ import annotations
