@@ -11,6 +11,7 @@ from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
+from imprint.api.asking.documents import SearchAcrossDocument
 from imprint.api.mcp.tools import describe_tools, shorten
 from imprint.semantic.asking.table import QUESTIONS
 from imprint.store.actors import Verb
@@ -59,7 +60,7 @@ def test_every_question_is_a_tool_with_a_closed_schema(over_http) -> None:
     for name in QUESTIONS:
         schema = tools[name].input_schema
         assert schema["additionalProperties"] is False
-        assert "repo" in schema["required"]
+        assert ("repo" in schema.get("required", ())) is (name != "search")
         assert all(value["description"] for value in schema["properties"].values())
         assert tools[name].annotations.read_only_hint
 
@@ -107,7 +108,7 @@ def test_what_a_token_may_not_see_is_not_there(over_http, server, sample) -> Non
 @pytest.mark.parametrize(
     ("name", "given", "code"),
     [
-        ("search", {"q": "retry"}, "bad_input"),
+        ("callers", {"name": "call"}, "bad_input"),
         ("search", {"repo": "acme", "q": "retry"}, "bad_input"),
         ("search", {"repo": "acme/app"}, "bad_input"),
         ("search", {"repo": "acme/app", "q": 7}, "bad_input"),
@@ -183,3 +184,23 @@ def test_a_clone_answers_over_standard_input(tmp_path) -> None:
 def test_tools_of_one_repository_do_not_ask_for_it() -> None:
     for tool in describe_tools(many=False):
         assert "repo" not in tool.input_schema["properties"]
+
+
+def test_a_search_of_everything_stays_within_what_the_token_may_read(over_http, server, sample) -> None:
+    other, _ = server.pushed(
+        {"lib/backoff.py": "def retry_policy(attempt):\n    return attempt\n"}, "agents/lib"
+    )
+    server.settle()
+    both, one = server.token(sample.name, other), server.token(other)
+    found = {}
+    for token in (both, one):
+        rest = server.client(token).get("/api/search", params={"q": "retry policy"})
+        assert rest.status_code == 200, rest.text
+        document = SearchAcrossDocument.model_validate(rest.json())
+        found[token] = {hit.repo for hit in document.hits}
+        assert {each.repo for each in document.repositories} >= found[token]
+        (answer,) = over_http(("search", {"q": "retry policy"}), token=token)
+        assert answer.structured_content == rest.json()
+    assert found == {both: {sample.name, other}, one: {other}}
+    (refused,) = over_http(("search", {"q": "retry", "why": True}), token=one)
+    assert refused.is_error

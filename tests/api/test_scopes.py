@@ -38,6 +38,7 @@ PLACES = {
     ("GET", "/static/imprint.css"): "open",
     ("GET", "/"): "anybody",
     ("POST", "/mcp"): "anybody",
+    ("GET", "/api/search"): "anybody",
     ("GET", "/api/repos"): "anybody",
     ("POST", "/api/repos"): "creator",
     ("GET", "/api/tokens"): "operator",

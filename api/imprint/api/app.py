@@ -183,6 +183,7 @@ def _add_routes(app: FastAPI) -> None:
         app.include_router(rest.router, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
     for served in (git_http, batch, transfer, locks):
         app.include_router(served.router, dependencies=CREDENTIALS)
+    app.include_router(routes.everywhere, dependencies=[*CREDENTIALS, UNCACHED], responses=REFUSALS)
     app.router.routes.append(Route(MCP_PATH, app.state.tools, methods=["POST"]))
     app.include_router(session_pages.router)
     app.include_router(views.router)

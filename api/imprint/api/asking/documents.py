@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from imprint.api.rest.documents import SearchDocument
+from imprint.api.rest.documents import HitDocument, SearchDocument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -234,6 +234,24 @@ class DiffDocument(_Answer):
     files_left_out: int
     counts: dict[str, int]
     deltas: list[DeltaDocument]
+
+
+class SearchedDocument(_Part):
+    """A repository that was searched."""
+
+    repo: str
+    commit: str | None
+    behind: int
+
+
+class SearchAcrossDocument(_Part):
+    """What a search of many repositories found."""
+
+    repositories: list[SearchedDocument]
+    complete: bool
+    mode: str
+    notes: list[str]
+    hits: list[HitDocument]
 
 
 DOCUMENTS: Final[Mapping[str, type[BaseModel]]] = {

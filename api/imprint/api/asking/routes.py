@@ -9,10 +9,10 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
-from imprint.api.asking.documents import DOCUMENTS
-from imprint.api.asking.standpoints import standpoint_of
+from imprint.api.asking.documents import DOCUMENTS, SearchAcrossDocument
+from imprint.api.asking.standpoints import search_everywhere, standpoint_of
 from imprint.api.rest.access import Reader
 from imprint.semantic.asking.model import AT, Kind
 from imprint.semantic.asking.table import QUESTIONS, ask
@@ -44,23 +44,35 @@ def _make_router() -> APIRouter:
     return router
 
 
+def _make_search_route() -> Callable[..., dict[str, Any]]:
+    def answer(request: Request, **given: Any) -> dict[str, Any]:
+        return search_everywhere(request, given)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    first = inspect.Parameter("request", keyword, annotation=Request)
+    asked = [each for each in (*QUESTIONS["search"].parameters, AT) if each.name != "why"]
+    answer.__signature__ = inspect.Signature([first, *map(_make_parameter, asked)])  # type: ignore[attr-defined]
+    return answer
+
+
 def _make_route(question: Question) -> Callable[..., dict[str, Any]]:
     def answer(access: Access, **given: Any) -> dict[str, Any]:
         return ask(standpoint_of(access), question.name, given)
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [inspect.Parameter("access", keyword, annotation=Reader)]
-    parameters += [
-        inspect.Parameter(
-            each.name,
-            keyword,
-            default=inspect.Parameter.empty if each.required else each.default,
-            annotation=_annotate(each),
-        )
-        for each in (*question.parameters, AT)
-    ]
+    parameters += [_make_parameter(each) for each in (*question.parameters, AT)]
     answer.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # FastAPI reads it
     return answer
+
+
+def _make_parameter(parameter: Parameter) -> inspect.Parameter:
+    return inspect.Parameter(
+        parameter.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if parameter.required else parameter.default,
+        annotation=_annotate(parameter),
+    )
 
 
 def _annotate(parameter: Parameter) -> Any:
@@ -77,3 +89,13 @@ def _annotate(parameter: Parameter) -> Any:
 
 
 router: Final = _make_router()
+everywhere: Final = APIRouter(prefix="/api", tags=["code"])
+everywhere.add_api_route(
+    "/search",
+    _make_search_route(),
+    methods=["GET"],
+    name="search_everywhere",
+    summary="The passages that answer a question best, in every repository that the token may read",
+    response_model=None,
+    responses={200: {"model": SearchAcrossDocument}},
+)

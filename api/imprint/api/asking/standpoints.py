@@ -1,12 +1,21 @@
-"""From a token's access to a repository to what its questions may read."""
+"""From a token's access to repositories to what its questions may read."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imprint.api.services import get_principal, get_services, open_access
+from imprint.semantic.asking.across import search_across
 from imprint.semantic.asking.model import Standpoint
+from imprint.store.actors import Verb
+from imprint.store.errors import RepositoryMissing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from starlette.requests import HTTPConnection
+
     from imprint.api.services import Access
 
 
@@ -22,3 +31,27 @@ def standpoint_of(access: Access) -> Standpoint:
         steps=services.steps,
         tell=access.say_hidden,
     )
+
+
+def search_everywhere(connection: HTTPConnection, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A search in every repository that the token may read.
+
+    Raises:
+        BadInput: a parameter is wrong.
+    """
+    services = get_services(connection)
+    places = []
+    for name in list_readable(connection):
+        owner, _, repo = name.partition("/")
+        try:
+            places.append(standpoint_of(open_access(connection, owner, repo, Verb.READ)))
+        except RepositoryMissing:
+            continue  # deleted meanwhile
+    return search_across(services.library, places, given)
+
+
+def list_readable(connection: HTTPConnection) -> list[str]:
+    """The repositories that the token may read, by name."""
+    principal = get_principal(connection)
+    records = get_services(connection).hosting.catalogue.list_repositories()
+    return sorted(str(record.name) for record in records if principal.may(Verb.READ, record.name))

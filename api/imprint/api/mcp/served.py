@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
-from imprint.api.asking.standpoints import standpoint_of
+from imprint.api.asking.standpoints import list_readable, search_everywhere, standpoint_of
 from imprint.api.mcp.tools import make_server
-from imprint.api.services import get_principal, get_services, open_access
+from imprint.api.services import open_access
 from imprint.semantic.asking.table import ask
 from imprint.store.actors import Verb
 from imprint.store.errors import BadInput
@@ -47,14 +47,13 @@ class ServedTools:
 
 def _ask(context: Any, repo: str | None, question: str, given: Mapping[str, Any]) -> dict[str, Any]:
     request: Request = context.request
-    owner, slash, name = (repo or "").partition("/")
+    if repo is None:
+        return search_everywhere(request, given)
+    owner, slash, name = repo.partition("/")
     if not slash or not owner or not name:
         raise BadInput(f"{repo!r} names no repository", hint="give it as owner/name")
     return ask(standpoint_of(open_access(request, owner, name, Verb.READ)), question, given)
 
 
 def _list_repositories(context: Any) -> list[str]:
-    request: Request = context.request
-    principal = get_principal(request)
-    records = get_services(request).hosting.catalogue.list_repositories()
-    return sorted(str(record.name) for record in records if principal.may(Verb.READ, record.name))
+    return list_readable(context.request)

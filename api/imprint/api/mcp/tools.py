@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _LOGGER: Final = logging.getLogger("imprint.api")
 
 REPOSITORIES: Final = "repositories"
+EVERYWHERE: Final = "search"
+"""The question that may be asked of all repositories at once."""
 MAX_TOKENS: Final = "max_tokens"
 MAX_TOKENS_DEFAULT: Final = 4_000
 MAX_TOKENS_MOST: Final = 25_000
@@ -112,8 +114,10 @@ def _describe(question: Question, *, many: bool) -> types.Tool:
     properties = {each.name: _schema(each) for each in (*question.parameters, AT)} | {MAX_TOKENS: _BOUND}
     required = [each.name for each in question.parameters if each.required]
     if many:
-        properties = {"repo": _REPO} | properties
-        required.insert(0, "repo")
+        everywhere = ", or leave it out to search all" if question.name == EVERYWHERE else ""
+        properties = {"repo": _REPO | {"description": _REPO["description"] + everywhere}} | properties
+        if question.name != EVERYWHERE:
+            required.insert(0, "repo")
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
     if required:
         schema["required"] = required
@@ -150,7 +154,7 @@ def _answer(
             f"{MAX_TOKENS} is out of bounds", hint=f"from {_MAX_TOKENS_LEAST} to {MAX_TOKENS_MOST}"
         )
     repo = given.pop("repo", None) if many else None
-    if many and not isinstance(repo, str):
+    if many and not isinstance(repo, str) and (repo is not None or name != EVERYWHERE):
         raise BadInput("no repository was named", hint=f"give repo; the tool {REPOSITORIES!r} lists them")
     document = ask(context, repo, name, given)
     named = {"repo": repo} | document if repo else document

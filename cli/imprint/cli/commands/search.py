@@ -62,6 +62,9 @@ def search(  # noqa: PLR0913 - one parameter for each filter
     why: Annotated[
         bool, typer.Option("--why", help="Say of each hit where most of its lines come from.")
     ] = False,
+    everywhere: Annotated[
+        bool, typer.Option("--everywhere", help="In all repositories of the server that you may read.")
+    ] = False,
 ) -> None:
     """Search the code at a commit; the best hit comes first. Also messages, differences and removed code.
 
@@ -75,13 +78,16 @@ def search(  # noqa: PLR0913 - one parameter for each filter
         "agent": agent, "session": session, "tokens": tokens, "explain": explain, "why": why,
         "ref": call.ref,
     }  # fmt: skip
-    with call.reading() as place:
-        answer = place.ask("search", asked)
+    if everywhere:
+        answer = _search_everywhere(call, asked)
+    else:
+        with call.reading() as place:
+            answer = place.ask("search", asked)
     if call.as_json:
         call.output.document(answer)
     else:
         for hit in answer["hits"]:
-            _show_hit(call.output, hit)
+            _show_hit(call.output, hit, f"{hit['repo']}:" if everywhere else "")
     for note in answer["notes"]:
         call.output.note(note)
     note_behind(call.output, answer)
@@ -91,10 +97,21 @@ def search(  # noqa: PLR0913 - one parameter for each filter
         raise NothingFound(f"nothing found for {text!r}")
 
 
-def _show_hit(output: Output, hit: Document) -> None:
+def _search_everywhere(call: Call, asked: Document) -> Document:
+    server = call.chosen_server()
+    if server is None:
+        raise UsageProblem("--everywhere asks a server", hint="name it with --server URL")
+    if call.repo is not None:
+        raise UsageProblem("--everywhere and --repo do not go together", hint="leave one of them out")
+    with call.client(server) as client:
+        told = {name: value for name, value in asked.items() if value not in (None, "", False)}
+        return client.get("/api/search", **told)
+
+
+def _show_hit(output: Output, hit: Document, before: str = "") -> None:
     symbol = f"  {hit['symbol']}" if hit.get("symbol") else ""
     where = f"{hit['path']}:{hit['start_line']}-{hit['end_line']}" if hit["path"] else str(hit.get("commit"))
-    output.line(f"{where}{symbol}  ({hit['score']:.2f})")
+    output.line(f"{before}{where}{symbol}  ({hit['score']:.2f})")
     if hit.get("subject"):
         said = "removed by" if hit.get("removed") else "in"
         output.line(f"    {said} {str(hit['commit'])[:_SHORT_ID]} {hit['subject']} ({hit['author']})")

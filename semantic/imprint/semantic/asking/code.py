@@ -54,15 +54,19 @@ def read_query(asked: Mapping[str, Any]) -> Query:
     )
 
 
-def _search(here: Standpoint, asked: Mapping[str, Any]) -> Json:
-    query = read_query(asked)
-    ref = asked["ref"]
+def background_of(here: Standpoint, ref: str) -> Background:
+    """What a search at a ref may know beside the index."""
 
     def read_claims(commits: Collection[ObjectId]) -> Mapping[ObjectId, Sequence[Claim]]:
         return here.origins(resolve_commit(here.view, ref)).claims.claims_of(here.view.id, commits)
 
-    background = Background(here.past(), read_claims, here.prompts)
-    answer = here.library.search(here.view, query, ref=ref, background=background)
+    return Background(here.past(), read_claims, here.prompts)
+
+
+def _search(here: Standpoint, asked: Mapping[str, Any]) -> Json:
+    query = read_query(asked)
+    ref = asked["ref"]
+    answer = here.library.search(here.view, query, ref=ref, background=background_of(here, ref))
     code_is_there = query.what is What.CODE and not query.removed
     if not asked["why"] or answer.commit is None or not code_is_there:
         return answer_json(answer)

@@ -18,11 +18,11 @@ def answer_json(answer: Answer) -> dict[str, object]:
         "complete": answer.is_complete,
         "mode": answer.mode,
         "notes": list(answer.notes),
-        "hits": [_hit_json(hit) for hit in answer.hits],
+        "hits": [hit_json(hit) for hit in answer.hits],
     }
 
 
-def _hit_json(hit: Hit) -> dict[str, object]:
+def hit_json(hit: Hit) -> dict[str, object]:
     """A hit; what only some hits have is there where they have it."""
     told: dict[str, object] = {
         "repo": hit.repo,
