@@ -165,7 +165,7 @@ class _ClonePlaces:
         changes = ChangeLog.open(self._clone.cache / "changes")
         with self._output.progress("reading history") as report:
             changes.ensure(self._clone.view, progress=report)
-        return changes.of(self._clone.view.id)
+        return changes.seen(self._clone.view)
 
     def steps(self) -> KeptSteps:
         """Kept in the clone's cache."""

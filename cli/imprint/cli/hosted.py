@@ -334,7 +334,7 @@ class _HostedPlaces:
         with _leading(self._hosting.folder) as may_follow, self._output.progress("reading history") as report:
             if may_follow:
                 changes.ensure(view, progress=report)
-        return changes.of(view.id)
+        return changes.seen(view)
 
     def steps(self) -> KeptSteps:
         """Kept beside the change log."""
