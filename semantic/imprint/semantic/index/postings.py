@@ -8,19 +8,23 @@ Invariants:
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from imprint.semantic.index.arrays import Array
 
 COUNT_MAX: Final = 65_535
+_STRIDE: Final = 8
+"""Every so many strings one stays in memory, so that a look-up reads one short run of the file."""
+_AFTER_UTF8: Final = b"\xff"
+"""Sorts after everything that UTF-8 may go on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,12 @@ class StringTable:
     def __getitem__(self, number: int) -> bytes:
         return self.text[self.starts[number] : self.starts[number + 1]].tobytes()
 
-    def decode(self) -> list[bytes]:
-        """All of them."""
-        whole, starts = self.text.tobytes(), self.starts.tolist()
-        return [whole[start:end] for start, end in pairwise(starts)]
+    def decode(self, first: int = 0, end: int | None = None) -> list[bytes]:
+        """All of them, or those from one number on and before another."""
+        starts = self.starts[first : len(self.starts) if end is None else end + 1].tolist()
+        base = starts[0] if starts else 0
+        whole = self.text[base : starts[-1] if starts else 0].tobytes()
+        return [whole[start - base : stop - base] for start, stop in pairwise(starts)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +63,33 @@ class Postings:
     starts: Array
     items: Array
     counts: Array
+    _posts: list[list[bytes]] = field(default_factory=list, compare=False, repr=False)
 
     def find(self, string: str) -> tuple[Array, Array]:
         """The items that hold the string, ascending, and how often each does."""
         wanted = string.encode("utf-8", "replace")
-        number = bisect_left(_View(self.strings), wanted)
-        if number == len(self.strings) or self.strings[number] != wanted:
+        number, found = self._seek(wanted)
+        if found != wanted:
             return self.items[:0], self.counts[:0]
         span = slice(self.starts[number], self.starts[number + 1])
         return self.items[span], self.counts[span]
 
-    def find_prefix(self, prefix: str) -> Iterator[bytes]:
-        """The strings that begin with the prefix, in order."""
+    def find_prefix(self, prefix: str, most: int) -> list[bytes]:
+        """The first strings that begin with the prefix, in order."""
         wanted = prefix.encode("utf-8", "replace")
-        number = bisect_left(_View(self.strings), wanted)
-        while number < len(self.strings) and (string := self.strings[number]).startswith(wanted):
-            yield string
-            number += 1
+        first, _ = self._seek(wanted)
+        end, _ = self._seek(wanted + _AFTER_UTF8)
+        return self.strings.decode(first, min(end, first + most))
+
+    def _seek(self, wanted: bytes) -> tuple[int, bytes | None]:
+        """The number of the first string that is not before `wanted`, and that string; None past the end."""
+        if not self._posts:
+            many = range(0, len(self.strings), _STRIDE)
+            self._posts.append([self.strings[number] for number in many])
+        block = max(bisect_right(self._posts[0], wanted) - 1, 0) * _STRIDE
+        strings = self.strings.decode(block, min(block + _STRIDE + 1, len(self.strings)))
+        place = bisect_left(strings, wanted)
+        return block + place, strings[place] if place < len(strings) else None
 
     def to_arrays(self, prefix: str) -> dict[str, Array]:
         """The arrays under names that begin with `prefix`, for a file."""
@@ -94,19 +110,6 @@ class Postings:
             arrays[f"{prefix}.items"],
             arrays[f"{prefix}.counts"],
         )
-
-
-class _View:
-    """A string table as the sequence that `bisect` wants."""
-
-    def __init__(self, strings: StringTable) -> None:
-        self._strings = strings
-
-    def __len__(self) -> int:
-        return len(self._strings)
-
-    def __getitem__(self, number: int) -> bytes:
-        return self._strings[number]
 
 
 class PostingsBuilder:

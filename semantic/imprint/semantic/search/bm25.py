@@ -55,9 +55,10 @@ def score_chunks(corpus: Corpus, asked: Asked, mix: Mix = Mix()) -> Fits:
     for word in asked.words:
         scorer.count(word)
         rarity[word] = scorer.rarity()
-        for other in _find_relatives(corpus, word) if mix.relative else ():
+        relatives = _find_relatives(corpus, word) if mix.relative else []
+        for other in relatives:
             scorer.count(other, mix.relative)
-        scorer.add()
+        scorer.add(rarity=None if relatives else rarity[word])
     for phrase in asked.phrases:
         scorer.count(phrase)
         scorer.add(mix.phrase)
@@ -120,11 +121,11 @@ class _Scorer:
         holding = np.count_nonzero(self._counts)
         return float(np.log1p((len(self._counts) - holding + 0.5) / (holding + 0.5)))
 
-    def add(self, worth: float = 1.0) -> None:
-        """Add what was counted to the scores, and begin anew."""
+    def add(self, worth: float = 1.0, rarity: float | None = None) -> None:
+        """Add what was counted to the scores, and begin anew; `rarity` is said if it is known."""
         if not self._touched:
             return
-        rarity = worth * self.rarity()
+        rarity = worth * (self.rarity() if rarity is None else rarity)
         for chunks in self._touched:  # a chunk that is there twice has no count any more the second time
             counts = self._counts[chunks]
             norm = _K1 * (1 - _B) + self._slope * self._corpus.lengths[chunks]

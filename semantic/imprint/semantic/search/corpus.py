@@ -8,7 +8,6 @@ there once, at the first file that has it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -48,12 +47,14 @@ class _Part:
         segment: the segment.
         first: of each passage of it, the number of the first chunk here that it is; -1 if there is none.
         more_places, more_chunks: further chunks of passages that stand in several places, ascending.
+        has_more: of each passage whether it has further chunks.
     """
 
     segment: Segment
     first: Array
     more_places: Array
     more_chunks: Array
+    has_more: Array
 
     @classmethod
     def of(cls, segment: Segment, chunks: Array, places: Array) -> _Part:
@@ -62,14 +63,18 @@ class _Part:
         first[places[::-1]] = chunks[::-1]
         more = first[places] != chunks
         order = np.argsort(places[more], kind="stable")
-        return cls(segment, first, places[more][order], chunks[more][order])
+        has_more = np.zeros(len(first), bool)
+        has_more[places[more]] = True
+        return cls(segment, first, places[more][order], chunks[more][order], has_more)
 
     def locate(self, places: Array, counts: Array) -> tuple[Array, Array]:
         """From passages of the segment to chunks here; each count goes with its passage."""
         first = self.first[places]
         here = first >= 0
         located, located_counts = first[here], counts[here]
-        if len(self.more_places):
+        several = self.has_more[places]
+        if several.any():
+            places, counts = places[several], counts[several]
             begin = np.searchsorted(self.more_places, places, "left")
             again = np.searchsorted(self.more_places, places, "right") - begin
             located = np.concatenate([located, self.more_chunks[ranges(begin, again)]])
@@ -130,7 +135,7 @@ class Corpus:
         return {
             term.decode("utf-8", "replace")
             for part in self._parts
-            for term in islice(part.segment.words.find_prefix(prefix), _VARIANTS_SEEN_MAX)
+            for term in part.segment.words.find_prefix(prefix, _VARIANTS_SEEN_MAX)
         }
 
     def find_definition(self, name: str) -> Array:
@@ -146,27 +151,38 @@ class Corpus:
         return self.listing.words.find(term)
 
     def _find(self, postings: Sequence[tuple[_Part, Postings]], string: str) -> tuple[Array, Array]:
-        located = [part.locate(*one.find(string)) for part, one in postings]
+        found = [(part, *one.find(string)) for part, one in postings]
+        located = [part.locate(places, counts) for part, places, counts in found if len(places)]
         if not located:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        if len(located) == 1:
+            return located[0]
         return np.concatenate([chunks for chunks, _ in located]), np.concatenate(
             [counts for _, counts in located]
         )
 
     def passage(self, chunk: int) -> Passage:
         """What a chunk is."""
-        number = self.passages[chunk]
-        segment = self.layout.segments[self.layout.part_of[number]]
-        place = int(self.layout.place_of[number])
-        start = int(self._lines[chunk])
-        return Passage(
-            int(self.files[chunk]),
-            start,
-            start + int(segment.line_counts[place]) - 1,
-            segment.label(int(segment.symbols[place])),
-            segment.label(int(segment.kinds[place])),
-            segment.label(int(segment.languages[place])),
-        )
+        return self.list_passages([chunk])[0]
+
+    def list_passages(self, chunks: Sequence[int]) -> list[Passage]:
+        """What each of some chunks is."""
+        chosen = np.array(chunks, np.int64)
+        numbers = self.passages[chosen]
+        parts, places = self.layout.part_of[numbers], self.layout.place_of[numbers]
+        found: list[Passage | None] = [None] * len(chosen)
+        for part in np.unique(parts).tolist():
+            segment = self.layout.segments[part]
+            own = np.flatnonzero(parts == part)
+            at, here = places[own], chosen[own]
+            starts = self._lines[here].astype(np.int64)
+            columns = (own, self.files[here], starts, starts + segment.line_counts[at] - 1)
+            labels = (segment.symbols[at], segment.kinds[at], segment.languages[at])
+            for place, file, start, end, *named in zip(
+                *(column.tolist() for column in (*columns, *labels)), strict=True
+            ):
+                found[place] = Passage(file, start, end, *map(segment.label, named))
+        return [passage for passage in found if passage]
 
     def in_language(self, language: str) -> Array:
         """Of each chunk, whether its content is in this language."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.parse.terms import terms
 from imprint.semantic.search.signals.roles import demotion
-from imprint.semantic.search.stems import Family, stem
+from imprint.semantic.search.stems import Family, Relative, stem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -167,6 +167,11 @@ def _family(text: str) -> Family:
     return Family(terms(text))
 
 
+@lru_cache(maxsize=65_536)
+def _words_and_stems(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple((word, stem(word)) for word in dict.fromkeys(terms(text)))
+
+
 class _Judge:
     """The signals of one query."""
 
@@ -180,6 +185,7 @@ class _Judge:
         self._asked = asked
         self._weights = weights
         self._words = {word: rarity.get(word, 0.0) for word in asked.words}
+        self._relatives = [(Relative.of(word), worth) for word, worth in self._words.items()]
         self._own = frozenset(asked.words) | {stem(word) for word in asked.words}
         self._total = sum(self._words.values()) or 1.0
         self._fit = max((candidate.fit for candidate in candidates), default=0.0) or 1.0
@@ -222,8 +228,8 @@ class _Judge:
 
     def _precision(self, text: str) -> float:
         """The share of the text's words that the query has too, in one form or another."""
-        found = dict.fromkeys(terms(text))
-        met = sum(word in self._own or stem(word) in self._own for word in found)
+        found = _words_and_stems(text)
+        met = sum(word in self._own or root in self._own for word, root in found)
         return met / len(found) if found else 0.0
 
     def _definition(self, candidate: Candidate, name: Name) -> float:
@@ -245,7 +251,7 @@ class _Judge:
         known = self._covered.get(text)
         if known is None:
             there = _family(text)
-            met = sum(worth for word, worth in self._words.items() if there.has_relative(word))
+            met = sum(worth for word, worth in self._relatives if there.holds(word))
             known = self._covered[text] = met / self._total
         return known
 

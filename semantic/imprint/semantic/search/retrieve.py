@@ -103,7 +103,8 @@ def retrieve(
     chunks |= set(_best_of_files(corpus, history, scores, sieve.chunks))
     if sieve.file:
         chunks = _sift(corpus, chunks, scores, sieve.file, wanted)
-    passages = {chunk: corpus.passage(chunk) for chunk in chunks}
+    ordered = sorted(chunks)
+    passages = dict(zip(ordered, corpus.list_passages(ordered), strict=True))
     candidates = [
         Candidate(
             chunk,
@@ -111,12 +112,12 @@ def retrieve(
             corpus.listing.paths[passage.file].decode("utf-8", "replace"),
             passage.start_line,
             passage.symbol,
-            float(scores[chunk]),
+            fit,
             tuple(defining.get(chunk, ())),
             history.get(passage.file, 0.0),
             max(float(near[chunk]), 0.0) if near is not None else 0.0,
         )
-        for chunk, passage in sorted(passages.items())
+        for (chunk, passage), fit in zip(passages.items(), scores[ordered].tolist(), strict=True)
     ]
     ranked = rank(asked, candidates, query.limit, fits.rarity, weights)
     return [Found(passages[one.candidate.chunk], one.score, one.parts) for one in ranked]
@@ -126,7 +127,7 @@ def _best(scores: Array, wanted: int) -> list[int]:
     """The chunks of the best scores above 0."""
     fitting = np.flatnonzero(scores > 0)
     if len(fitting) > wanted:
-        fitting = fitting[np.argpartition(-scores[fitting], wanted - 1)[:wanted]]
+        fitting = fitting[np.argpartition(scores[fitting], len(fitting) - wanted)[-wanted:]]
     found: list[int] = fitting.tolist()
     return found
 

@@ -7,6 +7,7 @@ only beside it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -51,15 +52,38 @@ class Family:
 
         `config` and `configuration` are such a pair.
         """
-        if word in self._words:
-            return True
-        if len(word) < _REST_MIN:
-            return False
+        return self.holds(Relative.of(word))
+
+    def holds(self, wanted: Relative) -> bool:
+        """The same of a word that was looked at before."""
         return (
-            word in self._forms
-            or (len(word) > _REST_MIN and stem(word) in self._stems)
-            or not self._words.isdisjoint(_beginnings(word))
+            wanted.word in (self._forms if wanted.is_long else self._words)
+            or wanted.root in self._stems
+            or not self._words.isdisjoint(wanted.beginnings)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """A word that relatives are looked for of, in many families.
+
+    Attributes:
+        word: the word.
+        root: its stem; None where it is too short to have one.
+        beginnings: the word cut short.
+        is_long: whether it may itself be another word cut short.
+    """
+
+    word: str
+    root: str | None
+    beginnings: frozenset[str]
+    is_long: bool
+
+    @classmethod
+    def of(cls, word: str) -> Relative:
+        """Look at a word."""
+        root = stem(word) if len(word) > _REST_MIN else None
+        return cls(word, root, _beginnings(word), len(word) >= _REST_MIN)
 
 
 @lru_cache(maxsize=65_536)

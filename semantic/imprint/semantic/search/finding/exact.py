@@ -110,7 +110,7 @@ def _locate(
 ) -> Iterator[_Match]:
     """The matches of a file in its passages."""
     first, end = int(place.corpus.starts[file]), int(place.corpus.starts[file + 1])
-    passages = [place.corpus.passage(chunk) for chunk in range(first, end)]
+    passages = place.corpus.list_passages(range(first, end))
     begins = [passage.start_line for passage in passages]
     for lines in spans:
         number = max(bisect_right(begins, lines[0]) - 1, 0)

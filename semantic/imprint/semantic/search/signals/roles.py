@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
+
+_PATHS_KNOWN: Final = 65_536
+"""Paths whose roles are remembered: the same ones are candidates again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +75,12 @@ _ROLES: Final = (
 
 def demotion(path: str, words: AbstractSet[str]) -> float:
     """The smallest factor of the roles that a path has and the words do not ask for; 1 for none."""
-    factor = 1.0
-    for role in _ROLES:
-        if role.factor < factor and not role.asked_by & words and role.pattern.search(path):
-            factor = role.factor
-    return factor
+    return min((role.factor for role in _find_roles(path) if not role.asked_by & words), default=1.0)
+
+
+@lru_cache(_PATHS_KNOWN)
+def _find_roles(path: str) -> tuple[_Role, ...]:
+    return tuple(role for role in _ROLES if role.pattern.search(path))
 
 
 def is_test(path: str) -> bool:
