@@ -12,23 +12,20 @@ Schema versions: 1, the first.
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from imprint.store.agents.model import Problem
-from imprint.store.errors import StorageFailed
+from imprint.store.derived.sqlite import DerivedDatabase
 from imprint.store.evidence.claims import Claim, Evidence, LineRange, rank_claims
 from imprint.store.evidence.ports import ClaimSource
 from imprint.store.types import ObjectId, RefName
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
 SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = """
@@ -55,7 +52,6 @@ CREATE TABLE claim (
     PRIMARY KEY (repository, object, ordinal)) WITHOUT ROWID
 """
 _TABLES: Final = ("repository", "ref", "problem", "tally", "known", "tie", "claim")
-_BUSY_SECONDS_MAX: Final = 60.0
 _PARAMETERS_MAX: Final = 500
 """Below SQLite's oldest default bound of 999 variables in a statement."""
 
@@ -80,57 +76,11 @@ class Step:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-class IntakeState(ClaimSource):
+class IntakeState(DerivedDatabase, ClaimSource):
     """The state of many repositories, and the claims of their records. Safe to share between threads."""
 
-    def __init__(self, path: Path) -> None:
-        """Use `open`, which also makes the schema."""
-        self._path = path
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._connections: list[sqlite3.Connection] = []
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open the file, made or emptied where need be.
-
-        Raises:
-            StorageFailed: it cannot be written.
-        """
-        state = cls(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            state._prepare()
-        except sqlite3.DatabaseError as damage:
-            if isinstance(damage, sqlite3.OperationalError):
-                raise StorageFailed(f"{path}: {damage}") from damage
-            state.close()
-            for suffix in ("", "-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            state = cls(path)
-            state._prepare()
-        except OSError as failure:
-            raise StorageFailed(f"{path}: {failure.strerror}") from failure
-        return state
-
-    def _prepare(self) -> None:
-        if self._connection().execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
-            return
-        with self._write() as cursor:
-            if cursor.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
-                return
-            for (name,) in cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                cursor.execute(f'DROP TABLE "{name}"')
-            for statement in _SCHEMA.split(";\n"):
-                cursor.execute(statement)
-            cursor.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def close(self) -> None:
-        """Release the file; it is not used again."""
-        with self._lock:
-            for connection in self._connections:
-                connection.close()
-            self._connections.clear()
+    schema: ClassVar[str] = _SCHEMA
+    schema_version: ClassVar[int] = SCHEMA_VERSION
 
     # -- how far --------------------------------------------------------------------------------------
 
@@ -284,49 +234,6 @@ class IntakeState(ClaimSource):
         """See `ClaimSource.all_claims`."""
         wanted = "SELECT object, facts FROM claim WHERE repository = ? ORDER BY object, ordinal"
         return _group(self._all(wanted, repository_id))
-
-    # -- SQLite ---------------------------------------------------------------------------------------
-
-    def _connection(self) -> sqlite3.Connection:
-        """The calling thread's own connection."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(
-                self._path, timeout=_BUSY_SECONDS_MAX, isolation_level=None, check_same_thread=False
-            )
-            with self._lock:
-                self._connections.append(connection)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            self._local.connection = connection
-        return connection
-
-    @contextmanager
-    def _write(self) -> Iterator[sqlite3.Cursor]:
-        """One transaction: all of the block, or nothing of it."""
-        with _storage_errors(self._path):
-            cursor = self._connection().cursor()
-            cursor.execute("BEGIN IMMEDIATE")
-            try:
-                yield cursor
-            except BaseException:
-                cursor.execute("ROLLBACK")
-                raise
-            cursor.execute("COMMIT")
-
-    def _all(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with _storage_errors(self._path):
-            return self._connection().execute(statement, values).fetchall()
-
-
-@contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as failure:
-        raise StorageFailed(
-            f"{path}: {failure}", hint="is the disk full, or the folder not writable?"
-        ) from failure
 
 
 def _chunks(commits: Iterable[ObjectId]) -> Iterator[list[bytes]]:

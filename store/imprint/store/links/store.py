@@ -10,13 +10,11 @@ Schema versions: 1, the first.
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from imprint.store.errors import StorageFailed
+from imprint.store.derived.sqlite import DerivedDatabase
 from imprint.store.links.rows import (
     CHANGE_COLUMNS,
     LINK_COLUMNS,
@@ -29,69 +27,23 @@ from imprint.store.links.rows import (
 )
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from imprint.store.links.model import Change, Link
     from imprint.store.types import ObjectId
 
 SCHEMA_VERSION: Final = 1
-_BUSY_SECONDS_MAX: Final = 60.0
 _PARAMETERS_MAX: Final = 500
 _CACHE_KIB: Final = 65_536
 
 
-class LinkStore:
+class LinkStore(DerivedDatabase):
     """Changes and links of many repositories. Safe to share between threads."""
 
-    def __init__(self, path: Path) -> None:
-        """Use `open`, which also makes the schema."""
-        self._path = path
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._connections: list[sqlite3.Connection] = []
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open the file, made or emptied where need be.
-
-        Raises:
-            StorageFailed: it cannot be written.
-        """
-        store = cls(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            store._prepare()
-        except sqlite3.DatabaseError as damage:
-            if isinstance(damage, sqlite3.OperationalError):
-                raise StorageFailed(f"{path}: {damage}") from damage
-            store.close()
-            for suffix in ("", "-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            store = cls(path)
-            store._prepare()
-        except OSError as failure:
-            raise StorageFailed(f"{path}: {failure.strerror}") from failure
-        return store
-
-    def _prepare(self) -> None:
-        if self._connection().execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
-            return
-        with self.writing() as cursor:
-            if cursor.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
-                return
-            for (name,) in cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                cursor.execute(f'DROP TABLE "{name}"')
-            for statement in SCHEMA.split(";\n"):
-                cursor.execute(statement)
-            cursor.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def close(self) -> None:
-        """Release the file; the store is not used again."""
-        with self._lock:
-            for connection in self._connections:
-                connection.close()
-            self._connections.clear()
+    schema: ClassVar[str] = SCHEMA
+    schema_version: ClassVar[int] = SCHEMA_VERSION
+    cache_kib: ClassVar[int] = _CACHE_KIB
 
     # -- repositories ---------------------------------------------------------------------------------
 
@@ -296,62 +248,17 @@ class LinkStore:
 
     # -- SQLite ---------------------------------------------------------------------------------------
 
-    def _connection(self) -> sqlite3.Connection:
-        """The calling thread's own connection."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(
-                self._path, timeout=_BUSY_SECONDS_MAX, isolation_level=None, check_same_thread=False
-            )
-            with self._lock:
-                self._connections.append(connection)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            self._local.connection = connection
-        return connection
-
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Cursor]:
         """One transaction: all of the block, or nothing of it; inside another one, a part of that."""
-        with _storage_errors(self._path):
-            connection = self._connection()
-            cursor = connection.cursor()
-            if connection.in_transaction:
-                yield cursor
-                return
-            cursor.execute("BEGIN IMMEDIATE")
-            try:
-                yield cursor
-            except BaseException:
-                cursor.execute("ROLLBACK")
-                raise
-            cursor.execute("COMMIT")
+        with self._write() as cursor:
+            yield cursor
 
     def _in(self, statement: str, repository: int, values: Iterable[object]) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = []
         for part in _chunks(values):
             rows += self._all(statement.format(_marks(part)), repository, *part)
         return rows
-
-    def _all(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with _storage_errors(self._path):
-            return self._connection().execute(statement, values).fetchall()
-
-    def _one(self, statement: str, *values: object) -> tuple[Any, ...] | None:
-        with _storage_errors(self._path):
-            row: tuple[Any, ...] | None = self._connection().execute(statement, values).fetchone()
-            return row
-
-
-@contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as failure:
-        raise StorageFailed(
-            f"{path}: {failure}", hint="is the disk full, or the folder not writable?"
-        ) from failure
 
 
 def _chunks(values: Iterable[object]) -> Iterator[list[Any]]:

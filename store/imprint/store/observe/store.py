@@ -16,21 +16,17 @@ Schema versions: 1, the first; 2, claims name the actor, and sessions of others 
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from imprint.store.errors import StorageFailed
+from imprint.store.derived.sqlite import DerivedDatabase
 from imprint.store.evidence.claims import Claim, Evidence, LineRange, rank_claims
 from imprint.store.evidence.ports import ClaimSource
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from imprint.store.sessions.model import Anchor
 
@@ -53,7 +49,6 @@ CREATE TABLE observation (
 _TABLES: Final = ("repository", "seen", "anchor", "observation")
 _COLUMNS: Final = "object, evidence, actor, agent, model, session, prompt, method, lines, turn, score"
 _EVIDENCE: Final = tuple(Evidence)
-_BUSY_SECONDS_MAX: Final = 60.0
 _PARAMETERS_MAX: Final = 500
 """Below SQLite's oldest default bound of 999 variables in a statement."""
 
@@ -73,58 +68,11 @@ class SeenCommit:
     anchors: tuple[Anchor, ...] = ()
 
 
-class Observations(ClaimSource):
+class Observations(DerivedDatabase, ClaimSource):
     """Observed claims of many repositories. Safe to share between threads."""
 
-    def __init__(self, path: Path) -> None:
-        """Use `open`, which also makes the schema."""
-        self._path = path
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._connections: list[sqlite3.Connection] = []
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open the file, made or emptied where need be.
-
-        Raises:
-            StorageFailed: it cannot be written.
-        """
-        opened = cls(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            opened._prepare()
-        except sqlite3.DatabaseError as damage:
-            if isinstance(damage, sqlite3.OperationalError):
-                raise StorageFailed(f"{path}: {damage}") from damage
-            opened.close()
-            for suffix in ("", "-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            opened = cls(path)
-            opened._prepare()
-        except OSError as failure:
-            raise StorageFailed(f"{path}: {failure.strerror}") from failure
-        return opened
-
-    def _prepare(self) -> None:
-        if self._connection().execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
-            return
-        with self._write() as cursor:
-            if cursor.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
-                return
-            found = cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-            for (name,) in found:
-                cursor.execute(f'DROP TABLE "{name}"')
-            for statement in SCHEMA.split(";\n"):
-                cursor.execute(statement)
-            cursor.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def close(self) -> None:
-        """Release the file; it is not used again."""
-        with self._lock:
-            for connection in self._connections:
-                connection.close()
-            self._connections.clear()
+    schema: ClassVar[str] = SCHEMA
+    schema_version: ClassVar[int] = SCHEMA_VERSION
 
     # -- asking -----------------------------------------------------------------------------------------
 
@@ -247,39 +195,6 @@ class Observations(ClaimSource):
             for table in _TABLES[1:]:
                 cursor.execute(f"DELETE FROM {table} WHERE repository = ?", (repository_id,))  # noqa: S608
 
-    # -- SQLite -----------------------------------------------------------------------------------------
-
-    def _connection(self) -> sqlite3.Connection:
-        """The calling thread's own connection."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(
-                self._path, timeout=_BUSY_SECONDS_MAX, isolation_level=None, check_same_thread=False
-            )
-            with self._lock:
-                self._connections.append(connection)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            self._local.connection = connection
-        return connection
-
-    @contextmanager
-    def _write(self) -> Iterator[sqlite3.Cursor]:
-        """One transaction: all of the block, or nothing of it."""
-        with _storage_errors(self._path):
-            cursor = self._connection().cursor()
-            cursor.execute("BEGIN IMMEDIATE")
-            try:
-                yield cursor
-            except BaseException:
-                cursor.execute("ROLLBACK")
-                raise
-            cursor.execute("COMMIT")
-
-    def _all(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with _storage_errors(self._path):
-            return self._connection().execute(statement, values).fetchall()
-
 
 def _render(claim: Claim) -> tuple[int | float | str | None, ...]:
     said = (claim.actor, claim.agent, claim.model, claim.session, claim.prompt, claim.method)
@@ -311,16 +226,6 @@ def _group(rows: Iterable[tuple[Any, ...]]) -> dict[ObjectId, list[Claim]]:
         )
         found.setdefault(commit, []).append(claim)
     return {commit: rank_claims(claims) for commit, claims in found.items()}
-
-
-@contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as failure:
-        raise StorageFailed(
-            f"{path}: {failure}", hint="is the disk full, or the folder not writable?"
-        ) from failure
 
 
 def _chunks(values: Iterable[bytes]) -> Iterator[list[bytes]]:

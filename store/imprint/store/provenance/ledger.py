@@ -14,13 +14,11 @@ Schema versions: 1, the first; 2, notes of several refs, claims with turns.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from imprint.store.errors import StorageFailed
+from imprint.store.derived.sqlite import DerivedDatabase
 from imprint.store.evidence.claims import Delivery, Evidence
 from imprint.store.provenance.rows import (
     CLAIM_COLUMNS,
@@ -47,65 +45,20 @@ if TYPE_CHECKING:
     from imprint.store.evidence.claims import Claim
 
 SCHEMA_VERSION: Final = 2
-_BUSY_SECONDS_MAX: Final = 60.0
 _PARAMETERS_MAX: Final = 500
 """Below SQLite's oldest default bound of 999 variables in a statement."""
 
 
-class Ledger:
+class Ledger(DerivedDatabase):
     """Claims and deliveries of many repositories, in one SQLite file. Safe to share between threads."""
+
+    schema: ClassVar[str] = SCHEMA
+    schema_version: ClassVar[int] = SCHEMA_VERSION
 
     def __init__(self, path: Path) -> None:
         """Use `open`, which also makes the schema."""
-        self._path = path
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._connections: list[sqlite3.Connection] = []
+        super().__init__(path)
         self._tracing: dict[str, threading.Lock] = {}
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open the ledger, made or emptied where need be.
-
-        Raises:
-            StorageFailed: the file cannot be written.
-        """
-        ledger = cls(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            ledger._prepare()
-        except sqlite3.DatabaseError as damage:
-            if isinstance(damage, sqlite3.OperationalError):
-                raise StorageFailed(f"{path}: {damage}") from damage
-            ledger.close()
-            for suffix in ("", "-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            ledger = cls(path)
-            ledger._prepare()
-        except OSError as failure:
-            raise StorageFailed(f"{path}: {failure.strerror}") from failure
-        return ledger
-
-    def _prepare(self) -> None:
-        connection = self._connection()
-        if connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
-            return
-        with self._write() as cursor:
-            if cursor.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
-                return
-            found = cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-            for (name,) in found:
-                cursor.execute(f'DROP TABLE "{name}"')
-            for statement in SCHEMA.split(";\n"):
-                cursor.execute(statement)
-            cursor.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def close(self) -> None:
-        """Release the file; the ledger is not used again."""
-        with self._lock:
-            for connection in self._connections:
-                connection.close()
-            self._connections.clear()
 
     # -- positions ------------------------------------------------------------------------------------
 
@@ -294,54 +247,6 @@ class Ledger:
             row = cursor.execute("SELECT audited FROM repository WHERE id = ?", (repository_id,)).fetchone()
             if row and row[0] == encode_id(origins.commit):
                 write_origins(cursor, repository_id, origins)
-
-    # -- SQLite ---------------------------------------------------------------------------------------
-
-    def _connection(self) -> sqlite3.Connection:
-        """The calling thread's own connection."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(
-                self._path, timeout=_BUSY_SECONDS_MAX, isolation_level=None, check_same_thread=False
-            )
-            with self._lock:
-                self._connections.append(connection)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            self._local.connection = connection
-        return connection
-
-    @contextmanager
-    def _write(self) -> Iterator[sqlite3.Cursor]:
-        """One transaction: all of the block, or nothing of it."""
-        with _storage_errors(self._path):
-            cursor = self._connection().cursor()
-            cursor.execute("BEGIN IMMEDIATE")
-            try:
-                yield cursor
-            except BaseException:
-                cursor.execute("ROLLBACK")
-                raise
-            cursor.execute("COMMIT")
-
-    def _all(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with _storage_errors(self._path):
-            return self._connection().execute(statement, values).fetchall()
-
-    def _one(self, statement: str, *values: object) -> tuple[Any, ...] | None:
-        with _storage_errors(self._path):
-            row: tuple[Any, ...] | None = self._connection().execute(statement, values).fetchone()
-            return row
-
-
-@contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as failure:
-        raise StorageFailed(
-            f"{path}: {failure}", hint="is the disk full, or the folder not writable?"
-        ) from failure
 
 
 def _chunks(commits: Iterable[ObjectId]) -> Iterator[list[bytes]]:
