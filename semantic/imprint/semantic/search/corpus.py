@@ -82,6 +82,18 @@ class _Part:
         return located, located_counts
 
 
+class _Labels(dict[int, str]):
+    """Labels of a segment by number, each decoded when it is first asked for."""
+
+    def __init__(self, segment: Segment) -> None:
+        super().__init__()
+        self._segment = segment
+
+    def __missing__(self, number: int) -> str:
+        self[number] = label = self._segment.label(number)
+        return label
+
+
 class Corpus:
     """The chunks of a listing's files.
 
@@ -115,6 +127,7 @@ class Corpus:
         self.files = files
         self.passages = passages
         self._lines = lines
+        self._labels: dict[int, _Labels] = {}
         self.lengths = layout.lengths[passages] + _path_lengths(listing)[files]
         numbers, places = layout.part_of[passages], layout.place_of[passages]
         self._parts = [
@@ -173,6 +186,7 @@ class Corpus:
         found: list[Passage | None] = [None] * len(chosen)
         for part in np.unique(parts).tolist():
             segment = self.layout.segments[part]
+            known = self._labels.setdefault(part, _Labels(segment))
             own = np.flatnonzero(parts == part)
             at, here = places[own], chosen[own]
             starts = self._lines[here].astype(np.int64)
@@ -181,7 +195,7 @@ class Corpus:
             for place, file, start, end, *named in zip(
                 *(column.tolist() for column in (*columns, *labels)), strict=True
             ):
-                found[place] = Passage(file, start, end, *map(segment.label, named))
+                found[place] = Passage(file, start, end, *map(known.__getitem__, named))
         return [passage for passage in found if passage]
 
     def in_language(self, language: str) -> Array:

@@ -1,0 +1,97 @@
+"""The first question at commits that nobody asked about before, and the same question again.
+
+    .venv/bin/python bench/first_query.py REPOSITORY [--ref refs/heads/master] [--commits 50] [--last 500]
+        [--every 10] [--vectors] [--folder DIR]
+
+REPOSITORY is bare and only read. Of the last commits along first parents every so many are indexed, as those
+are that refs once named; then others, drawn with a seed, are asked about by their ids, each once and once
+again, in one process that has answered a question before. A question whose answer speaks of another
+commit is counted as behind and is not a first answer. Wall time and the asking thread's own; with `--folder`
+the index stays, and what was asked about there before is not unseen the next time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from scale import borrow, git
+
+from imprint.semantic.embedding.choice import open_encoder
+from imprint.semantic.library import Library
+from imprint.semantic.search.query import Mode, Query
+from imprint.store.clone import Clone
+from imprint.store.types import ObjectId
+
+QUESTION = "where is the configuration file parsed"
+
+
+def show(name: str, values) -> str:
+    ordered = sorted(values)
+    last = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+    return f"{name} p50 {statistics.median(ordered):.0f} ms, p95 {last:.0f} ms, at most {ordered[-1]:.0f} ms"
+
+
+def ask(library: Library, view, commit: str) -> tuple[float, float, int]:
+    began, own = time.perf_counter(), time.thread_time()
+    answer = library.search(view, Query(QUESTION, mode=Mode.WORDS), ref=commit)
+    return (time.perf_counter() - began) * 1000, (time.thread_time() - own) * 1000, answer.behind
+
+
+def measure(given, folder: Path) -> None:
+    bare = folder / "bare"
+    if not bare.exists():
+        borrow(given.repository, given.ref, bare)
+    view = Clone.discover(bare).view
+    library = Library.open(folder / "index", encoder=open_encoder(None) if given.vectors else None)
+    commits = git(bare, "rev-list", "--first-parent", f"--max-count={given.last}", "main").split()
+    began = time.perf_counter()
+    for commit in commits[:: given.every]:
+        library.ensure(view, ObjectId(commit))
+    indexed_s = time.perf_counter() - began
+    ask(library, view, commits[0])
+    others = [commit for place, commit in enumerate(commits) if place % given.every]
+    drawn = random.Random(7).sample(others, min(given.commits, len(others)))
+    first, again = [], []
+    for commit in drawn:
+        first.append(ask(library, view, commit))
+        again.append(ask(library, view, commit))
+    behind = sum(1 for one in first if one[2])
+    files = library.status(view).blobs
+    print(
+        f"indexed {len(commits[:: given.every])} commits in {indexed_s:.0f} s; {behind} answers were behind"
+    )
+    for name, values in (("first", first), ("again", again)):
+        told = [one for one in values if not one[2]] or values
+        print(show(f"{name}: wall", [one[0] for one in told]), show("| thread", [one[1] for one in told]))
+    print(
+        f"first_query: {files} files, {len(drawn)} commits, {show('first', [one[0] for one in first])}; "
+        f"{show('again', [one[0] for one in again])}"
+    )
+    library.close()
+    view.objects.close()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("repository", type=Path)
+    parser.add_argument("--ref", default="refs/heads/master")
+    parser.add_argument("--commits", type=int, default=50)
+    parser.add_argument("--last", type=int, default=500)
+    parser.add_argument("--every", type=int, default=10)
+    parser.add_argument("--vectors", action="store_true")
+    parser.add_argument("--folder", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        measure(given, given.folder or Path(scratch))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
