@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -87,8 +88,9 @@ class LanceIndex:
 
     def find_missing(self, keys: Iterable[BlobKey]) -> set[BlobKey]:
         """Those of the keys that are not indexed."""
-        wanted = set(keys)
-        return wanted - self.find_rows(wanted).keys()
+        wanted = keys if isinstance(keys, AbstractSet) else set(keys)
+        found = self.find_rows(wanted)
+        return {key for key in wanted if key not in found} if len(found) < len(wanted) else set()
 
     def add(self, blobs: Sequence[ExtractedBlob]) -> None:
         """Index content; see `Index.add`."""
@@ -267,15 +269,17 @@ class LanceIndex:
 
     def find_rows(self, keys: Iterable[BlobKey]) -> dict[BlobKey, BlobRow]:
         """The rows of those keys that are indexed; those seen before are remembered while none goes."""
-        wanted = set(keys)
+        wanted = keys if isinstance(keys, AbstractSet) else set(keys)
         with self._database.reading() as sql:
             now = str(sql.execute("SELECT value FROM incarnation").fetchone()[0])
             incarnation, known = self._known_rows
             if incarnation != now or len(known) > _ROWS_KNOWN:
                 known = {}
             found = {key: known[key] for key in wanted if key in known}
-            found |= find_rows(sql, wanted - found.keys())
-            known.update(found)
+            if len(found) < len(wanted):
+                more = find_rows(sql, wanted - found.keys())
+                found |= more
+                known.update(more)
             self._known_rows = now, known
         return found
 

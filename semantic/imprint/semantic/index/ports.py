@@ -10,7 +10,7 @@ Every promise below is tested on every implementation by `tests/contracts/test_i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from imprint.store.types import ObjectId
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class BlobKey:
-    """What extraction depends on.
+class BlobKey(NamedTuple):
+    """What extraction depends on; a tuple, because a question at a new commit looks up one for each file.
 
     Attributes:
         blob: id of the content.
