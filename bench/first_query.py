@@ -6,8 +6,9 @@
 REPOSITORY is bare and only read. Of the last commits along first parents every so many are indexed, as those
 are that refs once named; then others, drawn with a seed, are asked about by their ids, each once and once
 again, in one process that has answered a question before. A question whose answer speaks of another
-commit is counted as behind and is not a first answer. Wall time and the asking thread's own; with `--folder`
-the index stays, and what was asked about there before is not unseen the next time.
+commit is counted as behind and is not a first answer. Wall time and the asking thread's own; LanceDB has a
+process of its own, as in a server. With `--folder` the index stays, and the next run draws from what no
+run before it asked about.
 """
 
 from __future__ import annotations
@@ -47,15 +48,21 @@ def measure(given, folder: Path) -> None:
     if not bare.exists():
         borrow(given.repository, given.ref, bare)
     view = Clone.discover(bare).view
-    library = Library.open(folder / "index", encoder=open_encoder(None) if given.vectors else None)
+    library = Library.open(
+        folder / "index", apart=True, encoder=open_encoder(None) if given.vectors else None
+    )
     commits = git(bare, "rev-list", "--first-parent", f"--max-count={given.last}", "main").split()
     began = time.perf_counter()
     for commit in commits[:: given.every]:
         library.ensure(view, ObjectId(commit))
     indexed_s = time.perf_counter() - began
+    library.extend(view, seconds=1)  # starts what a server has started by then
     ask(library, view, commits[0])
-    others = [commit for place, commit in enumerate(commits) if place % given.every]
+    asked = folder / "asked"
+    before = set(asked.read_text().split()) if asked.exists() else set()
+    others = [commit for place, commit in enumerate(commits) if place % given.every and commit not in before]
     drawn = random.Random(7).sample(others, min(given.commits, len(others)))
+    asked.write_text("\n".join({*before, *drawn}))
     first, again = [], []
     for commit in drawn:
         first.append(ask(library, view, commit))
