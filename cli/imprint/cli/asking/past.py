@@ -65,7 +65,8 @@ def history(
     if found["others"]:
         first = found["others"][0]
         others = counted(len(found["others"]), "other definition")
-        output.note(f"{others} fit too, such as {first['path']}:{first['line']}; --path chooses")
+        fit = "fits" if len(found["others"]) == 1 else "fit"
+        output.note(f"{others} {fit} too, such as {first['path']}:{first['line']}; --path chooses")
 
 
 @reads
@@ -90,9 +91,12 @@ def diff(
     if not semantic:
         raise UsageProblem("lines are compared by git", hint="git diff OLD NEW")
     old, dots, new = base.partition("..")
+    if new.startswith("."):
+        hint = f"give OLD..NEW; 'git merge-base {old or 'HEAD'} {new[1:] or 'HEAD'}' names git's OLD of that"
+        raise UsageProblem("two commits are compared as they are, not from where they parted", hint=hint)
     asked: dict[str, Any] = {"base": old, "limit": limit, "path": quoted(call, path) if path else None}
     if dots:
-        call = call.at(new.lstrip(".") or "HEAD")
+        call = call.at(new or "HEAD")
     found = answer(call, "diff", asked, "deltas")
     if call.as_json:
         return

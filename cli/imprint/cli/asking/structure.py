@@ -24,9 +24,27 @@ def answer(call: Call, question: str, given: dict[str, Any], member: str) -> Doc
     if not found[member]:
         if call.as_json:
             raise typer.Exit(1)
-        named = given.get("name") or given.get("path") or question
-        raise NothingFound(f"nothing found for {named!r}")
+        raise NothingFound(f"nothing found for {_tell(given) or question!r}", hint=_hint(given, found))
     return found
+
+
+def _tell(given: dict[str, Any]) -> str:
+    """What was asked about, as it was typed."""
+    if given.get("name"):
+        return str(given["name"])
+    parts = (given.get("path"), given.get("line"), given.get("column"))
+    return ":".join(str(part) for part in parts if part)
+
+
+def _hint(given: dict[str, Any], found: Document) -> str:
+    """Why nothing was found, or what else to try."""
+    if missing := found.get("missing"):
+        return "; ".join(map(str, missing))
+    if given.get("line"):
+        return "no name is used there; columns count bytes from 1, and without one the whole line is asked"
+    name = str(given.get("name") or "")
+    last = name.replace("::", ".").rpartition(".")[2]
+    return f"'imprint search {last}' looks in texts and parts of names too" if last else ""
 
 
 @reads

@@ -110,7 +110,8 @@ def _search_everywhere(call: Call, asked: Document) -> Document:
 
 def _show_hit(output: Output, hit: Document, before: str = "") -> None:
     symbol = f"  {hit['symbol']}" if hit.get("symbol") else ""
-    where = f"{hit['path']}:{hit['start_line']}-{hit['end_line']}" if hit["path"] else str(hit.get("commit"))
+    lines_of_it = f":{hit['start_line']}-{hit['end_line']}" if hit["start_line"] else ""
+    where = f"{hit['path']}{lines_of_it}" if hit["path"] else f"commit {hit.get('commit')}"
     output.line(f"{before}{where}{symbol}  ({hit['score']:.2f})")
     if hit.get("subject"):
         said = "removed by" if hit.get("removed") else "in"
