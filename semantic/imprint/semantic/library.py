@@ -242,6 +242,7 @@ class Library:
                 corpus,
                 background,
                 history=lambda: self.history(view),
+                is_history_whole=lambda: (done := self.extended(view.id)) is not None and done.is_complete,
                 vectors=self._vectors if index is self._index else None,
             ),
             wish,

@@ -2,10 +2,14 @@
 
 import pytest
 
+from imprint.semantic.library import Library
+from imprint.semantic.parse.extract import extract
+from imprint.semantic.search.background import Background
 from imprint.semantic.search.finding.budget import count_tokens
-from imprint.semantic.search.query import Mode, What
+from imprint.semantic.search.query import Mode, Query, What
 from imprint.store.errors import BadInput
 from imprint.store.evidence.claims import Claim, Evidence
+from imprint.store.view import resolve_commit
 
 
 def paths(answer):
@@ -181,12 +185,25 @@ def test_without_a_past_what_needs_one_is_refused_with_a_hint(told, wish):
 
 def test_code_that_is_gone_is_found_with_the_commit_that_took_it_away(told):
     told.library.extend(told.view)
-    (hit,) = told.search("evict entries of a cache", removed=True).hits
+    answer = told.search("evict entries of a cache", removed=True)
+    assert (answer.is_complete, answer.notes) == (True, ())
+    (hit,) = answer.hits
     assert (hit.path, hit.commit, hit.is_removed) == (b"src/old_cache.py", told.commits["removed"], True)
     assert hit.text.startswith("def evict_entries")
     assert hit.subject == "Drop the cache, it leaked memory"
     assert told.search("evict entries", removed=True, author="ada").hits == ()
     assert told.search("launch_code", removed=True).hits == ()
+
+
+def test_while_the_history_is_being_indexed_a_search_for_what_is_gone_says_so(told, tmp_path):
+    library = Library.open(tmp_path / "library", extract)
+    library.ensure(told.view, resolve_commit(told.view, "main"))
+    assert not library.extend(told.view, seconds=0).is_complete
+    background = Background(told.log.seen(told.view), None, None)
+    answer = library.search(told.view, Query("evict entries", removed=True), background=background)
+    assert not answer.is_complete
+    assert "still being indexed" in answer.notes[0]
+    library.close()
 
 
 def test_an_issue_leads_to_files_by_its_first_line_its_text_and_the_paths_that_it_names(told):

@@ -38,6 +38,7 @@ def find_gone(place: Place, query: Query, filters: Filters, asked: Asked) -> Ans
     Raises:
         BadInput: the repository's history is not indexed.
     """
+    is_whole = place.is_history_whole()  # asked before it is read: a note may be too much, never missing
     history = place.history() if place.history else None
     if history is None:
         raise BadInput(
@@ -63,7 +64,10 @@ def find_gone(place: Place, query: Query, filters: Filters, asked: Asked) -> Ans
         hits.append(_hit(place, passage, blob, removal, found.score))
         if len(hits) >= query.limit:
             break
-    return Answer(place.commit, place.behind, tuple(hits))
+    if is_whole:
+        return Answer(place.commit, place.behind, tuple(hits))
+    note = "the history is still being indexed; more of what is gone may be found later"
+    return Answer(place.commit, place.behind, tuple(hits), is_complete=False, notes=(note,))
 
 
 def _passes(place: Place, filters: Filters, removal: Removal) -> bool:

@@ -51,6 +51,7 @@ class Place:
         vectors: those of the passages; None where no vectors are used.
         history: gives the passages of everything that the repository ever held; None where that is not
             indexed.
+        is_history_whole: whether that is all of it.
         clock: seconds of a clock that never goes back.
     """
 
@@ -61,6 +62,7 @@ class Place:
     background: Background
     vectors: Nearness | None = None
     history: Callable[[], Corpus | None] | None = None
+    is_history_whole: Callable[[], bool] = lambda: True
     clock: Callable[[], float] = time.monotonic
 
     @cached_property
