@@ -62,6 +62,9 @@ class Library:
 
     Safe to share between threads; several processes may open one folder, and their writers take turns.
 
+    Attributes:
+        extract: gives the extraction of a content under a path, within the bounds of the extractor.
+
     Args:
         index: where extracted content is kept.
         listings: where commits made ready are kept; None for memory only.
@@ -91,6 +94,7 @@ class Library:
     ) -> None:
         self._index = index
         self._workers = workers
+        self.extract: Final = extractor
         self._builder = Builder(index, extractor, batch_blobs, threads, at_once)
         self._shelf = Shelf(index, listings)
         self._vectors = vectors

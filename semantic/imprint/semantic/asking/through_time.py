@@ -11,7 +11,6 @@ from imprint.semantic.lineage.compare import compare
 from imprint.semantic.lineage.history import Wanted, symbol_history
 from imprint.semantic.lineage.model import ChangeKind
 from imprint.semantic.lineage.tracing.contents import Contents
-from imprint.semantic.parse.extract import extract
 from imprint.store.errors import BadInput
 from imprint.store.origins.passages import commit_origins
 from imprint.store.paths import quote_path, unquote_path
@@ -36,7 +35,7 @@ def _history(here: Standpoint, asked: Mapping[str, Any]) -> Json:
     if snapshot is None:
         return standing(None) | {"complete": False, "missing": [], "left_out": 0, "changes": [], "others": []}
     wanted = Wanted(asked["name"] or "", unquote_path(asked["path"] or ""), asked["line"] or 0)
-    contents = Contents(here.view, extract)
+    contents = Contents(here.view, here.library.extract)
     found = symbol_history(snapshot, here.past(), contents, wanted, here.steps)
     changes = found.changes[: asked["limit"]]
     told = [change_json(change) for change in changes]
@@ -70,7 +69,7 @@ def _add_origins(here: Standpoint, commit: ObjectId, changes: list[Json]) -> Non
 
 def _diff(here: Standpoint, asked: Mapping[str, Any]) -> Json:
     old, new = (resolve_commit(here.view, asked[name]) for name in ("base", "ref"))
-    found = compare(here.view, old, new, Contents(here.view, extract))
+    found = compare(here.view, old, new, Contents(here.view, here.library.extract))
     deltas = found.deltas
     if asked["path"]:
         prefix = unquote_path(asked["path"]).rstrip(b"/")

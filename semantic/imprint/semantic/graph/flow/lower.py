@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from tree_sitter import Parser
-
+from imprint.semantic.graph.flow.bounded import parse_within
 from imprint.semantic.graph.flow.ecmascript import lower_ecmascript
 from imprint.semantic.graph.flow.python import lower_python
 from imprint.semantic.graph.pages import family_of
@@ -32,7 +31,7 @@ class Programs:
         self._modules: dict[tuple[int, str], list[Program]] = {}
 
     def program(self, file: int) -> Program | None:
-        """A file's program; None if its language is not followed, or it is too large or too deep."""
+        """A file's program; None if its language is not followed, or it is too hard to read."""
         if file not in self._programs:
             self._programs[file] = self._lower(file)
         return self._programs[file]
@@ -57,8 +56,11 @@ class Programs:
         content = snapshot.read(file)
         if len(content) > LOWERED_BYTES_MAX:
             return None
+        tree = parse_within(compile_grammar(grammar).language, content)
+        if tree is None:
+            return None
+        root = tree.root_node
         try:
-            root = Parser(compile_grammar(grammar).language).parse(content).root_node
             program = (
                 lower_ecmascript(root, file, typed=language != "javascript")
                 if is_script

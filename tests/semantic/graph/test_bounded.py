@@ -1,0 +1,30 @@
+"""Parsing within a time: what is hard to read ends, and everything else is read as usual."""
+
+from time import monotonic
+
+import pytest
+
+from imprint.semantic.graph.flow.bounded import parse_within
+from imprint.semantic.parse.grammar import compile_grammar
+from imprint.semantic.parse.languages import language_named
+
+
+def grammar(name: str):
+    found = language_named(name).grammar
+    assert found is not None
+    return compile_grammar(found).language
+
+
+@pytest.mark.parametrize("name", ["python", "javascript", "typescript"])
+def test_source_is_read_whole(name: str) -> None:
+    content = b"f(1)\n" * 40_000  # several pieces
+    tree = parse_within(grammar(name), content, seconds=30)
+    assert tree is not None
+    assert tree.root_node.end_byte == len(content)
+    assert tree.root_node.child_count == 40_000
+
+
+def test_what_takes_too_long_ends() -> None:
+    begun = monotonic()
+    assert parse_within(grammar("python"), b"`${" * 100_000, seconds=0.2) is None
+    assert monotonic() - begun < 5
