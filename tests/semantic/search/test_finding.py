@@ -2,12 +2,14 @@
 
 import pytest
 
+from imprint.semantic.asking.model import Standpoint
+from imprint.semantic.asking.table import ask
 from imprint.semantic.library import Library
 from imprint.semantic.parse.extract import extract
 from imprint.semantic.search.background import Background
 from imprint.semantic.search.finding.budget import count_tokens
 from imprint.semantic.search.query import Mode, Query, What
-from imprint.store.errors import BadInput
+from imprint.store.errors import BadInput, RefMissing
 from imprint.store.evidence.claims import Claim, Evidence
 from imprint.store.view import resolve_commit
 
@@ -216,3 +218,18 @@ def test_an_issue_leads_to_files_by_its_first_line_its_text_and_the_paths_that_i
     assert paths(told.search(issue, what=What.FILES, path_glob="web/*")) == []
     with pytest.raises(BadInput, match="words"):
         told.search('"exact"', what=What.FILES)
+
+
+def test_a_commit_that_only_a_hidden_ref_reaches_is_not_there(told):
+    secret = told.commits["secret"]
+    with pytest.raises(RefMissing):
+        told.search("launch", ref=secret)
+    with pytest.raises(RefMissing):
+        told.library.snapshot(told.view, secret)
+    for question, given in (
+        ("diff", {"base": secret}),
+        ("outline", {"path": "src/secret.py", "ref": secret}),
+    ):
+        here = Standpoint(told.view, told.library, lambda: told.log.seen(told.view), None, lambda *_: None)
+        with pytest.raises(RefMissing):
+            ask(here, question, given)

@@ -1,7 +1,7 @@
 """Searching code that is gone: passages that the history held and the searched commit does not.
 
-Of the versions of one definition only the last one that fits is told, and only where no definition of its
-name is left in the file that it was in: what was merely rewritten is not gone.
+Of the versions of one definition only the last one is told, and only where no definition of its name is left
+in the file that it was in: what was merely rewritten is not gone. One that other files define counts less.
 
 Invariants:
     1. Every hit names the commit that took it away, which the searched one reaches.
@@ -9,19 +9,21 @@ Invariants:
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from imprint.semantic.index.definitions import fold_name
-from imprint.semantic.lineage.removed import find_removals
 from imprint.semantic.search.answer import Answer, Hit
+from imprint.semantic.search.finding.endings import find_holders, find_last_end
 from imprint.semantic.search.retrieve import Sieve, retrieve
 from imprint.store.errors import BadInput
 
 if TYPE_CHECKING:
-    from imprint.semantic.lineage.model import Removal
+    from collections.abc import Mapping
+
+    from imprint.semantic.lineage.past import PathTouch
     from imprint.semantic.search.corpus import Passage
     from imprint.semantic.search.finding.filters import Filters
     from imprint.semantic.search.finding.place import Place
@@ -30,6 +32,18 @@ if TYPE_CHECKING:
 
 _LOOKED_AT: Final = 200
 """Passages of the history that are looked at, the best ones."""
+_DEFINED_ELSEWHERE: Final = 0.5
+"""What a passage is worth whose name another file defines: more likely it moved than that it is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """A passage, the contents that held it with the line where it began in each, and what ended the last."""
+
+    passage: Passage
+    blobs: Mapping[ObjectId, int]
+    end: PathTouch
+    score: float
 
 
 def find_gone(place: Place, query: Query, filters: Filters, asked: Asked) -> Answer:
@@ -46,65 +60,68 @@ def find_gone(place: Place, query: Query, filters: Filters, asked: Asked) -> Ans
             hint="ask again later; in a clone, 'imprint index history' completes it",
         )
     past = place.past()
-    present = {place.corpus.listing.blob(file) for file in range(len(place.corpus.listing))}
     wide = replace(query, limit=_LOOKED_AT, path_prefix=b"", path_glob="")
-    hits: list[Hit] = []
-    told: set[tuple[bytes, str, int]] = set()
     gone = Sieve(np.isin(history.passages, place.corpus.passages, invert=True))
-    for found in retrieve(history, wide, asked, sieve=gone):
+    candidates = retrieve(history, wide, asked, sieve=gone)
+    holders = find_holders(history, [found.passage for found in candidates])
+    last: dict[tuple[bytes, str, int], _Gone] = {}
+    for found, blobs in zip(candidates, holders, strict=True):
         passage = found.passage
-        blob = history.listing.blob(passage.file)
-        removal = find_removals(past, [blob], present).get(blob)
-        if removal is None or not _passes(place, filters, removal):
+        end = find_last_end(past, blobs)
+        if end is None or not filters.passes_kind(passage.kind) or not _passes(place, filters, end):
             continue
-        key = removal.path, passage.symbol, 0 if passage.symbol else passage.start_line
-        if key in told or not filters.passes_kind(passage.kind) or _is_left(place, removal.path, passage):
-            continue
-        told.add(key)
-        hits.append(_hit(place, passage, blob, removal, found.score))
-        if len(hits) >= query.limit:
-            break
+        key = end.old_path, passage.symbol, 0 if passage.symbol else passage.start_line
+        before = last.get(key)
+        score = found.score * _share_left(place, end.old_path, passage)
+        if before is None or before.end.number < end.number:
+            score = max(score, before.score if before else 0.0)
+            last[key] = _Gone(passage, blobs, end, score)
+    ranked = sorted(last.values(), key=lambda each: (-each.score, each.end.old_path, each.passage.start_line))
+    hits = [_hit(place, each) for each in ranked if each.score > 0][: query.limit]
     if is_whole:
         return Answer(place.commit, place.behind, tuple(hits))
     note = "the history is still being indexed; more of what is gone may be found later"
     return Answer(place.commit, place.behind, tuple(hits), is_complete=False, notes=(note,))
 
 
-def _passes(place: Place, filters: Filters, removal: Removal) -> bool:
-    number = place.past().find(removal.commit)
+def _passes(place: Place, filters: Filters, end: PathTouch) -> bool:
     return (
-        number is not None
-        and bool(filters.commit_mask[number])
-        and filters.passes_claims(removal.commit)
-        and filters.passes_path(removal.path)
+        bool(filters.commit_mask[end.number])
+        and filters.passes_claims(place.past().commit(end.number))
+        and filters.passes_path(end.old_path)
     )
 
 
-def _is_left(place: Place, path: bytes, passage: Passage) -> bool:
-    """Whether the file still defines what the passage was; without a name, whether it is still there."""
+def _share_left(place: Place, path: bytes, passage: Passage) -> float:
+    """0 where the file still defines what the passage was, or is still there; less than 1 where others do."""
     corpus = place.corpus
     file = corpus.listing.numbers.get(path)
-    if file is None or not passage.symbol:
-        return file is not None
+    if not passage.symbol:
+        return 0.0 if file is not None else 1.0
     defining = corpus.find_definition(fold_name(passage.symbol.rpartition(".")[2]))
-    return bool(np.any(corpus.files[defining] == file))
+    if file is not None and bool(np.any(corpus.files[defining] == file)):
+        return 0.0
+    return _DEFINED_ELSEWHERE if len(defining) else 1.0
 
 
-def _hit(place: Place, passage: Passage, blob: ObjectId, removal: Removal, score: float) -> Hit:
-    number = place.past().find(removal.commit)
+def _hit(place: Place, gone: _Gone) -> Hit:
+    past, passage, number = place.past(), gone.passage, gone.end.number
+    held = gone.end.old
+    assert held is not None  # noqa: S101 - what ended was there
+    shift = gone.blobs[held]
     return Hit(
         repo=place.view.name,
-        path=removal.path,
-        start_line=passage.start_line,
-        end_line=passage.end_line,
+        path=gone.end.old_path,
+        start_line=shift,
+        end_line=shift + passage.end_line - passage.start_line,
         symbol=passage.symbol,
         kind=passage.kind,
         language=passage.language,
-        score=score,
-        text=place.read_lines(blob, passage.start_line, passage.end_line),
-        commit=removal.commit,
-        time=removal.time,
-        author=place.past().author(number) if number is not None else "",
-        subject=removal.subject,
+        score=gone.score,
+        text=place.read_lines(held, shift, shift + passage.end_line - passage.start_line),
+        commit=past.commit(number),
+        time=past.time(number),
+        author=past.author(number),
+        subject=past.subject(number),
         is_removed=True,
     )
