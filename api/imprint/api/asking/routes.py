@@ -96,6 +96,7 @@ everywhere.add_api_route(
     methods=["GET"],
     name="search_everywhere",
     summary="The passages that answer a question best, in every repository that the token may read",
+    description="A search as of one repository, without origins; `repositories` says what was searched.",
     response_model=None,
     responses={200: {"model": SearchAcrossDocument}},
 )
