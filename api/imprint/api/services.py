@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from imprint.semantic.library import Library
     from imprint.semantic.lineage.changes import ChangeLog
     from imprint.semantic.lineage.tracing.steps import KeptSteps
+    from imprint.store.catalog.ports import RepositoryRecord
     from imprint.store.events import Event
     from imprint.store.hosting.followers import FollowerRunner
     from imprint.store.hosting.repositories import Hosting, Repository
@@ -148,6 +149,13 @@ def get_services(connection: HTTPConnection) -> Services:
 def get_principal(connection: HTTPConnection) -> Principal:
     """Who the gate let in."""
     return cast("Principal", connection.state.principal)
+
+
+def list_readable(connection: HTTPConnection) -> list[RepositoryRecord]:
+    """The repositories that the token may read."""
+    principal = get_principal(connection)
+    records = get_services(connection).hosting.catalogue.list_repositories()
+    return [record for record in records if principal.may(Verb.READ, record.name)]
 
 
 def open_access(connection: HTTPConnection, owner: str, repo: str, verb: Verb) -> Access:

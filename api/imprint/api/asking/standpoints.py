@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imprint.api.services import get_principal, get_services, open_access
+from imprint.api.services import get_services, list_readable, open_access
 from imprint.semantic.asking.across import search_across
 from imprint.semantic.asking.model import Standpoint
 from imprint.store.actors import Verb
@@ -33,6 +33,11 @@ def standpoint_of(access: Access) -> Standpoint:
     )
 
 
+def name_readable(connection: HTTPConnection) -> list[str]:
+    """The names of the repositories that the token may read, in order."""
+    return sorted(str(record.name) for record in list_readable(connection))
+
+
 def search_everywhere(connection: HTTPConnection, given: Mapping[str, Any]) -> dict[str, Any]:
     """A search in every repository that the token may read.
 
@@ -41,17 +46,10 @@ def search_everywhere(connection: HTTPConnection, given: Mapping[str, Any]) -> d
     """
     services = get_services(connection)
     places = []
-    for name in list_readable(connection):
+    for name in name_readable(connection):
         owner, _, repo = name.partition("/")
         try:
             places.append(standpoint_of(open_access(connection, owner, repo, Verb.READ)))
         except RepositoryMissing:
             continue  # deleted meanwhile
     return search_across(services.library, places, given)
-
-
-def list_readable(connection: HTTPConnection) -> list[str]:
-    """The repositories that the token may read, by name."""
-    principal = get_principal(connection)
-    records = get_services(connection).hosting.catalogue.list_repositories()
-    return sorted(str(record.name) for record in records if principal.may(Verb.READ, record.name))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
-from imprint.api.asking.standpoints import list_readable, search_everywhere, standpoint_of
+from imprint.api.asking.standpoints import name_readable, search_everywhere, standpoint_of
 from imprint.api.mcp.tools import make_server
 from imprint.api.services import open_access
 from imprint.semantic.asking.table import ask
@@ -56,4 +56,4 @@ def _ask(context: Any, repo: str | None, question: str, given: Mapping[str, Any]
 
 
 def _list_repositories(context: Any) -> list[str]:
-    return list_readable(context.request)
+    return name_readable(context.request)

@@ -18,7 +18,7 @@ from mcp.server.lowlevel import Server
 
 from imprint.semantic.asking.model import AT, Kind
 from imprint.semantic.asking.table import QUESTIONS
-from imprint.semantic.overview.tokens import count_tokens
+from imprint.semantic.tokens import count_tokens
 from imprint.store.errors import BadInput, StoreError
 
 if TYPE_CHECKING:

@@ -12,7 +12,14 @@ from imprint.api.rest.access import (
     Repo,
     Somebody,
 )
-from imprint.api.services import get_services, require, require_operator, server_address, ssh_address
+from imprint.api.services import (
+    get_services,
+    list_readable,
+    require,
+    require_operator,
+    server_address,
+    ssh_address,
+)
 from imprint.api.wire import (
     EventAnswer,
     EventPage,
@@ -63,7 +70,7 @@ def list_repositories(
     ] = False,
 ) -> RepositoryPage:
     """The repositories that the token may see, by name."""
-    seen = _list_deleted(request, principal) if deleted else _list_live(request, principal)
+    seen = _list_deleted(request, principal) if deleted else list_readable(request)
     rest = sorted((record for record in seen if record.name.key > cursor), key=lambda record: record.name.key)
     page, more = rest[:limit], rest[limit:]
     return RepositoryPage(
@@ -75,11 +82,6 @@ def list_repositories(
 
 def _describe(request: Request, record: RepositoryRecord) -> RepositoryAnswer:
     return RepositoryAnswer.of(record, server_address(request), ssh_address(request))
-
-
-def _list_live(request: Request, principal: Principal) -> list[RepositoryRecord]:
-    records = get_services(request).hosting.catalogue.list_repositories()
-    return [record for record in records if principal.may(Verb.READ, record.name)]
 
 
 def _list_deleted(request: Request, principal: Principal) -> list[RepositoryRecord]:

@@ -12,7 +12,13 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from imprint.api.browse import OpenedFile, iter_file, kind_of, list_folder, open_file
-from imprint.api.services import Access, get_principal, get_services, open_access, server_address
+from imprint.api.services import (
+    Access,
+    get_principal,
+    list_readable,
+    open_access,
+    server_address,
+)
 from imprint.api.web.front import (
     CommitCounts,
     describe_refs,
@@ -50,8 +56,8 @@ _README_CHARACTERS_MAX: Final = 40_000
 @router.get("/")
 def list_page(request: Request) -> Response:
     """Every repository that the reader may see."""
-    principal, hosting = get_principal(request), get_services(request).hosting
-    records = [r for r in hosting.catalogue.list_repositories() if principal.may(Verb.READ, r.name)]
+    principal = get_principal(request)
+    records = list_readable(request)
     return render_page(
         request,
         "repositories.html",

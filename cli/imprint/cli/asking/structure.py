@@ -94,9 +94,7 @@ def references(call: Call, name: Name, *, limit: Limit = 100) -> None:
 
     Exit code 1 when nothing was found.
     """
-    found = answer(call, "references", {"name": name, "limit": limit}, "references")
-    if not call.as_json:
-        _show_edges(call.output, found, "references")
+    _ask_for_edges(call, "references", name, limit)
 
 
 @reads
@@ -105,9 +103,7 @@ def callers(call: Call, name: Name, *, limit: Limit = 100) -> None:
 
     Exit code 1 when nothing was found.
     """
-    found = answer(call, "callers", {"name": name, "limit": limit}, "callers")
-    if not call.as_json:
-        _show_edges(call.output, found, "callers")
+    _ask_for_edges(call, "callers", name, limit)
 
 
 @reads
@@ -116,14 +112,19 @@ def callees(call: Call, name: Name, *, limit: Limit = 100) -> None:
 
     Exit code 1 when nothing was found.
     """
-    found = answer(call, "callees", {"name": name, "limit": limit}, "callees")
+    _ask_for_edges(call, "callees", name, limit)
+
+
+def _ask_for_edges(call: Call, question: str, name: str, limit: int) -> None:
+    """Ask a question whose answers are uses, listed under the question's own name."""
+    found = answer(call, question, {"name": name, "limit": limit}, question)
     if not call.as_json:
-        _show_edges(call.output, found, "callees")
+        _show_edges(call.output, found, found[question])
 
 
-def _show_edges(output: Output, found: Document, member: str) -> None:
+def _show_edges(output: Output, found: Document, edges: list[Document]) -> None:
     rows = []
-    for edge in found[member]:
+    for edge in edges:
         target = edge["target"]
         leads = f"{target['name']}  {target['path']}:{target['line']}" if target else edge.get("missing")
         sure = f"{edge['confidence']:.2f} {edge.get('reason', '')}" if target else "unresolved"

@@ -1,7 +1,7 @@
 """A map: what an agent that is new to the code should know first, within a number of tokens.
 
 Invariants:
-    1. The text takes at most the tokens asked for, as `imprint.semantic.overview.tokens` counts them.
+    1. The text takes at most the tokens asked for, as `imprint.semantic.tokens` counts them.
     2. The most important files are there first; of each its definitions that others use most, in the order in
        which they stand.
 """
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.overview.ranking import rank_files
-from imprint.semantic.overview.tokens import CHARACTERS_PER_TOKEN, count_tokens
 from imprint.semantic.parse.model import EntityKind
 from imprint.semantic.parse.terms import terms
+from imprint.semantic.tokens import CHARACTERS_PER_TOKEN, count_tokens
 from imprint.store.errors import BadInput
 from imprint.store.paths import quote_path
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from imprint.semantic.tokens import CHARACTERS_PER_TOKEN
+from imprint.semantic.tokens import count_tokens as count_text
 from imprint.store.errors import BadInput
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
     from imprint.semantic.search.answer import Hit
 
-CHARACTERS_PER_TOKEN: Final = 4
 HIT_TOKENS: Final = 40
 LINES_KEPT: Final = 4
 TOKENS_MIN: Final = 50
@@ -51,7 +52,7 @@ def fit_tokens(hits: Sequence[Hit], tokens: int) -> tuple[Hit, ...]:
 
 def count_tokens(hit: Hit) -> int:
     """About how many tokens a hit is."""
-    return HIT_TOKENS + -(-len(hit.text) // CHARACTERS_PER_TOKEN)
+    return HIT_TOKENS + count_text(hit.text)
 
 
 def _cut(hit: Hit, lines: int, tokens: int | None) -> Hit:
