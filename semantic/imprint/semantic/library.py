@@ -304,7 +304,7 @@ class Library:
             RefMissing, BadRevision: as for `search`.
         """
         standing, corpus, index = self._find(view, ref)
-        return IndexedSnapshot(index, view, standing, corpus) if corpus else None
+        return None if corpus is None else IndexedSnapshot(index, view, standing, corpus)
 
     def _find(self, view: RepositoryView, ref: str) -> tuple[Standing, Corpus | None, Index]:
         """How the index stands to what a ref names, the chunks of that, and the index that they are from."""

@@ -52,7 +52,8 @@ class Ranking:
 
 def rank_files(snapshot: Snapshot, focus: Sequence[int] = ()) -> Ranking:
     """Rank the files of a commit that define something; with a focus, as seen from its files."""
-    wanted = sorted(range(len(snapshot.paths)), key=lambda file: _place(snapshot.paths[file], file in focus))
+    near = frozenset(focus)
+    wanted = sorted(range(len(snapshot.paths)), key=lambda file: _place(snapshot.paths[file], file in near))
     looked_at = sorted(wanted[:FILES_MAX])
     facts = {file: snapshot.facts(file) for file in looked_at}
     definers: dict[str, set[int]] = defaultdict(set)
@@ -75,13 +76,13 @@ def rank_files(snapshot: Snapshot, focus: Sequence[int] = ()) -> Ranking:
                 targets.append(numbers[other])
                 weights.append(weight)
     starts = np.ones(len(looked_at))
-    if any(file in numbers for file in focus):
+    if begun := [numbers[file] for file in near if file in numbers]:
         starts = np.zeros(len(looked_at))
-        starts[[numbers[file] for file in focus if file in numbers]] = 1.0
+        starts[begun] = 1.0
     ranks = _walk(starts, np.array(sources, int), np.array(targets, int), np.array(weights, float))
     for number, file in enumerate(looked_at):
         path = snapshot.paths[file].decode("utf-8", "replace")
-        ranks[number] *= 1.0 if file in focus else demotion(path, frozenset())
+        ranks[number] *= 1.0 if file in near else demotion(path, frozenset())
     defining = [file for file in looked_at if any(e.kind not in _NAMELESS for e in facts[file].entities)]
     defining.sort(key=lambda file: (-ranks[numbers[file]], snapshot.paths[file]))
     return Ranking(tuple(defining), facts, uses, len(snapshot.paths) - len(looked_at))
