@@ -121,6 +121,9 @@ def test_a_downgraded_finding_is_a_warning_and_the_event_tells(bench, padded) ->
     _, commit, pack = padded
     refused = bench.push({MAIN: (None, commit)}, pack)
     assert PADDED in refused.unpack_error
+    name = bench.repository.record.name
+    assert f"imprint import PATH_OR_URL {name} --skip-list-from-report" in refused.warnings[0]
+    assert f"imprint repo settings {name} receive.fsck.{PADDED}=warn" in refused.warnings[0]
     choose(bench, fsck_zeroPaddedFilemode="warn")
     taken = bench.push({MAIN: (None, commit)}, pack)
     assert errors(taken) == {MAIN: None}

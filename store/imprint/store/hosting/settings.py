@@ -61,6 +61,8 @@ _FALSE: Final = frozenset({"false", "no", "off", "0"})
 _SIZE: Final = re.compile(r"([0-9]{1,18})([kmg]?)\Z")
 _UNITS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _SEPARATORS: Final = re.compile(r"[\s,]+")
+_FINDING: Final = re.compile(r"\bobject ([0-9a-f]{40,64}): ([A-Za-z0-9]+): ")
+"""A finding as git's index-pack says it."""
 
 
 # -- what may be set ----------------------------------------------------------------------------------
@@ -278,3 +280,23 @@ class ReceiveRules:
             deny_delete_current=settings.get(DENY_DELETE_CURRENT, "refuse"),
             pack_bytes_max=int(size) if size else None,
         )
+
+
+def explain_finding(refusal: str, repository: str) -> str:
+    """How an object that git's checks refuse can be taken all the same, for people; "" for other refusals.
+
+    The checks stop at the first such object. An import goes on and lists them all.
+
+    Args:
+        refusal: what git said.
+        repository: its `owner/name`.
+    """
+    found = _FINDING.search(refusal)
+    if not found or found[2] not in MESSAGE_IDS:
+        return ""
+    return (
+        "an object of this history is not as git writes it today, and perhaps others are not. To take the "
+        f"whole history as it is: imprint import PATH_OR_URL {repository} --skip-list-from-report. To take this "
+        f"kind of object from any push, an administrator: imprint repo settings {repository} "
+        f"{FSCK}{found[2]}=warn"
+    )

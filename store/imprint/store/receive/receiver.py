@@ -31,7 +31,7 @@ from imprint.store.errors import (
 )
 from imprint.store.events import Admission, EventKind
 from imprint.store.hosting.repositories import OPERATOR
-from imprint.store.hosting.settings import ReceiveRules
+from imprint.store.hosting.settings import ReceiveRules, explain_finding
 from imprint.store.lfs.absent import warn_of_absent
 from imprint.store.receive import packs
 from imprint.store.receive.connect import Connectivity, find_tips, is_ancestor
@@ -141,7 +141,8 @@ class Receiver:
                 unpacked = self._unpack(push, quarantine, rules)
             except (ProtocolError, PushRefused) as refusal:
                 docket.refuse_all("unpacker error")
-                return docket.make_receipt(unpack_error=refusal.message)
+                hint = refusal.hint or explain_finding(refusal.message, repository.record.name)
+                return docket.make_receipt(unpack_error=refusal.message, warnings=(hint,) if hint else ())
             generation = repository.view.refs.snapshot().generation
             tips = self._connect(push, docket, quarantine, unpacked, repository)
             verdict = self._verify_allowed(push, repository)
