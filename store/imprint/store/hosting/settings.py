@@ -296,7 +296,7 @@ def explain_finding(refusal: str, repository: str) -> str:
         return ""
     return (
         "an object of this history is not as git writes it today, and perhaps others are not. To take the "
-        f"whole history as it is: imprint import PATH_OR_URL {repository} --skip-list-from-report. To take this "
-        f"kind of object from any push, an administrator: imprint repo settings {repository} "
+        f"whole history as it is: imprint import PATH_OR_URL {repository} --skip-list-from-report. To take "
+        f"this kind of object from any push, an administrator: imprint repo settings {repository} "
         f"{FSCK}{found[2]}=warn"
     )
