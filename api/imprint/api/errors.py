@@ -115,6 +115,7 @@ STATUSES: Final[Mapping[type[store.StoreError], int]] = {
     store.LargeObjectMissing: 404,
     store.LockMissing: 404,
     store.MirrorMissing: 404,
+    store.NotIndexed: 409,
     store.TranscriptErased: 410,
     store.Conflict: 409,
     store.RepositoryExists: 409,

@@ -110,6 +110,7 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
     store.LargeObjectMissing: EXIT_REFUSED,
     store.LockMissing: EXIT_REFUSED,
     store.MirrorMissing: EXIT_REFUSED,
+    store.NotIndexed: EXIT_REFUSED,
     store.TranscriptErased: EXIT_REFUSED,
     store.Conflict: EXIT_REFUSED,
     store.RepositoryExists: EXIT_REFUSED,

@@ -120,6 +120,7 @@ class LocalReading:
         from imprint.semantic.search.render import symbols_json
 
         library = self._places.indexed(ref)
+        library.verify_begun(self._view, ref)
         found = symbols_json(library.symbols(self._view, name, ref=ref))
         return _standing(library.status(self._view, ref)) | {"symbols": found}
 

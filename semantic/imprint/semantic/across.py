@@ -95,6 +95,8 @@ def search_many(
             continue
         searched.append(Searched(view.name, answer.commit, answer.behind))
         answers.append(answer)
+        if answer.commit is None and answer.behind:
+            notes.append(f"{view.name} is not indexed yet: ask again in some seconds")
         notes += [f"{view.name}: {note}" for note in answer.notes]
     hits = [hit for answer in answers for hit in answer.hits]
     if mode is Mode.WORDS:

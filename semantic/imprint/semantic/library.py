@@ -33,7 +33,7 @@ from imprint.semantic.search.shelf import Shelf
 from imprint.semantic.standing import find_standing
 from imprint.semantic.symbols import find_references, find_symbols
 from imprint.semantic.vectors import Vectors
-from imprint.store.errors import StorageFailed
+from imprint.store.errors import NotIndexed, StorageFailed
 from imprint.store.hosting.followers import never
 
 if TYPE_CHECKING:
@@ -292,6 +292,18 @@ class Library:
             corpus.listing.skipped,
             *self._count_history(view.id),
         )
+
+    def verify_begun(self, view: RepositoryView, ref: str = "HEAD") -> None:
+        """Refuse where a ref has commits and none of them is indexed, so that an empty answer would mislead.
+
+        Raises:
+            NotIndexed: nothing can be told of it yet.
+            RefMissing, BadRevision: as for `search`.
+        """
+        standing, _, _ = self._find(view, ref)
+        if standing.head is not None and standing.indexed is None:
+            tree = view.objects.read_commit(standing.head).tree
+            raise NotIndexed(str(view.name), standing.head, *self._builder.count(view, tree))
 
     def _count_history(self, repository_id: str) -> tuple[int, int]:
         progress = self.extended(repository_id)

@@ -8,6 +8,7 @@
     ├── Missing                 what was asked for is not there
     │   ├── RepositoryMissing, RefMissing, ObjectMissing, PathMissing, SessionMissing
     │   ├── TokenMissing, TranscriptMissing, LargeObjectMissing, LockMissing
+    │   ├── NotIndexed          it will be there soon
     │   └── TranscriptErased    it was there, and was erased on purpose
     ├── Conflict                it would contradict what is there
     │   ├── RepositoryExists, ActorConflict, SessionConflict, SessionMoved
@@ -195,6 +196,19 @@ class LockMissing(Missing):
     """No lock of this id in the repository."""
 
     code = "lock_missing"
+
+
+class NotIndexed(Missing):
+    """Nothing of the commit's history is indexed yet; what was pushed is indexed without being asked."""
+
+    code = "not_indexed"
+
+    def __init__(self, repository: str, commit: str, done: int, total: int) -> None:
+        super().__init__(
+            f"{repository} is not indexed yet: {done} of {total} contents of {commit[:10]} are",
+            hint="it is being done, HEAD's branch first; ask again in some seconds. 'imprint index status' "
+            "says when it is done, and '/readyz' of the server whether something is wrong",
+        )
 
 
 class TranscriptErased(Missing):

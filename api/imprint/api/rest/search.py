@@ -17,6 +17,7 @@ Name = Annotated[str, Query(min_length=1, max_length=1000, description="a name, 
 def symbols(access: Reader, name: Name, ref: Ref = "HEAD") -> dict[str, Any]:
     """Where a name is defined."""
     library, view = access.services.library, access.view
+    library.verify_begun(view, ref)
     hits = library.symbols(view, name, ref=ref)
     return {**_standing(library.status(view, ref)), "symbols": symbols_json(hits)}
 

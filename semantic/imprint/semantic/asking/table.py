@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.asking.code import SEARCH, WHY
+from imprint.semantic.asking.model import REVISION
 from imprint.semantic.asking.structure import (
     CALLEES,
     CALLERS,
@@ -53,10 +54,15 @@ def ask(here: Standpoint, name: str, given: Mapping[str, Any]) -> Json:
     Raises:
         BadInput: there is no such question, or a parameter is missing or wrong.
         RefMissing, BadRevision: `ref` names nothing, or no commit.
+        NotIndexed: neither the commit nor one before it is indexed yet.
         Missing: what the parameters name is not there.
         StoreError: as the question says.
     """
     if name not in QUESTIONS:
         raise BadInput(f"there is no question {name!r}", hint=f"there are {', '.join(QUESTIONS)}")
     question = QUESTIONS[name]
-    return question.answer(here, question.read_values(given))
+    values = question.read_values(given)
+    answer = question.answer(here, values)
+    if answer["commit"] is None:
+        here.library.verify_begun(here.view, values[REVISION])
+    return answer

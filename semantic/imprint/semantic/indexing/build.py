@@ -141,6 +141,15 @@ class Builder:
             self._bring(view, commit, tree, None, never)
         return True
 
+    def count(self, view: RepositoryView, tree: ObjectId) -> tuple[int, int]:
+        """Of a tree's contents, how many are in the index, and how many there are.
+
+        Raises:
+            ObjectMissing: one of its trees is not in the repository.
+        """
+        keys = {BlobKey(blob, flavour(path)) for path, blob in self.files(view, tree)}
+        return len(keys) - len(self._index.find_missing(keys)), len(keys)
+
     def _bring(
         self,
         view: RepositoryView,

@@ -141,7 +141,7 @@ class Receiver:
                 unpacked = self._unpack(push, quarantine, rules)
             except (ProtocolError, PushRefused) as refusal:
                 docket.refuse_all("unpacker error")
-                hint = refusal.hint or explain_finding(refusal.message, repository.record.name)
+                hint = refusal.hint or explain_finding(refusal.message, str(repository.record.name))
                 return docket.make_receipt(unpack_error=refusal.message, warnings=(hint,) if hint else ())
             generation = repository.view.refs.snapshot().generation
             tips = self._connect(push, docket, quarantine, unpacked, repository)
