@@ -263,10 +263,11 @@ class Hosting:
         record = self.get(name).record
         purge_after_ms = self.clock.now_ms() + grace_ms
         details = {"name": str(record.name), "purge_after_ms": str(purge_after_ms)}
-        self.catalogue.delete_repository(
+        event = self.catalogue.delete_repository(
             purge_after_ms, self._admission(record.id, EventKind.DELETED, by, details)
         )
-        return self.catalogue.get_repository(record.id)
+        # not read again: without a grace period another process may have destroyed it by now
+        return replace(record, generation=event.sequence, purge_after_ms=purge_after_ms)
 
     def restore(self, name: RepositoryName, by: Principal | None) -> Repository:
         """Take back a deletion within its grace period.
