@@ -12,11 +12,20 @@ Invariants:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.graph.lookups import STEPS_MAX, Lookups, Resolution, found_by, nothing
 from imprint.semantic.graph.model import Reason
-from imprint.semantic.graph.pages import CALLABLE_KINDS, TYPE_KINDS, Found
+from imprint.semantic.graph.pages import (
+    CALLABLE_KINDS,
+    REDEFINING,
+    TYPE_KINDS,
+    Found,
+    drop_types,
+    in_block,
+    is_only_member,
+)
 from imprint.semantic.graph.receivers import Owner, split_chain
 from imprint.semantic.parse.model import EntityKind, ReferenceKind
 
@@ -57,6 +66,19 @@ class Resolver(Lookups):
         if reference.kind is ReferenceKind.IMPORT:
             return self._resolve_import(page, reference)
         return self.resolve_name(page, reference.container, reference.qualifier, reference.name)
+
+    def reach(self, page: Page, reference: Reference) -> Resolution:
+        """Climb the ladder for one use; of several definitions in one place, those that the use can mean."""
+        found = self.resolve(page, reference)
+        if len(found.targets) < 2 or len({each.file for each in found.targets}) > 1:  # noqa: PLR2004 - nothing to choose
+            return found
+        theirs = self.page(found.targets[0].file)
+        targets = drop_types(theirs, found.targets, called=reference.kind is ReferenceKind.CALL)
+        if len(targets) > 1 and theirs.file == page.file and page.family in REDEFINING:
+            around = page.by_path.get(targets[0].entity.container, ())
+            if any(each.kind in CALLABLE_KINDS for each in around):
+                targets = in_block(self.snapshot.read(page.file).split(b"\n"), targets, reference.line)
+        return replace(found, targets=targets)
 
     def resolve_name(
         self, page: Page, container: str, qualifier: str, name: str, steps: int = STEPS_MAX
@@ -107,6 +129,7 @@ class Resolver(Lookups):
                     each
                     for each in page.by_name.get(name, ())
                     if each.container == scope and scope.rpartition(".")[2] != name
+                    if (scope and page.is_type(scope)) or not is_only_member(page.family, each)
                 ]
                 if here and (not scope or page.is_type(scope) or not _is_field_only(here)):
                     chosen = [each for each in here if each.kind is not EntityKind.DECLARATION] or here

@@ -201,7 +201,7 @@ def _reaching(
         for use in page.facts.references:
             if use.name not in local or use.kind not in kinds:
                 continue
-            found = resolver.resolve(page, use)
+            found = resolver.reach(page, use)
             hits = [
                 constructed.get((target.file, target.entity.qualified_name), target)
                 for target in found.targets
@@ -257,7 +257,7 @@ def callees_in(resolver: Resolver, page: Page, container: str) -> list[Edge]:
 
 def _calls_in(resolver: Resolver, page: Page, container: str) -> list[tuple[Reference, Resolution]]:
     return [
-        (use, resolver.resolve(page, use))
+        (use, resolver.reach(page, use))
         for use in page.facts.references
         if use.container == container and use.kind is ReferenceKind.CALL
     ]
