@@ -136,6 +136,55 @@ def test_an_overload_that_takes_over_the_code_takes_over_the_history(work_tree, 
     assert [subject for subject, _ in told] == ["overload", "introduce"]
 
 
+def test_an_overload_that_came_out_of_another_one_begins_where_that_one_stays(work_tree, ask):
+    git = work_tree
+    loop = "        for (int i = from; i < 9; i++) {\n            sum += i * i;\n        }\n"
+    head = "class A {\n    int sum(int from) {\n        int sum = from / 2;\n"
+    git.commit_file("A.java", f"{head}{loop}        return sum;\n    }}\n}}\n", "introduce")
+    parted = f"    int sum(int sum, int from) {{\n{loop}        return sum;\n    }}\n"
+    git.commit_file("A.java", f"{head}        return sum(sum, from);\n    }}\n\n{parted}}}\n", "part")
+    told, _ = ask(git, path=b"A.java", line=8)
+    assert told == [("part", {"introduced"})]
+
+
+def test_an_overload_that_moves_keeps_its_history_though_its_name_stays(work_tree, ask):
+    git = work_tree
+    plain = "    void set(String name) {\n        names.add(name);\n    }\n"
+    code = "        if (token == null) {\n            throw new Bad(value);\n        }\n"
+    long = f"    void set(Token token, int value) {{\n{code}        all.put(token, value);\n    }}\n"
+    git.commit_file("Base.java", f"class Base {{\n{plain}{long}}}\n", "introduce")
+    (git.folder / "Base.java").write_text(f"class Base {{\n{plain}}}\n")
+    git.commit_file("Nested.java", f"class Nested extends Base {{\n{long}}}\n", "move the overload")
+    told, _ = ask(git, path=b"Nested.java", line=3)
+    assert told == [("move the overload", {"moved"}), ("introduce", {"introduced"})]
+
+
+def test_what_two_branches_did_alike_is_told_of_the_first(work_tree, ask):
+    git = work_tree
+    git.commit_file("a.py", DELAY, "introduce")
+    git("checkout", "-q", "-b", "side")
+    git.commit_file("a.py", DELAY.replace("2**", "3**"), "on the side")
+    git("checkout", "-q", "main")
+    git.commit_file("a.py", DELAY.replace("2**", "3**"), "on main")
+    git("merge", "-q", "--no-edit", "side")
+    told, _ = ask(git, "next_delay")
+    assert told == [("on main", {"body"}), ("introduce", {"introduced"})]
+
+
+def test_a_branch_that_does_not_know_of_a_move_is_followed_through_its_merge(work_tree, ask):
+    git = work_tree
+    git.commit_file("a.py", DELAY, "introduce")
+    git("checkout", "-q", "-b", "side")
+    git.commit_file("a.py", DELAY.replace("2**", "3**"), "on the side")
+    git("checkout", "-q", "main")
+    git("mv", "a.py", "b.py")
+    git("commit", "-qm", "move the file")
+    git("merge", "-q", "--no-edit", "side")
+    told, _ = ask(git, "next_delay")
+    assert sorted(told[:2]) == [("move the file", {"moved"}), ("on the side", {"body"})]
+    assert told[2:] == [("introduce", {"introduced"})]
+
+
 def test_an_annotation_and_documentation_above_belong_to_a_definition(work_tree, ask):
     git = work_tree
     plain = "class A {\n    int one() {\n        return 1;\n    }\n}\n"

@@ -212,6 +212,14 @@ class Past:
         """Which commits those of some numbers reach, themselves included."""
         return self._find_walks().reach(tuple(sorted(set(numbers))))
 
+    def first_parents(self) -> Sequence[int]:
+        """The first parent of each commit, by number; `ABSENT` where it has none, or none that is here."""
+        return self._find_walks().firsts
+
+    def further_parents(self, number: int) -> Sequence[int]:
+        """A merge's other parents, as far as they are here."""
+        return self._find_walks().others.get(number, ())
+
     def heads(self) -> list[int]:
         """The commits that are nobody's parent."""
         is_head = np.ones(self._count, np.bool_)

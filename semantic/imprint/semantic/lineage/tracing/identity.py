@@ -1,17 +1,18 @@
 """Which definition of one content is which of another: by name, by structure, by words; and how they differ.
 
 The phases, strongest first: the same name, where several have it told apart by text, structure, signature and
-words; equal structure under another name; words alike by `ALIKE_MIN` under another name.
+words alike by `ALIKE_MIN`; equal structure under another name; words alike by `ALIKE_MIN` under another name;
+an overload that left its code; the name alone.
 
 Invariants:
-    1. No two definitions of a content are the same definition of another.
+    1. No two definitions of a content are the same definition of another, unless the name alone tells of one.
     2. What is still there under its name is not taken for what something else was.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -28,10 +29,10 @@ ALIKE_MIN: Final = 0.7
 """Share of common words from which a definition of another name is the same one."""
 NAMED_ALIKE_MIN: Final = 0.5
 """The same for one of the same name in another file."""
-_LEFT_MORE: Final = 0.15
-"""So much more alike than what kept the name must be what took the code."""
 ELSEWHERE_ALIKE_MIN: Final = 0.8
 """The same for one of another name in another file."""
+_LEFT_MORE: Final = 0.15
+"""So much more alike than what kept the name must be what took the code."""
 WORDS_MIN: Final = 12
 """A definition of fewer words is like many: only its name tells it."""
 
@@ -42,6 +43,8 @@ _COMMENT_LINE: Final = re.compile(
 _DOC_LINE: Final = re.compile(rb"\s*(?:/\*|\*)")
 _NO_LINE: Final = re.compile(rb"(?!)")
 _COMMENT_LINES_MAX: Final = 400
+_BEFORE_CALL: Final = frozenset(b"{ : ; = . - > return this self super await".split())
+"""Words that may stand between a signature and the call that a definition is nothing but."""
 _OPENING: Final = re.compile(rb"\s*[{:]?[ \t\r]*\n?")
 _BLOCK_DOCS: Final = frozenset(
     b"java js jsx mjs cjs ts tsx mts cts cs php kt kts scala groovy dart swift".split()
@@ -103,6 +106,13 @@ class Defined:
         return code[: self.head_words], code[self.head_words :]
 
     @cached_property
+    def delegates(self) -> bool:
+        """Whether its body begins by calling what has its own name, directly or of itself."""
+        own = self.entity.name.encode()
+        words = [word for word in self.code[self.head_words :] if word not in _BEFORE_CALL]
+        return words[:1] == [own]
+
+    @cached_property
     def body(self) -> list[bytes]:
         """The lines of its body."""
         at = 0
@@ -142,34 +152,74 @@ def are_akin(one: EntityKind, other: EntityKind) -> bool:
 
 def find_before(defined: Defined, now: Sequence[Defined], before: Sequence[Defined]) -> Defined | None:
     """What a definition of a content was in an earlier content of the same file; None if it was not there."""
-    name, kind = defined.entity.name, defined.entity.kind
+    kind = defined.entity.kind
     akin = [each for each in before if are_akin(each.entity.kind, kind)]
-    named = [each for each in akin if each.entity.name == name]
+    rivals, named = (_named_like(defined, each) for each in (now, akin))
     if named:
-        rivals = [each for each in now if each.entity.name == name and are_akin(each.entity.kind, kind)]
         found = _pair(rivals, named).get(id(defined))
         if found is not None:
             return found
-    return _find_renamed(defined, now, akin) or _find_left(defined, now, akin)
+    found = _find_renamed(defined, now, akin) or _find_left(defined, now, named)
+    if found is not None or not named:
+        return found
+    return _pair(rivals, named, least=0.0).get(id(defined))
 
 
-def _pair(now: Sequence[Defined], before: Sequence[Defined]) -> dict[int, Defined]:
-    """Pairs definitions of one name: those of one container first, then the rest, the surest first."""
+def find_gone(before: Sequence[Defined], now: Sequence[Defined]) -> list[Defined]:
+    """What of an earlier content has nothing under its name in a later one: no overload of it either."""
+    kept: set[int] = set()
+    seen: set[int] = set()
+    here: dict[str, list[Defined]] = defaultdict(list)
+    for each in now:
+        here[each.entity.name].append(each)
+    for each in before:
+        if id(each) in seen or each.entity.name not in here:
+            continue
+        named = _named_like(each, before)
+        seen.update(map(id, named))
+        rivals = _named_like(each, here[each.entity.name])
+        kept.update(map(id, _pair(rivals, named, elsewhere=0.0).values()))
+    return [each for each in before if id(each) not in kept]
+
+
+def _named_like(defined: Defined, others: Iterable[Defined]) -> list[Defined]:
+    name, kind = defined.entity.name, defined.entity.kind
+    return [each for each in others if each.entity.name == name and are_akin(each.entity.kind, kind)]
+
+
+def _pair(
+    now: Sequence[Defined],
+    before: Sequence[Defined],
+    *,
+    least: float = ALIKE_MIN,
+    elsewhere: float = NAMED_ALIKE_MIN,
+) -> dict[int, Defined]:
+    """Pairs definitions of one name: those of one container first, then the rest, the surest first.
+
+    Args:
+        now: the later ones.
+        before: the earlier ones.
+        least: how much alike overloads of one container must be that nothing else tells apart.
+        elsewhere: the same for those of different containers.
+    """
     pairs: dict[int, Defined] = {}
     left, old = list(now), list(before)
     for container in dict.fromkeys(each.entity.container for each in now):
         ours = [each for each in left if each.entity.container == container]
         theirs = [each for each in old if each.entity.container == container]
-        _pair_some(ours, theirs, pairs, least=0.0)
+        alone = len(ours) == len(theirs) == 1
+        _pair_some(ours, theirs, pairs, least=0.0 if alone else least)
     taken = {id(each) for each in pairs.values()}
     left = [each for each in left if id(each) not in pairs]
     old = [each for each in old if id(each) not in taken]
-    _pair_some(left, old, pairs, least=NAMED_ALIKE_MIN)
+    _pair_some(left, old, pairs, least=elsewhere, apart=True)
     return pairs
 
 
-def _pair_some(left: list[Defined], old: list[Defined], pairs: dict[int, Defined], *, least: float) -> None:
-    """Pairs some, those that are left over by their words."""
+def _pair_some(
+    left: list[Defined], old: list[Defined], pairs: dict[int, Defined], *, least: float, apart: bool = False
+) -> None:
+    """Pairs some, those that are left over by their words; with `apart` those of different containers."""
     same: tuple[Callable[[Defined, Defined], bool], ...] = (
         lambda one, other: one.text == other.text,
         lambda one, other: one.entity.structural_hash == other.entity.structural_hash,
@@ -186,7 +236,12 @@ def _pair_some(left: list[Defined], old: list[Defined], pairs: dict[int, Defined
                 left.remove(one)
                 old.remove(other)
     ranked = sorted(
-        ((likeness(one, other), -a, -b) for a, one in enumerate(left) for b, other in enumerate(old)),
+        (
+            (likeness(one, other), -a, -b)
+            for a, one in enumerate(left)
+            for b, other in enumerate(old)
+            if not apart or one.entity.container != other.entity.container
+        ),
         reverse=True,
     )
     taken: set[int] = set()
@@ -198,11 +253,10 @@ def _pair_some(left: list[Defined], old: list[Defined], pairs: dict[int, Defined
 
 def _find_renamed(defined: Defined, now: Sequence[Defined], before: Sequence[Defined]) -> Defined | None:
     """What had another name and is gone, unless something else that is new is more like it."""
-    here = {each.entity.name for each in now}
-    there = {each.entity.name for each in before}
-    gone = [each for each in before if each.entity.name not in here]
     if len(defined.code) < WORDS_MIN:
         return None
+    there = {each.entity.name for each in before}
+    gone = find_gone(before, now)
     for each in gone:
         if each.entity.structural_hash == defined.entity.structural_hash:
             return each
@@ -214,22 +268,17 @@ def _find_renamed(defined: Defined, now: Sequence[Defined], before: Sequence[Def
     return None if any(likeness(rival, found) > alike for rival in rivals) else found
 
 
-def _find_left(defined: Defined, now: Sequence[Defined], before: Sequence[Defined]) -> Defined | None:
-    """What left its code to another definition of its name, and calls that one now."""
-    if len(defined.code) < WORDS_MIN:
+def _find_left(defined: Defined, now: Sequence[Defined], named: Sequence[Defined]) -> Defined | None:
+    """What left its code to an overload, and does nothing any more but call that one."""
+    found = _most_alike(defined, named, ALIKE_MIN) if len(defined.code) >= WORDS_MIN else None
+    if found is None:
         return None
-    before = [each for each in before if each.entity.name == defined.entity.name]
-    scored = sorted(((likeness(defined, each), -place) for place, each in enumerate(before)), reverse=True)
-    for alike, place in scored:
-        if alike < ALIKE_MIN:
-            break
-        old = before[-place]
-        stayed = [
-            likeness(each, old) for each in now if each.entity.name == old.entity.name and each is not defined
-        ]
-        if alike > max(stayed, default=0.0) + _LEFT_MORE:
-            return old
-    return None
+    rivals = _named_like(found, now)
+    pairs = _pair(rivals, named)
+    stayed = next((each for each in rivals if pairs.get(id(each)) is found), None)
+    if stayed is None or not stayed.delegates:
+        return None
+    return found if likeness(defined, found) > likeness(stayed, found) + _LEFT_MORE else None
 
 
 def _most_alike(defined: Defined, others: Sequence[Defined], least: float) -> Defined | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-VERSION: Final = 1
+VERSION: Final = 2
 ROWS_MAX: Final = 1_000_000
 """About 200 bytes each; docs/limits.md."""
 _SCHEMA: Final = "CREATE TABLE IF NOT EXISTS steps (id INTEGER PRIMARY KEY, key BLOB UNIQUE, outcome BLOB)"

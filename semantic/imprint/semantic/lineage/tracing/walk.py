@@ -1,7 +1,8 @@
 """The walk: from one content of a file back along every touch that its ancestors made, with one definition.
 
-Contents of a path form a graph: a commit's touch leads from the content after it to the one before. A commit
-belongs to the history if the definition's text, with the documentation above it, or its file's path changed.
+From a commit it goes to the one that brought what the path has there, and on from that one's parents. A
+commit belongs to the history if the definition's text, with the documentation above it, or its file's path
+changed.
 
 Invariants:
     1. Only commits that touched the file are looked at, and only their contents are read.
@@ -16,20 +17,20 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from imprint.semantic.lineage.log.segment import MERGED, ORDINARY, OTHER_PARENT
+from imprint.semantic.lineage.log.segment import ABSENT, ORDINARY, OTHER_PARENT
 from imprint.semantic.lineage.model import ChangeKind, SymbolChange
 from imprint.semantic.lineage.tracing.identity import (
     are_preceded_alike,
     define,
     find_before,
     find_elsewhere,
+    find_gone,
     tell_kinds,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from imprint.semantic.index.arrays import Array
     from imprint.semantic.lineage.past import Past, PathTouch
     from imprint.semantic.lineage.tracing.contents import Contents
     from imprint.semantic.lineage.tracing.identity import Defined
@@ -44,6 +45,7 @@ FILES_MAX: Final = 300
 RESTORED_MAX: Final = 40
 """Earlier contents of a file in which a definition that appears is looked for."""
 _PREPARED: Final = 64
+_EARLIER_PATHS_MAX: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def trace_definition(
     """The history of a definition in a file, a path and its content, as a commit has it."""
     path, blob = file
     for each in define(path, contents.read(blob), [entity]):
-        return _Walk(past, contents, steps, past.ancestors(number)).run(_spot(path, blob, each))
+        return _Walk(past, contents, steps).run(_spot(path, blob, each), number)
     return History(())
 
 
@@ -115,27 +117,29 @@ def _spot(path: bytes, blob: ObjectId, each: Defined) -> Spot:
 class _Walk:
     """One question's way back."""
 
-    def __init__(self, past: Past, contents: Contents, steps: KeptSteps | None, reached: Array) -> None:
+    def __init__(self, past: Past, contents: Contents, steps: KeptSteps | None) -> None:
         self._past = past
         self._contents = contents
         self._steps = steps
-        self._reached = reached
-        self._touches: dict[bytes, dict[ObjectId, list[PathTouch]]] = {}
+        self._firsts = past.first_parents()
+        self._touches: dict[bytes, dict[int, list[PathTouch]]] = {}
+        self._origins: dict[tuple[bytes, int], list[PathTouch]] = {}
         self._taken: dict[bytes, bytes] = {}
         self._changes: dict[tuple[int, bytes], SymbolChange] = {}
         self._missing: set[str] = set()
 
-    def run(self, spot: Spot) -> History:
+    def run(self, spot: Spot, number: int) -> History:
         """Walk until every way has ended."""
-        waiting, seen, left = [spot], {spot}, STEPS_MAX
+        waiting, seen, left = [(spot, number)], set(), STEPS_MAX
         while waiting:
-            here = waiting.pop()
-            for touches in self._ways(here):
+            here, number = waiting.pop()
+            touches = self._find_origin(here.path, number)
+            if not touches:
+                self._missing.add("history ends where this repository is shallow, or where its log ends")
+            elif (here, touches[0].number) not in seen:
+                seen.add((here, touches[0].number))
+                waiting += self._take(here, touches)
                 left -= 1
-                for before in self._take(here, touches):
-                    if before not in seen:
-                        seen.add(before)
-                        waiting.append(before)
             if left < 0:
                 self._missing.add(f"only {STEPS_MAX:,} changes of the file were looked at")
                 break
@@ -148,56 +152,114 @@ class _Walk:
 
     # -- where to go --------------------------------------------------------------------------------
 
-    def _ways(self, spot: Spot) -> list[list[PathTouch]]:
-        """The touches that brought a content; those of a merge's parents together."""
-        brought = self._of(spot.path).get(spot.blob, [])
-        ways = [[touch] for touch in brought if touch.kind == ORDINARY]
-        merges: dict[int, list[PathTouch]] = {}
-        for touch in brought:
-            if touch.kind != ORDINARY:
-                merges.setdefault(touch.number, []).append(touch)
-        ways += [
-            sorted((touch for touch in touches if touch.old is not None), key=lambda touch: touch.kind)
-            for touches in merges.values()
-            if any(touch.kind == OTHER_PARENT for touch in touches)
-        ]
-        if not ways and merges:
-            ways = [[touch] for touches in merges.values() for touch in touches if touch.kind == MERGED]
-        if not ways:
-            self._missing.add("history ends where this repository is shallow, or where its log ends")
-        return ways
+    def _find_origin(self, path: bytes, number: int) -> list[PathTouch]:
+        """The touches that brought what a path has at a commit; several where a merge wrote it.
 
-    def _of(self, path: bytes) -> dict[ObjectId, list[PathTouch]]:
-        """The touches that brought each content of a path."""
+        As in `git log`, of a merge that has what one of its parents has that parent alone is followed, the
+        first one first.
+        """
+        here, came = self._of(path), number
+        found: list[PathTouch] | None = None
+        while number >= 0 and found is None:
+            found, touches = self._origins.get((path, number)), here.get(number)
+            if found is not None:
+                break
+            if touches is None:
+                number = self._firsts[number]
+            elif touches[0].kind == ORDINARY:
+                found = touches
+            else:
+                parent = self._find_parent(touches[0]) if touches[-1].kind != OTHER_PARENT else None
+                if parent is None:
+                    found = self._join(touches)
+                else:
+                    number = parent
+        self._origins[path, came] = found = found or []
+        return found
+
+    def _find_parent(self, merged: PathTouch) -> int | None:
+        """The further parent that has what a merge has; None if none has."""
+        for parent in self._past.further_parents(merged.number):
+            if any(touch.new == merged.new for touch in self._find_origin(merged.path, parent)):
+                return parent
+        return None
+
+    def _join(self, touches: Sequence[PathTouch]) -> list[PathTouch]:
+        """What a merge did to a file against each parent, where one has it under an earlier path too."""
+        merged, found = touches[0], [touch for touch in touches if touch.old is not None]
+        moved = [each for each in self._past.touches_of(merged.path) if each.old_path != merged.path]
+        for parent in self._past.further_parents(merged.number):
+            if self._find_origin(merged.path, parent):
+                continue
+            for old_path in list(dict.fromkeys(each.old_path for each in moved))[:_EARLIER_PATHS_MAX]:
+                if origin := self._find_origin(old_path, parent):
+                    old = origin[0].new
+                    found.append(merged._replace(old_path=old_path, old=old, kind=OTHER_PARENT))
+                    break
+        return found or [merged]
+
+    def _of(self, path: bytes) -> dict[int, list[PathTouch]]:
+        """What each commit did to a path; a merge against its first parent first."""
         if path not in self._touches:
-            found: dict[ObjectId, list[PathTouch]] = {}
-            touches = [t for t in self._past.touches_of(path) if t.path == path and self._reached[t.number]]
-            for touch in touches:
-                if touch.new is not None and (touch.new != touch.old or touch.old_path != path):
-                    found.setdefault(touch.new, []).append(touch)
+            found: dict[int, list[PathTouch]] = {}
+            for touch in self._past.touches_of(path):
+                if touch.path == path and (touch.new != touch.old or touch.old_path != path):
+                    found.setdefault(touch.number, []).append(touch)
+            for touches in found.values():
+                touches.sort(key=lambda touch: touch.kind)
             self._touches[path] = found
         return self._touches[path]
 
+    def _go_back(self, touch: PathTouch) -> int:
+        """The parent that a touch was told against."""
+        if touch.kind != OTHER_PARENT:
+            return self._firsts[touch.number]
+        others = self._past.further_parents(touch.number)
+        for parent in others[:-1]:
+            if any(each.new == touch.old for each in self._find_origin(touch.old_path, parent)):
+                return parent
+        return others[-1] if others else ABSENT
+
     # -- one step -----------------------------------------------------------------------------------
 
-    def _take(self, spot: Spot, touches: Sequence[PathTouch]) -> list[Spot]:
-        """Go back over one commit; the definitions to go on from."""
-        outcomes = [self._outcome(spot, touch) for touch in touches]
+    def _take(self, spot: Spot, touches: Sequence[PathTouch]) -> list[tuple[Spot, int]]:
+        """Go back over one commit; the definitions to go on from, each with a commit that has it."""
         number = touches[0].number
+        outcomes = [(self._outcome(spot, touch), touch) for touch in touches]
         if len(touches) > 1:
-            there = [outcome for outcome in outcomes if outcome.spot is not None]
-            same = [outcome for outcome in there if not outcome.kinds]
+            there = [each for each in outcomes if each[0].spot is not None]
+            same = [each for each in there if not {*each[0].kinds} - {ChangeKind.MOVED}]
             if same:
-                return [outcome.spot for outcome in same[:1] if outcome.spot is not None]
-            if there and not self._is_written(spot, touches[0].number, there):
-                return [outcome.spot for outcome in there if outcome.spot is not None]
+                if same[0][0].kinds:
+                    self._report_move(spot, same[0][1])
+                return self._follow(same[:1])
+            if there and not self._is_written(spot, number, [outcome for outcome, _ in there]):
+                return self._follow(there)
             outcomes = there or outcomes[:1]
-        for outcome in outcomes:
+        for outcome, _ in outcomes:
             if outcome.kinds:
                 self._report(number, outcome.kinds, spot)
             if outcome.removed is not None and outcome.spot is not None:
                 self._report(outcome.removed, (ChangeKind.REMOVED,), outcome.spot)
-        return [outcome.spot for outcome in outcomes if outcome.spot is not None]
+        return self._follow(outcomes)
+
+    def _report_move(self, spot: Spot, touch: PathTouch) -> None:
+        """Tell which commit gave a file the path that a merge's other parent does not know yet."""
+        before = self._past.ancestors(touch.number)
+        for each in self._past.touches_of(touch.path):
+            if each.path == touch.path and each.old_path == touch.old_path and before[each.number]:
+                self._report(each.number, (ChangeKind.MOVED,), spot)
+                break
+
+    def _follow(self, outcomes: Sequence[tuple[_Outcome, PathTouch]]) -> list[tuple[Spot, int]]:
+        return [
+            (
+                outcome.spot,
+                self._go_back(touch) if outcome.removed is None else self._firsts[outcome.removed],
+            )
+            for outcome, touch in outcomes
+            if outcome.spot is not None
+        ]
 
     def _is_written(self, spot: Spot, number: int, parents: Sequence[_Outcome]) -> bool:
         """Whether a merge has a line of the definition that it has in no parent; else git joined them."""
@@ -245,7 +307,7 @@ class _Walk:
         if touch.old is not None:
             if touch.old == spot.blob:
                 return _Outcome(replace(spot, path=touch.old_path), moved)
-            self._prepare(spot)
+            self._prepare(touch)
             content, old = self._contents.read(spot.blob), self._contents.read(touch.old)
             place = _find_unchanged(content, old, spot)
             if place is not None:
@@ -274,18 +336,15 @@ class _Walk:
             or _Outcome(None, (ChangeKind.INTRODUCED,))
         )
 
-    def _prepare(self, spot: Spot) -> None:
+    def _prepare(self, touch: PathTouch) -> None:
         """Read the contents that the next steps will ask for, so that few processes do."""
         following: list[ObjectId] = []
-        blob = spot.blob
-        while len(following) < _PREPARED:
-            brought = [
-                each for each in self._of(spot.path).get(blob, []) if each.old and each.old not in following
-            ]
-            if not brought:
+        while touch.old is not None and len(following) < _PREPARED:
+            following.append(touch.old)
+            origin = self._find_origin(touch.old_path, self._go_back(touch))
+            if not origin:
                 break
-            following.extend(each.old for each in brought if each.old)
-            blob = following[-1]
+            touch = origin[0]
         self._contents.prepare(following)
 
     def _define(self, path: bytes, blob: ObjectId) -> list[Defined]:
@@ -308,12 +367,9 @@ class _Walk:
         lost: list[tuple[Defined, PathTouch]] = []
         for other in others:
             if other.old and (other.new is None or name in self._contents.read(other.old)):
-                left = self._contents.entities(other.path, other.new) if other.new else ()
-                names = {entity.qualified_name.partition(".")[2] or entity.name for entity in left}
+                left = self._define(other.path, other.new) if other.new else []
                 lost.extend(
-                    (each, other)
-                    for each in self._define(other.old_path, other.old)
-                    if (each.entity.qualified_name.partition(".")[2] or each.entity.name) not in names
+                    (each, other) for each in find_gone(self._define(other.old_path, other.old), left)
                 )
         found = find_elsewhere(defined, [each for each, _ in lost])
         for each, other in lost:
