@@ -24,19 +24,43 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("IMPRINT_TEST_PROFILE", "fast"))
 
-GIT_ENVIRONMENT = {
+ALONE = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_TERMINAL_PROMPT": "0",
+    "GIT_TEMPLATE_DIR": "",
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "maintenance.auto",
+    "GIT_CONFIG_VALUE_0": "false",
+    "HOME": "/nonexistent",
+    "LC_ALL": "C.UTF-8",
+}
+"""What keeps a stock git to itself, without a dozen sample hooks in each repository and without asking after
+each commit whether there is something to tidy up."""
+GIT_ENVIRONMENT = {
+    **ALONE,
     "GIT_AUTHOR_NAME": "Ada",
     "GIT_AUTHOR_EMAIL": "ada@example.com",
     "GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z",
     "GIT_COMMITTER_NAME": "Ada",
     "GIT_COMMITTER_EMAIL": "ada@example.com",
     "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z",
-    "HOME": "/nonexistent",
-    "LC_ALL": "C.UTF-8",
 }
+
+# -- where tests write -----------------------------------------------------------------------------------
+
+_MEMORY = Path("/dev/shm")
+_MEMORY_BYTES_MIN = 4 * 1024**3
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have temporary folders in memory where there is plenty, unless TMPDIR says where: no test ends the
+    machine, so that to wait for a disk at every `fsync` checks nothing."""
+    if "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
+        return
+    if shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN:
+        os.environ["TMPDIR"] = str(_MEMORY)
+        tempfile.tempdir = None  # ask again
 
 
 class Git:

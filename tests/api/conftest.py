@@ -4,14 +4,17 @@ import base64
 import dataclasses
 import itertools
 import os
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
+from tests.folders import make_data_folder
 
 from imprint.api.app import create_app
 from imprint.api.server import Ending, Server, listen, ssh_address_of
@@ -20,7 +23,6 @@ from imprint.semantic.library import Library
 from imprint.store.actors import ActorKind, Token, Verb
 from imprint.store.clock import ManualClock
 from imprint.store.hosting.access import SessionSeed
-from imprint.store.hosting.data import DataFolder
 from imprint.store.hosting.repositories import Hosting
 from imprint.store.origins.sources import Origins
 from imprint.store.types import RepositoryName
@@ -38,6 +40,8 @@ GIT_ENVIRONMENT = {
 }
 ADA = {"name": "Ada", "email": "ada@example.com"}
 HOUR_MS = 3_600_000
+TLS = ssl.create_default_context()
+"""Of all clients: none speaks TLS, and to make one takes longer than a request."""
 
 
 class Stock:
@@ -121,7 +125,7 @@ class Served:
         """A client that comes with this token, or with none; closed with the server."""
         if token not in self.clients:
             headers = {"Authorization": f"Bearer {token}"} if token else {}
-            self.clients[token] = httpx.Client(base_url=self.url, headers=headers, timeout=60)
+            self.clients[token] = httpx.Client(base_url=self.url, headers=headers, timeout=60, verify=TLS)
         return self.clients[token]
 
     def git_url(self, name: str, token: str = "") -> str:
@@ -148,7 +152,7 @@ class Served:
 def start(
     folder: Path, settings: ApiSettings, clock: ManualClock
 ) -> tuple[Hosting, Origins, Library, object, Server, threading.Thread, list[str]]:
-    hosting = Hosting.open(DataFolder.create_or_open(folder / "data"), clock=clock)
+    hosting = Hosting.open(make_data_folder(folder / "data"), clock=clock)
     origins = Origins.of_hosting(hosting)
     library = Library.open(hosting.folder.index_path)
     ssh_socket = listen("127.0.0.1", 0)
@@ -170,9 +174,9 @@ def start(
     return hosting, origins, library, app, server, thread, [addresses[0], ssh_address_of(ssh_socket)]
 
 
-@pytest.fixture(scope="session")
-def serve_at() -> Iterator[Callable[..., Served]]:
-    """Starts servers; all are stopped at the end."""
+@contextmanager
+def serving() -> Iterator[Callable[..., Served]]:
+    """Gives what starts servers: `serve(folder, settings)`; all are stopped at the end."""
     started: list[tuple[Served, Server, threading.Thread]] = []
 
     def serve(folder: Path, settings: ApiSettings | None = None) -> Served:
@@ -198,10 +202,25 @@ def serve_at() -> Iterator[Callable[..., Served]]:
         served.hosting.close()
 
 
+@pytest.fixture
+def serve_at() -> Iterator[Callable[..., Served]]:
+    """Starts servers that stop with the test: one that idles still looks for events, four times a second."""
+    with serving() as serve:
+        yield serve
+
+
+@pytest.fixture(scope="module")
+def serve_module() -> Iterator[Callable[..., Served]]:
+    """Starts servers for all tests of a module."""
+    with serving() as serve:
+        yield serve
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, serve_at: Callable[..., Served]) -> Served:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The server that most tests share. A test that changes something makes its own repository."""
-    return serve_at(tmp_path_factory.mktemp("server"))
+    with serving() as serve:
+        yield serve(tmp_path_factory.mktemp("server"))
 
 
 class Keys:

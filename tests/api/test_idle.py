@@ -33,16 +33,16 @@ def read_all(client: socket.socket) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def tight(tmp_path_factory, serve_at):
+def tight(tmp_path_factory, serve_module):
     """A server with few places and little patience."""
-    return serve_at(tmp_path_factory.mktemp("tight"), TIGHT)
+    return serve_module(tmp_path_factory.mktemp("tight"), TIGHT)
 
 
 @pytest.fixture(scope="module")
-def hasty(tmp_path_factory, serve_at):
+def hasty(tmp_path_factory, serve_module):
     """A server with no patience for heads."""
     settings = ApiSettings(header_seconds_max=1.0, http_connections_max=4)
-    return serve_at(tmp_path_factory.mktemp("hasty"), settings)
+    return serve_module(tmp_path_factory.mktemp("hasty"), settings)
 
 
 def connect(server) -> socket.socket:

@@ -38,12 +38,12 @@ class Peak(threading.Thread):
 
 
 @pytest.fixture(scope="module")
-def large(serve_at, tmp_path_factory):
+def large(serve_module, tmp_path_factory):
     """A server with small bounds, a repository with a large file, and that file.
 
     Last comes how much memory the push took with all that followed it, in a server that is warm.
     """
-    server = serve_at(
+    server = serve_module(
         tmp_path_factory.mktemp("large"), ApiSettings(file_bytes_max=1_000_000, shown_bytes_max=100_000)
     )
     server.pushed({"warm.py": "def warm(): ...\n"})

@@ -17,10 +17,10 @@ SECRET = "correct-horse"
 
 
 @pytest.fixture(scope="module")
-def mirroring(serve_at, tmp_path_factory):
+def mirroring(serve_module, tmp_path_factory):
     """A server that may mirror from this machine, and looks often."""
     settings = ApiSettings(mirror_private=True, mirror_poll_seconds=0.05)
-    return serve_at(tmp_path_factory.mktemp("mirroring"), settings)
+    return serve_module(tmp_path_factory.mktemp("mirroring"), settings)
 
 
 class Backend(BaseHTTPRequestHandler):

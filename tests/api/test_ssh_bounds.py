@@ -31,9 +31,9 @@ TIGHT = ApiSettings(
 
 
 @pytest.fixture(scope="module")
-def tight(tmp_path_factory, serve_at):
+def tight(tmp_path_factory, serve_module):
     """A server with little patience."""
-    return serve_at(tmp_path_factory.mktemp("tight"), TIGHT)
+    return serve_module(tmp_path_factory.mktemp("tight"), TIGHT)
 
 
 @pytest.fixture(scope="module")

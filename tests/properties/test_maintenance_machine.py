@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.folders import make_data_folder
 
 from imprint.store.actors import ActorKind, Verb
 from imprint.store.clock import CountingIds, ManualClock
@@ -68,14 +69,16 @@ class MaintenanceMachine(RuleBasedStateMachine):
         self.objects: dict[ObjectId, frozenset[ObjectId]] = {}  # of each commit, without its parent's
         self.parents: dict[ObjectId, ObjectId | None] = {}
         self.accepted: set[ObjectId] = set()
-        self.open(self.folder / "data")
+        self.open(make_data_folder(self.folder / "data", self.folder / "master.key"))
 
     # -- the store ------------------------------------------------------------------------------------
 
-    def open(self, root: Path) -> None:
-        self.root = root
-        folder = DataFolder.create_or_open(root, self.folder / "master.key")
+    def open(self, folder: DataFolder) -> None:
+        self.root = folder.root
         self.hosting = Hosting.open(folder, self.clock, self.ids, Limits(plumbing_seconds_max=3600))
+
+    def open_again(self, root: Path) -> None:
+        self.open(DataFolder.create_or_open(root, self.folder / "master.key"))
 
     @property
     def repository(self) -> Repository:
@@ -104,7 +107,7 @@ class MaintenanceMachine(RuleBasedStateMachine):
         if not image.exists():
             return False
         self.hosting.close()
-        self.open(image)
+        self.open_again(image)
         return True
 
     def push(self, name: bytes, new: ObjectId | None, pack: io.BytesIO | None) -> Receipt:
@@ -297,7 +300,7 @@ class MaintenanceMachine(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.hosting.close()
-        self.open(self.root)
+        self.open_again(self.root)
 
     def list_events(self):
         return self.hosting.catalogue.list_events(self.repository.record.id)

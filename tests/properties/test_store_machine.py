@@ -17,6 +17,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.folders import make_data_folder
 
 from imprint.store.clock import CountingIds, ManualClock
 from imprint.store.events import Event
@@ -67,15 +68,16 @@ class StoreMachine(RuleBasedStateMachine):
         self.numbers = itertools.count()
         self.refs: dict[bytes, ObjectId] = {}
         self.events = 0
-        self.open(self.folder / "data")
+        self.open(make_data_folder(self.folder / "data", self.folder / "master.key"))
 
     # -- the store ------------------------------------------------------------------------------------
 
-    def open(self, root: Path) -> None:
-        self.root = root
-        self.hosting = Hosting.open(
-            DataFolder.create_or_open(root, self.folder / "master.key"), self.clock, self.ids
-        )
+    def open(self, folder: DataFolder) -> None:
+        self.root = folder.root
+        self.hosting = Hosting.open(folder, self.clock, self.ids)
+
+    def open_again(self, root: Path) -> None:
+        self.open(DataFolder.create_or_open(root, self.folder / "master.key"))
 
     def close(self) -> None:
         self.hosting.close()
@@ -194,14 +196,14 @@ class StoreMachine(RuleBasedStateMachine):
         push = Push(None, (RefCommand(name, old, commit),), pack)
         Receiver(self.hosting, ScopeJudge(), step=take_image).receive(push, self.repository)
         self.close()
-        self.open(image)
+        self.open_again(image)
         if STEPS.index(step) >= STEPS.index("admitted"):
             self.take({name: commit})
 
     @rule()
     def reopen(self) -> None:
         self.close()
-        self.open(self.root)
+        self.open_again(self.root)
 
     @rule()
     def collect(self) -> None:

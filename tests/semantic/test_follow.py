@@ -4,6 +4,7 @@ import subprocess
 import threading
 
 import pytest
+from tests.folders import make_data_folder
 
 from imprint.semantic.follow import IndexFollower
 from imprint.semantic.library import Library
@@ -12,7 +13,6 @@ from imprint.semantic.search.query import Query
 from imprint.store.catalog.memory import MemoryCatalogue
 from imprint.store.clock import CountingIds, ManualClock
 from imprint.store.events import Admission, EventKind
-from imprint.store.hosting.data import DataFolder
 from imprint.store.hosting.followers import FollowerRunner, Stopped
 from imprint.store.hosting.repositories import Hosting
 from imprint.store.transcripts.memory import MemoryTranscripts
@@ -22,7 +22,7 @@ from imprint.store.types import Anything, ObjectId, RefName, RefUpdate, Reposito
 @pytest.fixture
 def hosting(tmp_path):
     opened = Hosting(
-        DataFolder.create_or_open(tmp_path / "data"),
+        make_data_folder(tmp_path / "data"),
         MemoryCatalogue(),
         MemoryTranscripts(),
         ManualClock(),

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.folders import make_data_folder
 
 from imprint.store.actors import ActorKind, Principal, Verb
 from imprint.store.catalog.memory import MemoryCatalogue
 from imprint.store.clock import CountingIds, ManualClock
-from imprint.store.hosting.data import DataFolder
 from imprint.store.hosting.repositories import Hosting, Repository
 from imprint.store.limits import Limits
 from imprint.store.plumbing import Plumbing
@@ -111,7 +111,7 @@ def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     opened: list[Hosting] = []
 
     def make(limits: Limits | None = None, **options: Any) -> Bench:
-        folder = DataFolder.create_or_open(tmp_path / f"data{len(opened)}")
+        folder = make_data_folder(tmp_path / f"data{len(opened)}")
         hosting = Hosting(
             folder, MemoryCatalogue(), MemoryTranscripts(), ManualClock(), CountingIds(), limits or Limits()
         )
@@ -131,7 +131,7 @@ def bench(make_bench: Callable[..., Bench]) -> Bench:
 @pytest.fixture
 def sql_hosting(tmp_path: Path) -> Iterator[Hosting]:
     """A data folder as a server has it: SQLite on disk."""
-    hosting = Hosting.open(DataFolder.create_or_open(tmp_path / "data"))
+    hosting = Hosting.open(make_data_folder(tmp_path / "data"))
     yield hosting
     hosting.close()
 

@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from tests.folders import make_data_folder
 
 from imprint.store.catalog.memory import MemoryCatalogue
 from imprint.store.clock import CountingIds, ManualClock
@@ -66,7 +67,7 @@ def clock():
 
 @pytest.fixture
 def hosting(tmp_path, clock):
-    folder = DataFolder.create_or_open(tmp_path / "data")
+    folder = make_data_folder(tmp_path / "data")
     opened = Hosting(folder, MemoryCatalogue(), MemoryTranscripts(), clock, CountingIds(), Limits())
     yield opened
     opened.close()

@@ -1,6 +1,5 @@
 """Hosting: repositories on disk as stock git sees them, tokens, sessions, and what a crash leaves."""
 
-import shutil
 import subprocess
 import sys
 import threading
@@ -8,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from tests.folders import make_data_folder
 
 from imprint.store.actors import ALL_REPOSITORIES, ActorKind, Verb
 from imprint.store.catalog.ports import RepositoryRecord
@@ -28,7 +28,6 @@ from imprint.store.errors import (
     Unauthenticated,
 )
 from imprint.store.events import Admission, EventKind, SessionClaim
-from imprint.store.hosting.data import DataFolder
 from imprint.store.hosting.repositories import Hosting, SessionSeed
 from imprint.store.limits import Limits
 from imprint.store.transcripts.ports import transcript_key
@@ -39,19 +38,9 @@ ONE = ObjectId("1" * 40)
 READ_WRITE = frozenset({Verb.READ, Verb.WRITE})
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    """A new data folder, to be copied: making one runs every migration."""
-    root = tmp_path_factory.mktemp("hosting") / "data"
-    DataFolder.create_or_open(root).close()
-    return root
-
-
 @pytest.fixture
-def hosting(template, tmp_path):
-    shutil.copytree(template, tmp_path / "data")
-    shutil.copy(f"{template}.key", tmp_path / "data.key")
-    folder = DataFolder.create_or_open(tmp_path / "data")
+def hosting(tmp_path):
+    folder = make_data_folder(tmp_path / "data")
     hosting = Hosting.open(folder, ManualClock(), CountingIds(), Limits(prompt_bytes_max=1000))
     yield hosting
     hosting.close()

@@ -1,6 +1,7 @@
 """Passes: what they open, and what ends them."""
 
 import pytest
+from tests.folders import make_data_folder
 
 from imprint.store.actors import ActorKind, Verb
 from imprint.store.clock import ManualClock
@@ -20,7 +21,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def hosting(tmp_path, clock):
-    hosting = Hosting.open(DataFolder.create_or_open(tmp_path / "data"), clock=clock)
+    hosting = Hosting.open(make_data_folder(tmp_path / "data"), clock=clock)
     for name in (APP, OTHER):
         hosting.create(name, None)
     yield hosting

@@ -242,6 +242,7 @@ def test_grafts_and_replacements_have_no_say(work_tree, clone_view, lines):
     second = ObjectId(work_tree.commit_file("a.txt", "1\n2\n"))
     view = clone_view(work_tree.folder)
     lines.origins(view, ObjectId(first), b"a.txt")
+    (work_tree.folder / ".git/info").mkdir(exist_ok=True)
     (work_tree.folder / ".git/info/grafts").write_text(f"{second}\n")
     work_tree("replace", "-f", second, first)
     for _ in range(2):
