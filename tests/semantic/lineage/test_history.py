@@ -69,6 +69,16 @@ def test_every_kind_of_change_is_told_and_nothing_else(work_tree, ask):
     assert (history.changes[-1].start_line, history.changes[-1].end_line) == (4, 9)
 
 
+def test_a_method_of_a_renamed_class_did_not_move_and_one_of_another_class_did(work_tree, ask):
+    git = work_tree
+    method = "".join(f"    {line}\n" for line in DELAY.splitlines())
+    git.commit_file("a.py", f"class Retry:\n{method}", "introduce")
+    git.commit_file("a.py", f"class Backoff:\n{method}", "rename the class")
+    git.commit_file("a.py", f"class Backoff:\n    tries = 0\n\n\nclass Wait:\n{method}", "move the method")
+    told, _ = ask(git, "next_delay")
+    assert told == [("move the method", {"moved"}), ("introduce", {"introduced"})]
+
+
 def test_a_definition_that_moves_to_another_file_keeps_its_history(work_tree, ask):
     git = work_tree
     git.commit_file("a.py", "def one():\n    return 1\n\n\n" + DELAY, "introduce")
@@ -102,6 +112,20 @@ def test_both_branches_of_a_merge_count_and_a_merge_that_wrote_nothing_does_not(
     told, _ = ask(git, "one")
     assert {subject for subject, _ in told[:2]} == {"on the side", "on main"}
     assert told[2:] == [("introduce", {"introduced"})]
+
+
+def test_what_a_merge_took_from_one_side_keeps_the_history_of_both(work_tree, ask):
+    git = work_tree
+    git.commit_file("a.py", DELAY, "introduce")
+    git("checkout", "-q", "-b", "side")
+    git.commit_file("a.py", DELAY.replace("2**", "3**"), "on the side")
+    git("checkout", "-q", "main")
+    git.commit_file("a.py", DELAY.replace("2**", "4**"), "on main")
+    git.run("merge", "-q", "side", check=False)
+    git.commit_file("a.py", "LONGEST = 9\n\n\n" + DELAY.replace("2**", "3**"), "take theirs")
+    told, _ = ask(git, "next_delay")
+    assert {subject for subject, _ in told[:-1]} == {"on the side", "on main"}
+    assert told[-1] == ("introduce", {"introduced"})
 
 
 def test_a_merge_that_resolves_a_conflict_counts(work_tree, ask):

@@ -16,7 +16,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.lineage.model import ChangeKind, EntityDelta
-from imprint.semantic.lineage.tracing.identity import define, find_before, find_elsewhere, tell_kinds
+from imprint.semantic.lineage.tracing.identity import (
+    define,
+    find_before,
+    find_elsewhere,
+    has_moved,
+    tell_kinds,
+)
 from imprint.store.objects.trees import TreeListing
 
 if TYPE_CHECKING:
@@ -130,7 +136,7 @@ def _compare_file(contents: Contents, pair: _Pair, sides: _Sides) -> list[Entity
             unmatched.append(each)
             continue
         matched.add(id(found))
-        if kinds := tell_kinds(found, each, moved=False):
+        if kinds := tell_kinds(found, each, moved=has_moved(found, each, before, after)):
             deltas.append(_delta(kinds, old_path, found, path, each))
     sides.new += [(path, each) for each in unmatched]
     sides.gone += [(old_path, each) for each in before if id(each) not in matched]

@@ -300,11 +300,20 @@ def find_elsewhere(defined: Defined, others: Sequence[Defined]) -> Defined | Non
     return _most_alike(defined, akin, ELSEWHERE_ALIKE_MIN)
 
 
+def has_moved(old: Defined, new: Defined, before: Iterable[Defined], now: Iterable[Defined]) -> bool:
+    """Whether a definition went to another container of its file; not if its container has a new name."""
+    left, entered = old.entity.container, new.entity.container
+    if left == entered:
+        return False
+    stays = not left or any(each.entity.qualified_name == left for each in now)
+    return stays or not entered or any(each.entity.qualified_name == entered for each in before)
+
+
 def tell_kinds(before: Defined, after: Defined, *, moved: bool) -> tuple[ChangeKind, ...]:
     """What was done to a definition; empty if nothing was."""
     kinds = []
     old, new = before.entity, after.entity
-    if moved or old.container != new.container:
+    if moved:
         kinds.append(ChangeKind.MOVED)
     if old.name != new.name:
         kinds.append(ChangeKind.RENAMED)

@@ -25,6 +25,7 @@ from imprint.semantic.lineage.tracing.identity import (
     find_before,
     find_elsewhere,
     find_gone,
+    has_moved,
     tell_kinds,
 )
 
@@ -228,12 +229,8 @@ class _Walk:
         outcomes = [(self._outcome(spot, touch), touch) for touch in touches]
         if len(touches) > 1:
             there = [each for each in outcomes if each[0].spot is not None]
-            same = [each for each in there if not {*each[0].kinds} - {ChangeKind.MOVED}]
-            if same:
-                if same[0][0].kinds:
-                    self._report_move(spot, same[0][1])
-                return self._follow(same[:1])
-            if there and not self._is_written(spot, number, [outcome for outcome, _ in there]):
+            same = any(not {*outcome.kinds} - {ChangeKind.MOVED} for outcome, _ in there)
+            if same or (there and not self._is_written(spot, number, [outcome for outcome, _ in there])):
                 return self._follow(there)
             outcomes = there or outcomes[:1]
         for outcome, _ in outcomes:
@@ -242,14 +239,6 @@ class _Walk:
             if outcome.removed is not None and outcome.spot is not None:
                 self._report(outcome.removed, (ChangeKind.REMOVED,), outcome.spot)
         return self._follow(outcomes)
-
-    def _report_move(self, spot: Spot, touch: PathTouch) -> None:
-        """Tell which commit gave a file the path that a merge's other parent does not know yet."""
-        before = self._past.ancestors(touch.number)
-        for each in self._past.touches_of(touch.path):
-            if each.path == touch.path and each.old_path == touch.old_path and before[each.number]:
-                self._report(each.number, (ChangeKind.MOVED,), spot)
-                break
 
     def _follow(self, outcomes: Sequence[tuple[_Outcome, PathTouch]]) -> list[tuple[Spot, int]]:
         return [
@@ -326,9 +315,11 @@ class _Walk:
         if defined is None:
             return _Outcome(None, (ChangeKind.INTRODUCED,))
         if touch.old is not None:
-            found = find_before(defined, now, self._define(touch.old_path, touch.old))
+            earlier = self._define(touch.old_path, touch.old)
+            found = find_before(defined, now, earlier)
             if found is not None:
-                kinds = tell_kinds(found, defined, moved=bool(moved))
+                is_moved = bool(moved) or has_moved(found, defined, earlier, now)
+                kinds = tell_kinds(found, defined, moved=is_moved)
                 return _Outcome(_spot(touch.old_path, touch.old, found), kinds)
         return (
             self._find_elsewhere(defined, touch)
