@@ -114,3 +114,26 @@ def test_forgetting_leaves_nothing(old, open_view, library, tmp_path):
     left = [path for name in ("histories", "listings") for path in tmp_path.glob(f"library/index-*/{name}/*")]
     assert left == []
     assert library.history(replace(view)) is None
+
+
+def test_a_ref_at_a_tree_takes_its_contents_with_it_when_it_goes(old, open_view, library):
+    view = open_view(old.folder)
+    (old.folder / "apart.py").write_text("def never_committed(): pass\n")
+    old("add", "apart.py")
+    old("tag", "tree", old("write-tree"))
+    old("rm", "-q", "--cached", "apart.py")
+    library.extend(view)
+    assert defining(library.history(view), "nevercommitted") == [b"apart.py"]
+    old("tag", "-d", "tree")
+    assert defining(library.history(view), "nevercommitted") == []
+
+
+def test_a_history_asked_for_before_it_is_read_is_not_kept_short(old, open_view, library):
+    view = open_view(old.folder)
+    library.extend(view, sequence=1)
+    old.commit_file("src/brief.py", "def here_briefly(): pass\n")
+    old("rm", "-q", "src/brief.py")
+    old("commit", "-q", "-m", "and gone")
+    assert defining(library.history(view), "herebriefly") == []
+    library.extend(view, sequence=2)
+    assert defining(library.history(view), "herebriefly") == [b"src/brief.py"]

@@ -246,7 +246,7 @@ class Library:
                 corpus,
                 background,
                 history=lambda: self.history(view),
-                is_history_whole=lambda: (done := self.extended(view.id)) is not None and done.is_complete,
+                is_history_whole=lambda: self._is_history_whole(view),
                 vectors=self._vectors if index is self._index else None,
             ),
             wish,
@@ -278,7 +278,7 @@ class Library:
         """
         standing, corpus, _ = self._find(view, ref)
         if corpus is None:
-            done, total = self._count_history(view.id)
+            done, total = self._count_history(view)
             return IndexStatus(
                 ref, standing.head, None, standing.behind, history_done=done, history_total=total
             )
@@ -290,7 +290,7 @@ class Library:
             len(corpus.listing),
             len(corpus),
             corpus.listing.skipped,
-            *self._count_history(view.id),
+            *self._count_history(view),
         )
 
     def verify_begun(self, view: RepositoryView, ref: str = "HEAD") -> None:
@@ -305,9 +305,14 @@ class Library:
             tree = view.objects.read_commit(standing.head).tree
             raise NotIndexed(str(view.name), standing.head, *self._builder.count(view, tree))
 
-    def _count_history(self, repository_id: str) -> tuple[int, int]:
-        progress = self.extended(repository_id)
-        return (progress.done, progress.total) if progress else (0, 0)
+    def _count_history(self, view: RepositoryView) -> tuple[int, int]:
+        """Contents done and in all; in hundredths where what is hidden is among them, and not to be told."""
+        progress = self.extended(view.id)
+        if progress is None:
+            return 0, 0
+        if view.reached_only:
+            return (100 * progress.done // progress.total if progress.total else 100), 100
+        return progress.done, progress.total
 
     def snapshot(self, view: RepositoryView, ref: str = "HEAD") -> Snapshot | None:
         """The content of what a ref names, or of its newest indexed ancestor; None if there is none.
@@ -342,9 +347,15 @@ class Library:
         if self._histories is None or done is None:
             return None
         contents = self._histories.contents(view)
-        stage = "whole" if done.is_complete else str(done.done // _STAGE_BLOBS)
+        is_whole = self._histories.is_whole(view.id, contents)
+        stage = "whole" if is_whole else f"{done.name}-{done.done // _STAGE_BLOBS}"
         return self._shelf.corpus(
-            f"history-{view.id}-{contents.name}-{stage}", contents.files, distinct=True, keep=done.is_complete
+            f"history-{view.id}-{contents.name}-{stage}", contents.files, distinct=True, keep=is_whole
+        )
+
+    def _is_history_whole(self, view: RepositoryView) -> bool:
+        return self._histories is not None and self._histories.is_whole(
+            view.id, self._histories.contents(view)
         )
 
     def _corpus(self, view: RepositoryView, tree: ObjectId) -> Corpus:

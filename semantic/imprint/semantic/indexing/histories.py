@@ -18,7 +18,7 @@ import json
 import threading
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +29,7 @@ from imprint.semantic.index.flavours import flavour
 from imprint.semantic.index.ports import BlobKey
 from imprint.semantic.index.postings import StringTable
 from imprint.store.errors import StorageFailed
+from imprint.store.objects.ports import ObjectKind
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
@@ -56,11 +57,13 @@ class Progress:
         done: contents that are in the index, or cannot be read.
         total: all that the refs reach.
         sequence: of the last event whose refs are finished; 0 if none is.
+        name: of the list of contents that it speaks of.
     """
 
     done: int
     total: int
     sequence: int = 0
+    name: str = ""
 
     @property
     def is_complete(self) -> bool:
@@ -108,16 +111,17 @@ class Histories:
         self._builder = builder
         self._folder = folder
         self._lock = threading.Lock()
+        self._reading: dict[str, threading.Lock] = {}
         self._lists: OrderedDict[str, Contents] = OrderedDict()
         self._left: dict[str, tuple[str, list[BlobKey]]] = {}
 
     def progress(self, repository_id: str) -> Progress | None:
         """How far the index of a history is; None if it was never begun."""
         try:
-            done, total, sequence = json.loads(self._state_path(repository_id).read_text("ascii"))
-        except (OSError, ValueError):
+            done, total, sequence, name = json.loads(self._state_path(repository_id).read_text("ascii"))
+        except (OSError, TypeError, ValueError):
             return None
-        return Progress(done, total, sequence)
+        return Progress(done, total, sequence, name)
 
     def advance(
         self,
@@ -140,7 +144,7 @@ class Histories:
         left = self._find_left(view.id, contents)
         total = len(contents.paths)
         before = self.progress(view.id)
-        progress = Progress(total - len(left), total, before.sequence if before else 0)
+        progress = Progress(total - len(left), total, before.sequence if before else 0, contents.name)
         while left:
             if until is not None and monotonic() >= until:
                 break
@@ -153,13 +157,13 @@ class Histories:
                 raise
             self._hold(view.id, part)
             del left[-_PART_BLOBS:]
-            progress = Progress(total - len(left), total, progress.sequence)
+            progress = replace(progress, done=total - len(left))
             self._note(view.id, progress)
             if report:
                 report(progress.done, total)
         if not left:
             self._left.pop(view.id, None)
-            progress = Progress(total, total, max(sequence, progress.sequence))
+            progress = replace(progress, done=total, sequence=max(sequence, progress.sequence))
         self._note(view.id, progress)
         return progress
 
@@ -191,17 +195,41 @@ class Histories:
         """
         refs = view.refs.snapshot().refs
         tips = frozenset(str(value.id) for name, value in refs.items() if not name.startswith(_LEFT_OUT))
-        path = self._folder / f"{view.id}.{'shown' if view.reached_only else 'all'}"
+        path = self._list_path(view.id, is_limited=view.reached_only)
         with self._lock:
-            old = self._lists.get(str(path)) or _read(path)
-            if old is None or old.tips != tips:
-                old = _list(view, tips, old)
-                _write(path, old)
-            self._lists[str(path)] = old
-            self._lists.move_to_end(str(path))
+            reading = self._reading.setdefault(path.name, threading.Lock())
+        with reading:  # a long walk through one repository keeps nobody from another
+            known = self._find_list(path)
+            if known is None or known.tips != tips:
+                known = _list(view, tips, known)
+                _write(path, known)
+            self._remember(path, known)
+            return known
+
+    def is_whole(self, repository_id: str, contents: Contents) -> bool:
+        """Whether all that a list has is in the index, as far as it can be read."""
+        progress = self.progress(repository_id)
+        if progress is None or not progress.is_complete:
+            return False
+        if contents.name == progress.name:
+            return True
+        finished = self._find_list(self._list_path(repository_id, is_limited=False))
+        return finished is not None and finished.name == progress.name and contents.tips <= finished.tips
+
+    def _list_path(self, repository_id: str, *, is_limited: bool) -> Path:
+        return self._folder / f"{repository_id}.{'shown' if is_limited else 'all'}"
+
+    def _find_list(self, path: Path) -> Contents | None:
+        with self._lock:
+            known = self._lists.get(path.name)
+        return known or _read(path)
+
+    def _remember(self, path: Path, contents: Contents) -> None:
+        with self._lock:
+            self._lists[path.name] = contents
+            self._lists.move_to_end(path.name)
             while len(self._lists) > _LISTS_KEPT:
                 self._lists.popitem(last=False)
-            return old
 
     def forget(self, repository_id: str) -> None:
         """Drop what is kept of a repository."""
@@ -218,7 +246,7 @@ class Histories:
         path = self._state_path(repository_id)
         partial = path.with_name(f"{path.name}.new")
         try:
-            partial.write_text(json.dumps([progress.done, progress.total, progress.sequence]), "ascii")
+            partial.write_text(json.dumps(astuple(progress)), "ascii")
             partial.replace(path)
         except OSError as failure:
             raise StorageFailed(f"cannot write {path}: {failure.strerror}") from failure
@@ -259,7 +287,7 @@ def _reach(view: RepositoryView, tips: frozenset[str], old: frozenset[str]) -> b
     gone = old - tips
     if not gone:
         return True
-    if any(view.objects.find_kind(ObjectId(tip)) is None for tip in gone):
+    if any(view.objects.find_kind(ObjectId(tip)) is not ObjectKind.COMMIT for tip in gone):
         return False
     found = view.plumbing.run(
         "rev-list", "--stdin", "--max-count=1", stdin=_lines([*gone, *(f"^{tip}" for tip in tips)])
