@@ -110,7 +110,7 @@ class IndexStatus:
         blobs: files of the indexed commit that the index knows.
         chunks: passages in them.
         skipped: of these files, how many nothing was extracted from, by reason.
-        history_done: contents of the whole history that are indexed, or cannot be read; hundredths of them where
+        history_done: contents of the whole history that are indexed, or cannot be read; in hundredths where
             some are hidden from whoever asks.
         history_total: contents of the whole history; 0 where its index was never begun.
     """

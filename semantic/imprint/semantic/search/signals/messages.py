@@ -23,7 +23,7 @@ def score_messages(past: Past, words: Sequence[str], shown: Array) -> Array:
     total = int(shown.sum())
     if not total:
         return scores
-    norm = _K1 * (1 - _B + _B * lengths / max(float(lengths.mean()), 1.0))
+    norm = _K1 * (1 - _B + _B * lengths / max(float(lengths[shown].mean()), 1.0))
     for word in words:
         numbers, counts = past.find_word(word)
         kept = shown[numbers]
