@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from imprint.semantic.search.finding.patterns import compile_expression
 from imprint.store.errors import BadInput
 
 if TYPE_CHECKING:
@@ -135,16 +136,18 @@ class Filters:
         """Whether a path passes."""
         if not path.startswith(self._query.path_prefix):
             return False
-        return self._glob is None or self._glob.match(path) is not None
+        return self._glob is None or self._glob.fullmatch(path) is not None
 
 
-def compile_glob(pattern: str) -> re.Pattern[bytes]:
-    """A pattern of paths as an expression; without a slash it is compared with the file's name.
+def compile_glob(pattern: str) -> Any:
+    """A pattern of paths as RE2's expression; without a slash it is compared with the file's name.
 
     `*` and `?` stay within a folder, `**` does not, `[...]` is one of these characters: as in gitignore(5).
 
+    RE2's, because the time of others grows without bound with the asterisks of a pattern.
+
     Raises:
-        BadInput: it is too long.
+        BadInput: it is too long, or no pattern.
     """
     if len(pattern) > GLOB_CHARACTERS_MAX:
         raise BadInput(
@@ -170,6 +173,6 @@ def compile_glob(pattern: str) -> re.Pattern[bytes]:
         else:
             parts.append(re.escape(piece))
     try:
-        return re.compile("".join(parts).encode("utf-8", "replace") + rb"\Z", re.DOTALL)
-    except re.error as failure:
+        return compile_expression(b"(?s)" + "".join(parts).encode("utf-8", "replace"), of_bytes=True)
+    except BadInput as failure:
         raise BadInput(f"{pattern[:80]!r} is no pattern of paths", hint="use *, ?, ** and [abc]") from failure

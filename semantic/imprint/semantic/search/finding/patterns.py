@@ -81,7 +81,7 @@ def exact_pattern(text: str) -> Pattern:
     """
     _check(text)
     return Pattern(
-        _compile(re2.escape(text.encode("utf-8", "replace"))),
+        compile_expression(re2.escape(text.encode("utf-8", "replace"))),
         _whole_words(text),
         tuple(dict.fromkeys(terms(text))),
     )
@@ -94,7 +94,7 @@ def regular_pattern(text: str) -> Pattern:
         BadInput: it is none that RE2 knows, it is too large, or it fits the empty text.
     """
     _check(text)
-    compiled = _compile(b"(?m)" + text.encode("utf-8", "replace"))
+    compiled = compile_expression(b"(?m)" + text.encode("utf-8", "replace"))
     if compiled.fullmatch(b"") is not None:
         raise BadInput(
             f"the expression {text[:80]!r} fits everything", hint="say what has to be there, once at least"
@@ -114,10 +114,17 @@ def _check(text: str) -> None:
         )
 
 
-def _compile(pattern: bytes) -> Any:
+def compile_expression(pattern: bytes, *, of_bytes: bool = False) -> Any:
+    """RE2's program of an expression, within its bound; `of_bytes` for what need not be UTF-8.
+
+    Raises:
+        BadInput: RE2 does not know it, or it is too large.
+    """
     options = re2.Options()
     options.max_mem = _PROGRAM_BYTES_MAX
     options.log_errors = False
+    if of_bytes:
+        options.encoding = re2.Options.Encoding.LATIN1
     try:
         return re2.compile(pattern, options)
     except re2.error as failure:
