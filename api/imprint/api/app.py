@@ -164,7 +164,7 @@ async def _follow_while_serving(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = services.settings.rest_threads
     await to_thread.run_sync(services.runner.start)
     try:
-        async with app.state.tools.manager.run(), create_task_group() as by_itself:
+        async with app.state.tools.run(), create_task_group() as by_itself:
             by_itself.start_soon(keep_house, services)
             by_itself.start_soon(keep_mirrors, services)
             yield
