@@ -9,6 +9,8 @@ import pytest
 
 from imprint.semantic.parse import LANGUAGES, detect
 from imprint.semantic.parse.grammar import Grammar
+from imprint.semantic.parse.languages import verify_language
+from imprint.store.errors import BadInput
 
 PAGE = Path(__file__).parents[3] / "docs" / "languages.md"
 
@@ -79,3 +81,19 @@ def test_the_page_of_languages_lists_each_language_that_is_parsed() -> None:
         if isinstance(language.grammar, Grammar)
     }
     assert dict(rows) == parsed
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("pyhton", "perhaps python"),
+        (".py", "perhaps python"),
+        ("c++", "perhaps cpp"),
+        ("??", "there are asc"),
+    ],
+)
+def test_a_language_that_there_is_not_is_said_with_the_nearest(name: str, meant: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        verify_language(name)
+    assert str(refused.value.hint).startswith(meant)
+    verify_language("Python")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from imprint.semantic.parse.grammars.c import CPP, C
@@ -34,6 +35,7 @@ from imprint.semantic.parse.grammars.scripts.bash import BASH
 from imprint.semantic.parse.grammars.scripts.hcl import HCL
 from imprint.semantic.parse.grammars.scripts.julia import JULIA
 from imprint.semantic.parse.grammars.scripts.lua import LUA
+from imprint.store.errors import BadInput
 
 if TYPE_CHECKING:
     from imprint.semantic.parse.grammar import Grammar
@@ -194,6 +196,22 @@ _BY_INTERPRETER = _index("interpreters")
 def language_named(name: str) -> Language:
     """Give the language of that name, or plain text if there is none."""
     return _BY_NAME.get(name) or _BY_NAME[TEXT]
+
+
+def verify_language(name: str) -> None:
+    """Check that a language of this name, in any letter case, can be in the index.
+
+    Raises:
+        BadInput: there is none; the likeliest that were meant are told.
+    """
+    wanted = name.casefold().removeprefix(".")
+    if name.casefold() in _BY_NAME:
+        return
+    meant = [each.name for each in (_BY_SUFFIX.get(wanted), _BY_INTERPRETER.get(wanted)) if each]
+    near = dict.fromkeys([*meant, *get_close_matches(wanted, _BY_NAME, 3, 0.5)])
+    listed = ", ".join(near) or ", ".join(sorted(_BY_NAME))
+    hint = f"perhaps {listed}" if near else f"there are {listed}"
+    raise BadInput(f"there is no language {name[:40]!r}", hint=hint)
 
 
 def detect(path: bytes, content: bytes) -> Language | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from imprint.semantic.parse.languages import verify_language
 from imprint.semantic.search.answer import Answer, Hit
 from imprint.semantic.search.finding.budget import fit_tokens
 from imprint.semantic.search.finding.diffs import find_diffs
@@ -37,8 +38,11 @@ def read_wish(query: Query) -> Wish:
     """Read a query.
 
     Raises:
-        BadInput: it holds no word or no expression that can be searched, or asks for no hits or too many.
+        BadInput: it holds no word or no expression that can be searched, asks for no hits or too many, or for
+            a language that there is not.
     """
+    if query.language:
+        verify_language(query.language)
     mode, text = read_mode(query)
     query = replace(query, text=text, mode=mode)
     if mode is Mode.WORDS:
