@@ -44,6 +44,11 @@ def _hint(given: dict[str, Any], found: Document) -> str:
         return "no name is used there; columns count bytes from 1, and without one the whole line is asked"
     name = str(given.get("name") or "")
     last = name.replace("::", ".").rpartition(".")[2]
+    if "references" in found:
+        return (
+            "uses are calls, imports, bases and types; "
+            f"""imprint search '"{last}"' finds where it is only read or passed on"""
+        )
     return f"'imprint search {last}' looks in texts and parts of names too" if last else ""
 
 
@@ -90,7 +95,9 @@ def quoted(call: Call, path: str) -> str:
 
 @reads
 def references(call: Call, name: Name, *, limit: Limit = 100) -> None:
-    """Show where a name is used, and which definition each use reaches.
+    """Show where a name is called, imported, inherited from or used as a type, and what each use reaches.
+
+    What is only read or passed on, as constants are, an exact search finds: imprint search '"NAME"'.
 
     Exit code 1 when nothing was found.
     """

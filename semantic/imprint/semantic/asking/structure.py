@@ -179,8 +179,9 @@ DEFINITION: Final = Question(
 )
 REFERENCES: Final = Question(
     "references",
-    "Where a name is used, and which definition each use reaches where that can be told.",
-    "Ask before you rename or remove something. Uses that could not be resolved are listed with the reason.",
+    "Where a name is called, imported, inherited from or used as a type, and what each use reaches.",
+    "Ask before you rename or remove something. Uses that could not be resolved are listed with the reason. "
+    "What is only read or passed on, as constants are, is no use: an exact search finds every place.",
     (NAME, LIMIT_OF_EDGES),
     _edges(find_references, "references"),
     "references",
