@@ -27,7 +27,7 @@ from imprint.semantic.lineage.model import ChangeKind
 from imprint.semantic.lineage.tracing.contents import Contents
 from imprint.semantic.lineage.tracing.steps import KeptSteps
 from imprint.semantic.lineage.tracing.walk import trace_definition
-from imprint.semantic.parse.extract import extract
+from imprint.semantic.parse.extract import extract_definitions
 from imprint.store.clone import Clone
 from imprint.store.objects.trees import find_entry
 from imprint.store.types import ObjectId
@@ -73,13 +73,13 @@ def find_function(contents: Contents, path: bytes, blob: ObjectId, row):
 
 def ask(clone, past, row, steps):
     view, commit, path = clone.view, ObjectId(row["start_commit"]), row["file"].encode()
-    contents = Contents(view, extract)
+    contents = Contents(view, extract_definitions)
     blob = find_entry(view.objects, view.objects.read_commit(commit).tree, path).id
     entity = find_function(contents, path, blob, row)
     if entity is None:
         return None, (0.0, 0.0), None
     started, used = time.perf_counter(), use_cpu()
-    contents = Contents(view, extract)
+    contents = Contents(view, extract_definitions)
     history = trace_definition(past, contents, past.find(commit), (path, blob), entity, steps)
     return history, (time.perf_counter() - started, use_cpu() - used), entity
 

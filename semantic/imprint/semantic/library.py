@@ -64,6 +64,7 @@ class Library:
 
     Attributes:
         extract: gives the extraction of a content under a path, within the bounds of the extractor.
+        extract_definitions: the same, where more than entities need not be in it.
 
     Args:
         index: where extracted content is kept.
@@ -95,6 +96,8 @@ class Library:
         self._index = index
         self._workers = workers
         self.extract: Final = extractor
+        is_theirs = workers is not None and extractor == workers.extract
+        self.extract_definitions: Final = workers.extract_definitions if workers and is_theirs else extractor
         self._builder = Builder(index, extractor, batch_blobs, threads, at_once)
         self._shelf = Shelf(index, listings)
         self._vectors = vectors

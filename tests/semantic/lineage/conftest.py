@@ -4,7 +4,7 @@ import pytest
 
 from imprint.semantic.lineage.changes import ChangeLog
 from imprint.semantic.lineage.tracing.contents import Contents
-from imprint.semantic.parse.extract import extract
+from imprint.semantic.parse.extract import extract_definitions as extract
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imprint.semantic.parse import extract
+from imprint.semantic.parse.extract import extract_definitions
 from imprint.semantic.parse.isolation import Extractors
 
 if TYPE_CHECKING:
@@ -38,6 +39,24 @@ def extractors() -> Iterator[Extractors]:
 )
 def test_another_process_gives_the_same(extractors: Extractors, path: bytes, content: bytes) -> None:
     assert extractors.extract(path, content) == extract(path, content)
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        (b"a.py", GOOD),
+        (b"A.java", b"/** Doc. */\nclass A {\n    @Old int b(int c) { return d(c); } // e\n}\n"),
+        (b"a.go", b'package a\n\nimport b "c"\n\n// D is e.\nfunc D() { b.F() }\n'),
+        (b"a.rb", b'class A\n  # b\n  def c = d("x y")\nend\n'),
+        (b"notes.md", b"# Title\n\nText.\n"),
+        (b"a.png", b"\0\1"),
+    ],
+)
+def test_definitions_alone_are_the_same_ones(extractors: Extractors, path: bytes, content: bytes) -> None:
+    found = extractors.extract_definitions(path, content)
+    assert found == extract_definitions(path, content)
+    assert found.entities == extract(path, content).entities
+    assert (found.references, found.chunks, found.imports, found.bindings) == ((), (), (), ())
 
 
 def test_a_file_that_takes_too_much_memory_is_cut_into_windows_and_the_next_is_extracted(

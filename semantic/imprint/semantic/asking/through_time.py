@@ -35,7 +35,7 @@ def _history(here: Standpoint, asked: Mapping[str, Any]) -> Json:
     if snapshot is None:
         return standing(None) | {"complete": False, "missing": [], "left_out": 0, "changes": [], "others": []}
     wanted = Wanted(asked["name"] or "", unquote_path(asked["path"] or ""), asked["line"] or 0)
-    contents = Contents(here.view, here.library.extract)
+    contents = Contents(here.view, here.library.extract_definitions)
     found = symbol_history(snapshot, here.past(), contents, wanted, here.steps)
     changes = found.changes[: asked["limit"]]
     told = [change_json(change) for change in changes]
@@ -69,7 +69,7 @@ def _add_origins(here: Standpoint, commit: ObjectId, changes: list[Json]) -> Non
 
 def _diff(here: Standpoint, asked: Mapping[str, Any]) -> Json:
     old, new = (resolve_commit(here.view, asked[name]) for name in ("base", "ref"))
-    found = compare(here.view, old, new, Contents(here.view, here.library.extract))
+    found = compare(here.view, old, new, Contents(here.view, here.library.extract_definitions))
     deltas = found.deltas
     if asked["path"]:
         prefix = unquote_path(asked["path"]).rstrip(b"/")

@@ -12,8 +12,8 @@ Invariants:
 3. What a worker says is data: JSON, never code.
 
 A request is the lengths of the language's name (2 bytes) and of the content (4 bytes), in network order, then
-both; an answer is its length (4 bytes) and JSON. If the asking process dies, its workers see the end of input
-and stop.
+whether more than entities is wanted (1 byte), then both; an answer is its length (4 bytes) and JSON. If the
+asking process dies, its workers see the end of input and stop.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 SECONDS_MAX = 30.0
 MEMORY_BYTES_MAX = 1024**3
 
-_REQUEST = struct.Struct("!HI")
+_REQUEST = struct.Struct("!HI?")
 _ANSWER = struct.Struct("!I")
 
 
@@ -89,16 +89,23 @@ class Extractors:
 
     def extract(self, path: bytes, content: bytes) -> Extraction:
         """Extract from a file; waits while all workers are busy."""
+        return self._extract(path, content, mentions=True)
+
+    def extract_definitions(self, path: bytes, content: bytes) -> Extraction:
+        """The same of its entities alone."""
+        return self._extract(path, content, mentions=False)
+
+    def _extract(self, path: bytes, content: bytes, *, mentions: bool) -> Extraction:
         if len(content) > CONTENT_BYTES_MAX:
             return extract_large(path)
         language = detect(path, content) or language_named(TEXT)
         if language.grammar is None or language.skipped or reason_to_skip(content):
-            return extract_as(language, content)
+            return extract_as(language, content, mentions=mentions)
         worker = self._idle.get()
         answer = None
         try:
             worker = worker or self._start()
-            answer = worker.ask(language, content, self._seconds_max)
+            answer = worker.ask(language, content, self._seconds_max, mentions=mentions)
         finally:
             if answer is None and worker is not None:
                 self._stop(worker)
@@ -137,7 +144,7 @@ class _Worker:
             bufsize=0,
         )
 
-    def ask(self, language: Language, content: bytes, seconds_max: float) -> bytes | None:
+    def ask(self, language: Language, content: bytes, seconds_max: float, *, mentions: bool) -> bytes | None:
         """Send a request and wait for its answer; None if the worker died or took too long."""
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
@@ -145,7 +152,7 @@ class _Worker:
         name = language.name.encode()
         until = monotonic() + seconds_max
         try:
-            stdin.write(_REQUEST.pack(len(name), len(content)) + name + content)
+            stdin.write(_REQUEST.pack(len(name), len(content), mentions) + name + content)
             header = _read_until(stdout, _ANSWER.size, until)
             if header is None:
                 return None
@@ -210,9 +217,9 @@ def _parse_answer(language: Language, answer: bytes) -> Extraction:
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Answer requests until there are no more."""
     while header := requests.read(_REQUEST.size):
-        name_length, content_length = _REQUEST.unpack(header)
+        name_length, content_length, mentions = _REQUEST.unpack(header)
         language = language_named(requests.read(name_length).decode())
-        answer = _render_answer(extract_as(language, requests.read(content_length)))
+        answer = _render_answer(extract_as(language, requests.read(content_length), mentions=mentions))
         answers.write(_ANSWER.pack(len(answer)) + answer)
         answers.flush()
 

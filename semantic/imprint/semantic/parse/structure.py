@@ -134,8 +134,8 @@ class Structure:
     bindings: tuple[Binding, ...]
 
 
-def read_structure(grammar: CompiledGrammar, source: Source) -> Structure:
-    """Parse a file and give what it defines and what it mentions."""
+def read_structure(grammar: CompiledGrammar, source: Source, *, mentions: bool = True) -> Structure:
+    """Parse a file and give what it defines, and with `mentions` what it mentions, takes and binds."""
     prepared = mask_invalid(source.content)
     if grammar.prepare is not None:
         prepared = grammar.prepare(prepared)
@@ -150,8 +150,8 @@ def read_structure(grammar: CompiledGrammar, source: Source) -> Structure:
         found = join_clauses(found, uncommented)
     _extend_by_prefixes(found, _spans(marks.get("prefix", ())), uncommented)
     nested = _nest(found)
-    references, docs = _attribute_marks(nested, marks, source, grammar)
-    imports, bindings = _attribute_flow(grammar, root, nested, source)
+    references, docs = _attribute_marks(nested, marks, source, grammar, mentions=mentions)
+    imports, bindings = _attribute_flow(grammar, root, nested, source) if mentions else ((), ())
     documentation = _spans(marks.get("docstring", ()))
     code = mask_literals(
         mask_spans(uncommented, documentation),
@@ -361,10 +361,15 @@ def _place(item: _Found, parent: _Found | None) -> None:
 
 
 def _attribute_marks(
-    nested: list[_Found], marks: dict[str, list[Node]], source: Source, grammar: CompiledGrammar
+    nested: list[_Found],
+    marks: dict[str, list[Node]],
+    source: Source,
+    grammar: CompiledGrammar,
+    *,
+    mentions: bool,
 ) -> tuple[list[Reference], dict[int | None, str]]:
     """Give references and docstrings to the innermost item around them; the key None is the module."""
-    events = _reference_events(nested, marks)
+    events = _reference_events(nested, marks) if mentions else []
     events.extend((node.start_byte, node.end_byte, _DOCSTRING) for node in marks.get("docstring", ()))
     events.sort()
     references: list[Reference] = []
