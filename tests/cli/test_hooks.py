@@ -60,6 +60,8 @@ class Place:
 
 @pytest.fixture
 def place(work_tree, capsys) -> Place:
+    del work_tree.environment["GIT_TEMPLATE_DIR"]
+    work_tree("init", "-q")  # again, with the sample hooks that a repository of anybody's has
     return Place(work_tree.folder, work_tree, capsys)
 
 
