@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from imprint.semantic.lineage.changes import ChangeLog
-from imprint.semantic.lineage.log.segment import OTHER_PARENT
+from imprint.semantic.lineage.log.segment import FORMAT_VERSION, OTHER_PARENT
 from imprint.store.hosting.followers import Stopped
 from imprint.store.types import ObjectId
 
@@ -183,3 +183,33 @@ def test_a_shallow_clone_says_where_history_ends_and_is_logged_anew_when_it_deep
     log.ensure(view)
     assert len(log.of(view.id)) == int(work_tree("rev-list", "--count", "HEAD"))
     assert not any(log.of(view.id).is_cut(n) for n in range(len(log.of(view.id))))
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut", "header", "list"])
+def test_a_damaged_log_is_none_and_comes_back_equal(work_tree, read_past, tmp_path, damage):
+    make_history(work_tree)
+    view, past = read_past(work_tree)
+    ChangeLog.open(tmp_path / "changes").record_position(view.id, 7)
+    home = tmp_path / "changes" / view.id
+    (path,) = home.glob("*.segment")
+    content = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    elif damage == "list":
+        (home / "log.json").write_text(json.dumps({"boundary": "", "version": FORMAT_VERSION}))
+    else:
+        path.write_bytes(
+            {"empty": b"", "cut": content[:-1], "header": content[:9] + b"?" + content[10:]}[damage]
+        )
+    log = ChangeLog.open(tmp_path / "changes")
+    assert (len(log.of(view.id)), log.position(view.id)) == (0, 0), "whoever follows begins anew"
+    log.ensure(view)
+    assert [log.of(view.id).commit(n) for n in range(len(past))] == [past.commit(n) for n in range(len(past))]
+    assert log.position(view.id) == 7
+
+
+def test_a_repository_without_commits_is_followed_once(work_tree, open_view, log):
+    view = open_view(work_tree.folder)
+    log.ensure(view)
+    log.record_position(view.id, 3)
+    assert log.position(view.id) == 3

@@ -9,7 +9,8 @@ Invariants:
     2. Segments appear before the list that names them, and the list is replaced whole: a crash loses at most
        the commits of one segment, which are read again.
     3. One writer per repository at a time; readers never wait.
-    4. A shallow clone whose boundary moved is logged anew: a parent that was absent may be there now.
+    4. A shallow clone whose boundary moved is logged anew: a parent that was absent may be there now. So is
+       a repository whose log is damaged.
 """
 
 from __future__ import annotations
@@ -82,10 +83,10 @@ class ChangeLog:
                 key, past = self._pasts.get(repository_id, (b"", None))
                 if past is not None and key == listed:
                     return past
-            try:
-                past = Past([Segment(home / name) for name in _segment_names(listed)])
-            except FileNotFoundError:
+            segments = _open_segments(home, listed)
+            if segments is None:
                 continue
+            past = Past(segments)
             with self._lock:
                 self._pasts[repository_id] = listed, past
             return past
@@ -142,9 +143,15 @@ class ChangeLog:
                     progress(min(at + _STRETCH, len(commits)), len(commits))
 
     def position(self, repository_id: str) -> int:
-        """Sequence of the last event whose commits are logged; 0 if there is none."""
+        """Sequence of the last event whose commits are logged; 0 if there is none, or the log is damaged."""
+        home = self._folder / repository_id
+        listed = _read_list(home)
+        with self._lock:
+            is_whole = bool(listed) and self._pasts.get(repository_id, (b"", None))[0] == listed
+        if not is_whole and (not listed or _open_segments(home, listed) is None):
+            return 0
         with suppress(OSError, ValueError):
-            return int((self._folder / repository_id / "position").read_text("ascii"))
+            return int((home / "position").read_text("ascii"))
         return 0
 
     def record_position(self, repository_id: str, sequence: int) -> None:
@@ -154,6 +161,8 @@ class ChangeLog:
             StorageFailed: the folder is not writable.
         """
         with self._writing(repository_id) as home:
+            if not _read_list(home):  # nothing to log is a log too
+                _write_list(home, "", [])
             _replace(home / "position", str(sequence).encode())
 
     def forget(self, repository_id: str) -> None:
@@ -194,7 +203,7 @@ class _Writer:
         self._boundary = boundary
         listed = _read_list(home)
         fits = listed and json.loads(listed)["boundary"] == boundary
-        self.segments = [Segment(home / name) for name in _segment_names(listed)] if fits else []
+        self.segments = (_open_segments(home, listed) if fits else None) or []
         self._numbers: dict[ObjectId, int] = {}
         self._trees: dict[ObjectId, ObjectId] = {}
 
@@ -240,8 +249,7 @@ class _Writer:
         builder.write(path, id_bytes)
         self.segments.append(Segment(path))
         names = [segment.path.name for segment in self.segments]
-        listed = {"boundary": self._boundary, "segments": names, "version": FORMAT_VERSION}
-        _replace(self._home / _LIST, json.dumps(listed, sort_keys=True).encode())
+        _write_list(self._home, self._boundary, names)
         for other in self._home.glob("*.segment*"):
             if other.name not in names:
                 other.unlink(missing_ok=True)
@@ -268,16 +276,31 @@ def _boundary(view: RepositoryView) -> str:
 
 
 def _read_list(home: Path) -> bytes:
-    """The list of segments as it is on disk; empty where there is none, or one of another version."""
-    with suppress(OSError, ValueError):
-        listed = (home / _LIST).read_bytes()
-        if json.loads(listed)["version"] == FORMAT_VERSION:
-            return listed
+    """The list of segments as it is on disk; empty where there is none, a damaged or another version's."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        content = (home / _LIST).read_bytes()
+        listed = json.loads(content)
+        if listed["version"] == FORMAT_VERSION and {*listed} == {"boundary", "segments", "version"}:
+            return content
     return b""
 
 
-def _segment_names(listed: bytes) -> list[str]:
-    return list(json.loads(listed)["segments"]) if listed else []
+def _write_list(home: Path, boundary: str, names: Sequence[str]) -> None:
+    listed = {"boundary": boundary, "segments": list(names), "version": FORMAT_VERSION}
+    _replace(home / _LIST, json.dumps(listed, sort_keys=True).encode())
+
+
+def _open_segments(home: Path, listed: bytes) -> list[Segment] | None:
+    """The segments of a list; None where one is gone or damaged."""
+    names = list(json.loads(listed)["segments"]) if listed else []
+    segments: list[Segment] = []
+    with suppress(FileNotFoundError, StorageFailed, KeyError, ValueError):
+        for name in names:
+            segments.append(Segment(home / name))  # each one is checked against those before
+            if segments[-1].first != sum(each.count for each in segments[:-1]):
+                return None
+        return segments
+    return None
 
 
 def _replace(path: Path, content: bytes) -> None:
