@@ -137,3 +137,19 @@ def test_a_history_asked_for_before_it_is_read_is_not_kept_short(old, open_view,
     assert defining(library.history(view), "herebriefly") == []
     library.extend(view, sequence=2)
     assert defining(library.history(view), "herebriefly") == [b"src/brief.py"]
+
+
+def test_an_index_that_was_lost_is_not_said_to_hold_the_history(old, open_view, library, tmp_path):
+    view = open_view(old.folder)
+    library.extend(view)
+    library.forget("another")
+    assert library.extended(view.id).is_complete
+    library.close()
+    for path in tmp_path.glob("library/index-*/semantic.db*"):
+        path.unlink()
+    again = Library.open(tmp_path / "library", extract)
+    assert again.extended(view.id) is None
+    assert again.history(view) is None
+    again.extend(view)
+    assert defining(again.history(view), "longgone") == [b"src/gone.py"]
+    again.close()

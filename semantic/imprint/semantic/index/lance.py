@@ -258,7 +258,7 @@ class LanceIndex:
                 sql.executemany("DELETE FROM passage WHERE id = ?", ((number,) for number in lost))
                 sql.execute("DELETE FROM indexed_commit")
                 sql.execute("DELETE FROM position")
-            renew_incarnation(sql)
+            renew_incarnation(sql, has_lost=bool(gone))
             sql.execute("DELETE FROM segment")
             for begin in range(0, len(good), _REBUILD_PASSAGES):
                 some = good[begin : begin + _REBUILD_PASSAGES]

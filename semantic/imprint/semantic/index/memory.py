@@ -107,7 +107,7 @@ class MemoryIndex:
 
     def incarnation(self) -> str:
         """Changes when row ids known before may have gone."""
-        return str(self._forgotten)
+        return f"0-{self._forgotten}"
 
     def position(self, repository_id: str) -> int:
         """Sequence of the last event followed."""

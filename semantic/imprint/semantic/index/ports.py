@@ -137,7 +137,10 @@ class Index(Protocol):
         ...
 
     def incarnation(self) -> str:
-        """A word that changes whenever row ids known before may have gone; never in between."""
+        """A word that changes whenever row ids known before may have gone; never in between.
+
+        What stands before its hyphen changes only with an index that has lost more than was forgotten.
+        """
         ...
 
     def position(self, repository_id: str) -> int:

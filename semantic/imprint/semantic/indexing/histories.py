@@ -8,7 +8,8 @@ Invariants:
        after a crash, work goes on with what the index lacks.
 
 Layout of the folder: `<repository>.all` and `<repository>.shown` list contents with a path that each had, and
-the refs' objects they were listed for; `<repository>.done` says how far the index is. All of it is derived.
+the refs' objects they were listed for; `<repository>.done` says how far the index is, and which one, as one
+that was made anew has none of it. All of it is derived.
 """
 
 from __future__ import annotations
@@ -118,10 +119,11 @@ class Histories:
     def progress(self, repository_id: str) -> Progress | None:
         """How far the index of a history is; None if it was never begun."""
         try:
-            done, total, sequence, name = json.loads(self._state_path(repository_id).read_text("ascii"))
+            birth, *noted = json.loads(self._state_path(repository_id).read_text("ascii"))
+            progress = Progress(*noted)
         except (OSError, TypeError, ValueError):
             return None
-        return Progress(done, total, sequence, name)
+        return progress if birth == self._find_birth() else None
 
     def advance(
         self,
@@ -239,6 +241,10 @@ class Histories:
             for suffix in ("all", "shown", "done"):
                 (self._folder / f"{repository_id}.{suffix}").unlink(missing_ok=True)
 
+    def _find_birth(self) -> str:
+        """What stays with the index until it loses something."""
+        return self._index.incarnation().partition("-")[0]
+
     def _state_path(self, repository_id: str) -> Path:
         return self._folder / f"{repository_id}.done"
 
@@ -246,7 +252,7 @@ class Histories:
         path = self._state_path(repository_id)
         partial = path.with_name(f"{path.name}.new")
         try:
-            partial.write_text(json.dumps(astuple(progress)), "ascii")
+            partial.write_text(json.dumps([self._find_birth(), *astuple(progress)]), "ascii")
             partial.replace(path)
         except OSError as failure:
             raise StorageFailed(f"cannot write {path}: {failure.strerror}") from failure

@@ -11,6 +11,7 @@ and the follower's position is lost with what it counted.
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import threading
 from contextlib import contextmanager
@@ -130,7 +131,9 @@ class Database:
             connection.close()
 
 
-def renew_incarnation(connection: sqlite3.Connection) -> None:
-    """Tell everyone who remembers row ids that some may have gone."""
+def renew_incarnation(connection: sqlite3.Connection, *, has_lost: bool = False) -> None:
+    """Tell everyone who remembers row ids that some may have gone; `has_lost` if nobody wanted that."""
+    known = connection.execute("SELECT value FROM incarnation").fetchone()
+    birth = str(known[0]).partition("-")[0] if known and not has_lost else secrets.token_hex(8)
     connection.execute("DELETE FROM incarnation")
-    connection.execute("INSERT INTO incarnation VALUES (lower(hex(randomblob(8))))")
+    connection.execute("INSERT INTO incarnation VALUES (? || '-' || lower(hex(randomblob(8))))", (birth,))
