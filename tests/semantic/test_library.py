@@ -58,7 +58,7 @@ def test_filters_bound_the_path_and_the_language(sample, open_view, library, ind
         "tests/test_retry.py"
     }
     assert paths(library.search(view, Query("retry policy", language="Markdown"))) == ["README.md"]
-    assert library.search(view, Query("retry policy", language="cobol")).hits == ()
+    assert library.search(view, Query("retry policy", language="zig")).hits == ()
     assert library.search(view, Query("RetryPolicy", path_prefix=b"no/such/")).hits == ()
     assert len(library.search(view, Query("retry policy", limit=1)).hits) == 1
 
