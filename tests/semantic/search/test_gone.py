@@ -80,3 +80,28 @@ def test_the_last_version_is_told_with_the_commit_that_took_it_away(history) -> 
 def test_what_was_only_rewritten_is_not_gone(history) -> None:
     search, _ = history
     assert [hit.symbol for hit in search("fill_queue")] in ([], ["drain_queue"])
+
+
+def test_text_that_was_only_cut_in_another_way_is_followed_to_its_end(work_tree, tmp_path) -> None:
+    """A line less above shifts where a long head is cut; then the file moves, and goes."""
+    brew = "\n\ndef brew_teapot(pot):\n" + "".join(f"    pot.fill(teapot, {each})\n" for each in range(25))
+    head = [f"from kitchen.shelves import tea_number_{each}\n" for each in range(36)]
+    work_tree.commit_file("stove.py", "".join(head) + brew)
+    work_tree.commit_file("stove.py", "".join(head[1:]) + brew)
+    work_tree("mv", "stove.py", "tea.py")
+    work_tree("commit", "-q", "-m", "Move the stove")
+    work_tree("rm", "-q", "tea.py")
+    work_tree("commit", "-q", "-m", "No more tea")
+    removed = work_tree("rev-parse", "HEAD")
+    view = Clone.discover(work_tree.folder).view
+    library = Library.open(tmp_path / "library", extract)
+    library.ensure(view, view.refs.snapshot().head_id)
+    library.extend(view)
+    log = ChangeLog.open(tmp_path / "log")
+    log.ensure(view)
+    background = Background(log.seen(view))
+    hits = library.search(view, Query("brew teapot", removed=True), background=background).hits
+    assert hits
+    assert {hit.commit for hit in hits} == {removed}
+    library.close()
+    view.objects.close()

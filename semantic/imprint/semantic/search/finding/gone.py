@@ -4,7 +4,8 @@ Of the versions of one definition only the last one is told, and only where no d
 in the file that it was in: what was merely rewritten is not gone. One that other files define counts less.
 
 Invariants:
-    1. Every hit names the commit that took it away, which the searched one reaches.
+    1. Every hit names the commit that took it away, which the searched one reaches: its text is not in what
+       that commit left of the file, in whichever passages.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from imprint.semantic.index.definitions import fold_name
 from imprint.semantic.search.answer import Answer, Hit
 from imprint.semantic.search.finding.endings import find_holders, find_last_end
+from imprint.semantic.search.finding.place import find_text
 from imprint.semantic.search.retrieve import Sieve, retrieve
 from imprint.store.errors import BadInput
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 _LOOKED_AT: Final = 200
 """Passages of the history that are looked at, the best ones."""
+_FOLLOWED_MAX: Final = 200
+"""Contents through which the text of one passage is followed, whose passages are cut in other ways."""
 _DEFINED_ELSEWHERE: Final = 0.5
 """What a passage is worth whose name another file defines: more likely it moved than that it is gone."""
 
@@ -77,11 +81,51 @@ def find_gone(place: Place, query: Query, filters: Filters, asked: Asked) -> Ans
             score = max(score, before.score if before else 0.0)
             last[key] = _Gone(passage, blobs, end, score)
     ranked = sorted(last.values(), key=lambda each: (-each.score, each.end.old_path, each.passage.start_line))
-    hits = [_hit(place, each) for each in ranked if each.score > 0][: query.limit]
-    if is_whole:
-        return Answer(place.commit, place.behind, tuple(hits))
-    note = "the history is still being indexed; more of what is gone may be found later"
-    return Answer(place.commit, place.behind, tuple(hits), is_complete=False, notes=(note,))
+    notes = []
+    if not is_whole:
+        notes.append("the history is still being indexed; more of what is gone may be found later")
+    deadline = place.deadline()
+    told: dict[tuple[bytes, str, int], _Gone] = {}
+    for each in ranked:
+        if len(told) == query.limit or each.score <= 0:
+            break
+        if deadline.is_over():
+            notes.append(f"{len(told)} passages were followed to their end, further ones may be gone too")
+            break
+        gone_for_good = _follow(place, each)
+        if gone_for_good is not None and _passes(place, filters, gone_for_good.end):
+            told.setdefault(_key(gone_for_good), gone_for_good)
+    hits = tuple(_hit(place, each) for each in told.values())
+    return Answer(place.commit, place.behind, hits, is_complete=not notes, notes=tuple(notes))
+
+
+def _key(gone: _Gone) -> tuple[bytes, str, int]:
+    passage = gone.passage
+    return gone.end.old_path, passage.symbol, 0 if passage.symbol else passage.start_line
+
+
+def _follow(place: Place, gone: _Gone) -> _Gone | None:
+    """The passage with the commit that took its text away; None if none did, or its file defines it anew.
+
+    A passage also ends where the same text is cut in another way, as when something above it grows: there its
+    text goes on.
+    """
+    first = gone
+    for _ in range(_FOLLOWED_MAX):
+        assert gone.end.old is not None  # noqa: S101 - what ended was there
+        start = gone.blobs[gone.end.old]
+        text = place.read_lines(gone.end.old, start, start + gone.passage.end_line - gone.passage.start_line)
+        line = find_text(place.view, gone.end.new, text) if gone.end.new is not None else None
+        if gone.end.new is None or line is None:
+            break
+        blobs = {**gone.blobs, gone.end.new: line}
+        end = find_last_end(place.past(), blobs)
+        if end is None:
+            return None
+        gone = replace(gone, blobs=blobs, end=end)
+    if gone.end.old_path != first.end.old_path and not _share_left(place, gone.end.old_path, gone.passage):
+        return None
+    return gone
 
 
 def _passes(place: Place, filters: Filters, end: PathTouch) -> bool:

@@ -125,6 +125,17 @@ def read_content(view: RepositoryView, blob: ObjectId) -> bytes | None:
         return None
 
 
+def find_text(view: RepositoryView, blob: ObjectId, text: str) -> int | None:
+    """The line where a text of whole lines, as `cut_lines` gives it, begins in a content; None if none."""
+    content = read_content(view, blob)
+    if content is None:
+        return None
+    whole = "\n" + content.decode("utf-8", "replace").replace("\r\n", "\n") + "\n"
+    wanted = text.rstrip("\n")
+    place = whole.find(f"\n{wanted}\n" if len(text) < TEXT_CHARACTERS_MAX else f"\n{wanted}")
+    return whole.count("\n", 0, place) + 1 if place >= 0 else None
+
+
 def cut_lines(content: bytes, start: int, end: int) -> str:
     """Lines of a content as text, cut after `TEXT_CHARACTERS_MAX`."""
     lines = content.split(b"\n", end)[start - 1 : end]
