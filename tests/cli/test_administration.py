@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.folders import make_data_folder
 
 
 @pytest.fixture
 def admin(imprint, tmp_path: Path):
-    """A command on one data folder; with `--json` unless told otherwise."""
+    """A command on one data folder, new and empty; with `--json` unless told otherwise."""
+    make_data_folder(tmp_path / "data").close()
 
     def call(*arguments: str, as_json: bool = True):
         return imprint(*arguments, "--data", str(tmp_path / "data"), *(["--json"] if as_json else []))
@@ -16,8 +18,8 @@ def admin(imprint, tmp_path: Path):
     return call
 
 
-def test_creating_a_repository_makes_the_data_folder_and_tells_the_clone_url(admin, tmp_path: Path) -> None:
-    ended = admin("repo", "create", "acme/app")
+def test_creating_a_repository_makes_the_data_folder_and_tells_the_clone_url(imprint, tmp_path: Path) -> None:
+    ended = imprint("repo", "create", "acme/app", "--data", "data", "--json")
     assert ended.code == 0
     assert ended.document["name"] == "acme/app"
     assert ended.document["git_url"] == "http://127.0.0.1:8470/acme/app.git"

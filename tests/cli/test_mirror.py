@@ -1,10 +1,13 @@
 """`imprint mirror` at a data folder: made, listed, shown, synced, paused, ended; and what it refuses."""
 
 import pytest
+from tests.folders import make_data_folder
 
 
 @pytest.fixture
-def source(work_tree):
+def source(work_tree, tmp_path):
+    """A repository to mirror; a data folder."""
+    make_data_folder(tmp_path / "data").close()
     work_tree.commit_file("a.txt", "1\n")
     work_tree("update-ref", "refs/pull/7/head", "HEAD")
     return work_tree

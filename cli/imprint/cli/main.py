@@ -7,12 +7,14 @@ Invariants:
     2. A reader that goes away (`imprint ... | head`) and an interrupt end the command without a word.
 """
 
+import functools
 import os
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -38,9 +40,7 @@ def main() -> None:
 def run(arguments: Sequence[str], surroundings: Surroundings) -> int:
     """Carry out one command and return its exit code; errors have been said."""
     try:
-        ended = typer.main.get_command(app).main(
-            list(arguments), prog_name="imprint", standalone_mode=False, obj=surroundings
-        )
+        ended = _commands()(list(arguments), prog_name="imprint", standalone_mode=False, obj=surroundings)
     except typer.TyperException as wrong:
         Output.standard().error(wrong.format_message(), _usage_hint(wrong))
         return wrong.exit_code
@@ -55,6 +55,12 @@ def run(arguments: Sequence[str], surroundings: Surroundings) -> int:
         Output.standard().error(described.message, described.hint)
         return exit_code(described)
     return ended if isinstance(ended, int) else EXIT_DONE
+
+
+@functools.cache
+def _commands() -> Callable[..., Any]:
+    """All commands with their options, read once from the signatures of their functions."""
+    return typer.main.get_command(app).main
 
 
 def _prepare_streams() -> None:
