@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.parse.terms import terms
 from imprint.semantic.search.background import NOTHING
+from imprint.semantic.search.finding.ask import read_wish
 from imprint.semantic.search.finding.budget import fit_tokens
 from imprint.semantic.search.query import Mode, read_mode, read_query
 from imprint.semantic.search.stems import Family
-from imprint.store.errors import BadRevision, RefMissing
+from imprint.store.errors import BadRevision, RefMissing, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,13 +79,16 @@ def search_many(
 
     Raises:
         BadInput: as for `Library.search`.
+        StoreError: no repository can be searched.
     """
+    read_wish(query)
     mode, text = read_mode(query)
     each = replace(query, tokens=None)
     end = clock() + SECONDS_MAX
     searched: list[Searched] = []
     answers: list[Answer] = []
     notes: list[str] = []
+    refusals: list[StoreError] = []
     for number, view in enumerate(views):
         if number >= REPOSITORIES_MAX or clock() >= end:
             notes.append(f"{number} of {len(views)} repositories were searched")
@@ -93,11 +97,17 @@ def search_many(
             answer = library.search(view, each, ref=ref, background=background(view))
         except (RefMissing, BadRevision):
             continue
+        except StoreError as refused:  # deleted meanwhile, or its history is not indexed: the others answer
+            refusals.append(refused)
+            notes.append(f"{view.name} was not searched: {refused}")
+            continue
         searched.append(Searched(view.name, answer.commit, answer.behind))
         answers.append(answer)
         if answer.commit is None and answer.behind:
             notes.append(f"{view.name} is not indexed yet: ask again in some seconds")
         notes += [f"{view.name}: {note}" for note in answer.notes]
+    if refusals and not answers:
+        raise refusals[0]
     hits = [hit for answer in answers for hit in answer.hits]
     if mode is Mode.WORDS:
         hits = _compare(hits, read_query(replace(query, text=text)).words)

@@ -1,11 +1,15 @@
 """Many repositories, one answer: only what is given, the better answers first, what was left out is said."""
 
+from dataclasses import replace
+
 import pytest
 from tests.conftest import Git
 
 from imprint.semantic.across import search_many
 from imprint.semantic.library import Library
+from imprint.semantic.lineage.changes import ChangeLog
 from imprint.semantic.parse.extract import extract
+from imprint.semantic.search.background import Background
 from imprint.semantic.search.finding.budget import count_tokens
 from imprint.semantic.search.query import Query
 from imprint.store.clone import Clone
@@ -79,3 +83,22 @@ def test_limits_and_tokens_hold_for_all_together(place):
     assert sum(map(count_tokens, bounded.hits)) <= 60
     with pytest.raises(BadInput):
         search_many(library, everywhere, Query("=>"))
+
+
+def test_one_that_cannot_be_searched_is_said_and_keeps_nobody_from_the_others(place, tmp_path):
+    library, views = place
+    log = ChangeLog.open(tmp_path)
+    library.extend(views["policies"])
+    log.ensure(views["policies"])
+    removed = Query("delay", removed=True)
+
+    def background(view):
+        return Background(log.seen(view), None, None)
+
+    pair = [replace(views["pages"], id="another"), views["policies"]]
+    answer = search_many(library, pair, removed, background=background)
+    assert [one.repo for one in answer.searched] == ["policies"]
+    assert not answer.is_complete
+    assert answer.notes[0].startswith("pages was not searched: code that is gone is found once")
+    with pytest.raises(BadInput, match="once the whole history is indexed"):
+        search_many(library, pair[:1], removed, background=background)
