@@ -79,7 +79,9 @@ def find_references(snapshot: Snapshot | None, asked: str) -> list[ReferenceHit]
 
 
 def _read_name(asked: str) -> tuple[str, str]:
-    """The name and what qualifies it, joined with dots as containers are."""
+    """The name and what qualifies it, joined with dots as containers are; routes and titles have no parts."""
+    if len(asked.split()) > 1:
+        return asked.strip(), ""
     parts = [part for part in _SEPARATORS.split(asked.strip().removesuffix("()")) if part]
     if not parts:
         raise BadInput("no symbol was named", hint="give a name such as parse_header or Session.get")

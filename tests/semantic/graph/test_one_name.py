@@ -1,6 +1,9 @@
 """Several definitions of one name in one place: a use leads to those that it can mean, and to no others."""
 
-from imprint.semantic.graph.questions import find_callees, find_callers
+from imprint.semantic.graph.questions import find_callees, find_callers, find_definitions
+from imprint.semantic.lineage.history import Wanted
+from imprint.semantic.lineage.history import find_definitions as find_wanted
+from imprint.semantic.symbols import find_symbols
 
 PYTHON = """
     import typing as t
@@ -73,3 +76,13 @@ def test_functions_of_one_name_in_a_function_are_told_apart_by_their_block(snaps
         "a.py:25 either -> either.step a.py:20 (same file)",
         "a.py:25 either -> either.step a.py:23 (same file)",
     ]
+
+
+def test_routes_and_titles_of_tests_are_asked_for_as_they_are_told(snapshot_of):
+    route = '@app.get("/pots/{name}.json")\ndef show(name):\n    return name\n'
+    title = 'describe("tea", () => {\n  it("is hot. And strong", () => {});\n});\n'
+    snapshot = snapshot_of({"app.py": route, "tea.test.js": title})
+    for name, line in (("GET /pots/{name}.json", 1), ("is hot. And strong", 2)):
+        assert [each.line for each in find_definitions(snapshot, name)] == [line], name
+        assert [each.name for each in find_symbols(snapshot, name)] == [name]
+        assert [each.line for _, each in find_wanted(snapshot, Wanted(name))] == [line]

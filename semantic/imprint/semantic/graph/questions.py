@@ -66,7 +66,7 @@ def find_references(snapshot: Snapshot, name: str) -> Edges:
         BadInput: no name was given.
     """
     with asking(snapshot) as desk:
-        return _uses(desk.resolver, name, frozenset(ReferenceKind), only_named="." not in _dotted(name))
+        return _uses(desk.resolver, name, frozenset(ReferenceKind), only_named=not _read_name(name)[0])
 
 
 def find_callers(snapshot: Snapshot, name: str) -> Edges:
@@ -167,7 +167,7 @@ def _steps(resolver: Resolver, found: Found, *, back: bool) -> list[tuple[Edge, 
 
 def _uses(resolver: Resolver, name: str, kinds: frozenset[ReferenceKind], *, only_named: bool) -> Edges:
     targets = _named(resolver, name)
-    reaching, unresolved, elsewhere = _reaching(resolver, targets, kinds, _dotted(name).rpartition(".")[2])
+    reaching, unresolved, elsewhere = _reaching(resolver, targets, kinds, _read_name(name)[1])
     edges = [_edge(resolver, page, use, found, target) for page, use, found, target in reaching]
     rest = [_edge(resolver, page, use, found, None) for page, use, found in unresolved]
     if only_named:
@@ -266,16 +266,19 @@ def _calls_in(resolver: Resolver, page: Page, container: str) -> list[tuple[Refe
 # --- what is asked and answered
 
 
-def _dotted(asked: str) -> str:
+def _read_name(asked: str) -> tuple[str, str]:
+    """What qualifies a name, with dots as containers have, and the name; routes and titles have no parts."""
+    if len(asked.split()) > 1:
+        return "", asked.strip()
     parts = [part for part in _SEPARATORS.split(asked.strip().removesuffix("()")) if part]
     if not parts:
         raise BadInput("no symbol was named", hint="give a name such as parse_header or Session.get")
-    return ".".join(parts)
+    return ".".join(parts[:-1]), parts[-1]
 
 
 def _named(resolver: Resolver, asked: str) -> list[Found]:
     """Entities of a name; those in its very letters, or else in any."""
-    qualifier, _, name = _dotted(asked).rpartition(".")
+    qualifier, name = _read_name(asked)
     found: list[Found] = []
     for file in resolver.snapshot.find_defining(name):
         page = resolver.page(file)

@@ -70,8 +70,9 @@ def symbol_history(
 def find_definitions(snapshot: Snapshot, wanted: Wanted) -> list[tuple[int, Entity]]:
     """The files and definitions that a question can mean, the likeliest first."""
     name, path, line = wanted.name, wanted.path, wanted.line
-    last = re.split(r"::|->|[.#/]", name)[-1]
-    dotted = ".".join(part for part in re.split(r"::|->|[.#/]", name) if part)
+    # Routes and titles of tests are names with spaces, and have no parts.
+    parts = re.split(r"::|->|[.#/]", name) if len(name.split()) < 2 else [name.strip()]  # noqa: PLR2004
+    last, dotted = parts[-1], ".".join(part for part in parts if part)
     file = snapshot.find_file(path) if path else None
     if path and file is None:
         return []
