@@ -11,6 +11,7 @@ import time
 import pytest
 
 from imprint.semantic.library import Library
+from imprint.semantic.parse.extract import extract
 from imprint.semantic.search.query import Query
 from imprint.store.types import ObjectId
 
@@ -42,7 +43,10 @@ library = Library.open(pathlib.Path(sys.argv[2]), extractor, batch_blobs=7)
 sys.addaudithook(lambda event, arguments: event in WRITES and ours(arguments) and count("step"))
 WRITES = {"open", "os.rename", "os.remove", "sqlite3.connect"}
 ours = lambda arguments: sys.argv[2] in str(arguments[0])
-library.ensure(view, view.refs.snapshot().head_id)
+if sys.argv[5:]:
+    library.extend(view)
+else:
+    library.ensure(view, view.refs.snapshot().head_id)
 print(seen["step"])
 """
 
@@ -65,9 +69,9 @@ def many(sample):
     return sample
 
 
-def run_child(program, clone, folder, what="step", last=0):
+def run_child(program, clone, folder, what="step", last=0, *more):
     return subprocess.Popen(
-        [sys.executable, str(program), str(clone), str(folder), what, str(last)],
+        [sys.executable, str(program), str(clone), str(folder), what, str(last), *more],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -122,6 +126,32 @@ def test_killed_at_any_time_and_run_again_it_equals_an_undisturbed_run(many, ope
     assert library.rows() == whole.rows()
     library.close()
     whole.close()
+
+
+@pytest.mark.slow
+def test_a_history_whose_indexing_was_killed_goes_on_and_answers_as_a_fresh_one(
+    many, open_view, program, tmp_path
+):
+    many("rm", "-q", "src/module_7.py")
+    many("commit", "-q", "-m", "one less")
+    view = open_view(many.folder)
+    child = run_child(program, many.folder, tmp_path / "killed", "file", 40, "history")
+    fresh = Library.open(tmp_path / "fresh", extract)
+    fresh.extend(view)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == -signal.SIGKILL, err
+    library = Library.open(tmp_path / "killed", extract)
+    done = library.extended(view.id)
+    assert done is None or not done.is_complete
+    before = len(library.rows()["blobs"])
+    assert 0 < before < len(fresh.rows()["blobs"])
+    assert library.extend(view) == fresh.extend(view)
+    assert library.rows() == fresh.rows()
+    for one in (library, fresh):
+        corpus = one.history(view)
+        (gone,) = corpus.find_definition("function7")
+        assert corpus.listing.paths[corpus.passage(gone).file] == b"src/module_7.py"
+        one.close()
 
 
 def test_two_processes_that_index_the_same_commit_make_one_index(many, open_view, program, tmp_path):
