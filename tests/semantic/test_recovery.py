@@ -13,6 +13,7 @@ import pytest
 from imprint.semantic.library import Library
 from imprint.semantic.parse.extract import extract
 from imprint.semantic.search.query import Query
+from imprint.store.errors import StorageFailed
 from imprint.store.types import ObjectId
 
 FILES = 60
@@ -192,6 +193,15 @@ def test_a_segment_that_is_lost_or_damaged_is_built_again(many, open_view, tmp_p
         assert library.search(view, Query("function_3")) == expected[1]
         assert library.rows() == expected[0]
     library.close()
+
+
+def test_a_damaged_database_is_said_with_what_to_do(tmp_path):
+    Library.open(tmp_path / "library", extract).close()
+    (path,) = tmp_path.glob("library/index-*/semantic.db")
+    path.write_bytes(b"scribble" * 1024)
+    with pytest.raises(StorageFailed) as refused:
+        Library.open(tmp_path / "library", extract)
+    assert f"delete {path.parent}" in refused.value.hint
 
 
 def test_a_damaged_listing_is_made_again(many, open_view, tmp_path):

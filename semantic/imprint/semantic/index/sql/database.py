@@ -99,7 +99,7 @@ class Database:
             if connection:
                 connection.close()
             if isinstance(failure, sqlite3.Error):
-                raise StorageFailed(f"{self._path}: {failure}") from failure
+                raise self._tell(failure) from failure
             raise
         with self._guard:
             self._idle.append(connection)
@@ -121,7 +121,14 @@ class Database:
                 finally:
                     connection.close()
             except sqlite3.Error as failure:
-                raise StorageFailed(f"{self._path}: {failure}") from failure
+                raise self._tell(failure) from failure
+
+    def _tell(self, failure: sqlite3.Error) -> StorageFailed:
+        is_damaged = (
+            type(failure) is sqlite3.DatabaseError
+        )  # what a full disk or a lock gives are kinds of it
+        hint = f"it is derived: end what uses it, and delete {self._path.parent}; it comes back equal"
+        return StorageFailed(f"{self._path}: {failure}", hint=hint if is_damaged else "")
 
     def close(self) -> None:
         """Close every connection that is not in use."""
