@@ -6,12 +6,14 @@ MIRRORS holds bare repositories as `owner+name/repo`. A row is `{id, language, r
 start_line, start_commit, expected{commit: kinds}}`. Rows whose repository or commit is not there are listed
 and left out. Each function is asked for twice with the change log at hand: cold, with nothing kept of any
 question before, and warm, with the steps of the first time kept. `git log -L` runs in the same process run,
-from the function's first line to its last, as git finds them. Rows are told apart by a hash of their id: one
-half was looked at while this was made ("seen"), the other was only counted ("aside").
+from the function's first line to its last, as git finds them. Where a language's labels never speak of layout
+alone, figures without our commits of layout alone are shown too ("as labelled").
+
+`symbol_history_rows.jsonl` beside this file are 33 functions of other repositories, labelled by hand from
+git's patches, renames and first occurrences before they were asked for.
 """
 
 import argparse
-import hashlib
 import json
 import random
 import resource
@@ -120,7 +122,9 @@ def interval(values) -> tuple[float, float]:
     return means[RESAMPLES // 40], means[-RESAMPLES // 40]
 
 
-def measure(mirror: Path, rows, scratch: Path, details, *, with_git: bool) -> tuple[list[dict], dict]:
+def measure(
+    mirror: Path, rows, scratch: Path, details, with_layout, *, with_git: bool
+) -> tuple[list[dict], dict]:
     folder = scratch / "bare"
     if not folder.exists():
         borrow(mirror, rows, folder)
@@ -139,12 +143,15 @@ def measure(mirror: Path, rows, scratch: Path, details, *, with_git: bool) -> tu
             found = {str(change.commit) for change in changes}
             assert again is None or {str(change.commit) for change in again.changes} == found
             introduced = {str(c.commit) for c in changes if ChangeKind.INTRODUCED in c.kinds}
+            layout = {str(c.commit) for c in changes if c.kinds == (ChangeKind.LAYOUT,)}
+            told = found if row["language"] in with_layout else found - layout
             one = {**score(found, introduced, row), "cold_s": cold[0], "warm_s": warm[0]}
+            one |= {f"labelled_{key}": value for key, value in score(told, introduced, row).items()}
             one |= {"cold_cpu_s": cold[1], "warm_cpu_s": warm[1]}
             if with_git and entity is not None:
                 by_git, last, (one["git_s"], one["git_cpu_s"]) = ask_git(folder, row, entity)
                 one |= {f"git_{key}": value for key, value in score(by_git, {last}, row).items()}
-            one |= {"id": row["id"], "language": row["language"], "aside": is_aside(row)}
+            one |= {"id": row["id"], "language": row["language"]}
             results.append(one)
             tell(details, row, changes, one, clone)
         steps.close()
@@ -153,13 +160,9 @@ def measure(mirror: Path, rows, scratch: Path, details, *, with_git: bool) -> tu
     return results, facts
 
 
-def is_aside(row) -> bool:
-    return hashlib.sha256(row["id"].encode()).digest()[0] % 2 == 1
-
-
 def tell(details, row, changes, one, clone) -> None:
-    """What was missed and what was too much, for the half that may be looked at."""
-    if details is None or is_aside(row):
+    """What was missed and what was too much."""
+    if details is None:
         return
     found = {str(change.commit): change for change in changes}
     print(f"\n== {row['id']} {row['repository']} {row['file']} {row['function']}", file=details)
@@ -185,6 +188,8 @@ def show(title: str, results) -> None:
         low, high = interval(values)
         git_values = [one[f"git_{key}"] for one in results if f"git_{key}" in one]
         beside = f"   git log -L {statistics.mean(git_values):.3f}" if git_values else ""
+        labelled = statistics.mean(one[f"labelled_{key}"] for one in results)
+        beside += f"   as labelled {labelled:.3f}" if labelled != statistics.mean(values) else ""
         print(f"  {key:12}{statistics.mean(values):.3f}  [{low:.3f}, {high:.3f}]{beside}")
 
 
@@ -206,6 +211,12 @@ def main() -> None:
     for line in arguments.rows.read_text().splitlines():
         row = json.loads(line)
         by_repository[row["repository"]].append(row)
+    with_layout = {
+        row["language"]
+        for rows in by_repository.values()
+        for row in rows
+        if any("Yformatchange" in kind or kind == "Ychange" for kind in row["expected"].values())
+    }
     details = arguments.details.open("w") if arguments.details else None
     results, left_out = [], []
     with tempfile.TemporaryDirectory() as scratch:
@@ -215,14 +226,14 @@ def main() -> None:
             left_out += [row["id"] for row in rows if row not in there]
             if there:
                 place = (arguments.logs or Path(scratch)) / name.replace("/", "+")
-                found, facts = measure(mirror, there, place, details, with_git=not arguments.no_git)
+                found, facts = measure(
+                    mirror, there, place, details, with_layout, with_git=not arguments.no_git
+                )
                 results += found
                 print(
                     f"{name:34}{facts['commits']:8,} commits, logged in {facts['log_s']:6.1f} s", flush=True
                 )
     print(f"left out: {', '.join(left_out) or 'none'}")
-    show("seen", [one for one in results if not one["aside"]])
-    show("aside", [one for one in results if one["aside"]])
     for language in sorted({one["language"] for one in results}):
         show(language, [one for one in results if one["language"] == language])
     show("all", results)
