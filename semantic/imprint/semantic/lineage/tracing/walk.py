@@ -159,23 +159,19 @@ class _Walk:
         As in `git log`, of a merge that has what one of its parents has that parent alone is followed, the
         first one first.
         """
-        here, came = self._of(path), number
-        found: list[PathTouch] | None = None
-        while number >= 0 and found is None:
-            found, touches = self._origins.get((path, number)), here.get(number)
-            if found is not None:
-                break
-            if touches is None:
-                number = self._firsts[number]
-            elif touches[0].kind == ORDINARY:
+        here, firsts, asked = self._of(path), self._firsts, (path, number)
+        found = self._origins.get(asked)
+        while found is None:
+            while number >= 0 and number not in here:
+                number = firsts[number]
+            touches = here.get(number, [])
+            if not touches or touches[0].kind == ORDINARY:
                 found = touches
+            elif touches[-1].kind == OTHER_PARENT or (parent := self._find_parent(touches[0])) is None:
+                found = self._join(touches)
             else:
-                parent = self._find_parent(touches[0]) if touches[-1].kind != OTHER_PARENT else None
-                if parent is None:
-                    found = self._join(touches)
-                else:
-                    number = parent
-        self._origins[path, came] = found = found or []
+                number = parent
+        self._origins[asked] = found
         return found
 
     def _find_parent(self, merged: PathTouch) -> int | None:
