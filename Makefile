@@ -28,7 +28,7 @@ contracts: .venv/.dev
 	$(BIN)/lint-imports --no-logo
 
 unit: .venv/.dev
-	$(BIN)/pytest -n 2 -m 'not slow'
+	$(BIN)/pytest -n 2 --dist worksteal -m 'not slow'
 
 slow: .venv/.dev  ## The slow suite: a longer run of the store's state machine
 	$(BIN)/pytest -n 2 -m slow --ignore tests/compat --timeout 1200
