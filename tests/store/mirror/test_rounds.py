@@ -60,6 +60,7 @@ def test_everything_that_the_patterns_mean_comes_along(mirrored):
     git("update-ref", "refs/entire/checkpoints/ab/abc", head)
     git("update-ref", "refs/pull/1/merge", head)
     git("update-ref", "refs/private/x", head)
+    git("symbolic-ref", "refs/heads/stable", git("symbolic-ref", "HEAD"))
     report = mirrored.sync()
     expected = {
         name: value

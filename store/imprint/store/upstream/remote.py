@@ -207,8 +207,9 @@ def _read_listing(out: bytes) -> Listing:
     nameless = []
     for line in out.splitlines():
         value, _, raw = line.partition(b"\t")
-        if raw == b"HEAD" and value.startswith(b"ref: refs/heads/"):
-            head = RefName(value.removeprefix(b"ref: "))
+        if value.startswith(b"ref: "):  # its id is told in a line of its own
+            if raw == b"HEAD" and value.startswith(b"ref: refs/heads/"):
+                head = RefName(value.removeprefix(b"ref: "))
         elif raw.startswith(b"refs/") and not raw.endswith(b"^{}"):
             try:
                 refs[RefName.parse(raw)] = ObjectId.parse(value.decode("ascii"))
