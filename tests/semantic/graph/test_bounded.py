@@ -1,5 +1,6 @@
 """Parsing within a time: what is hard to read ends, and everything else is read as usual."""
 
+import tracemalloc
 from time import monotonic
 
 import pytest
@@ -28,3 +29,17 @@ def test_what_takes_too_long_ends() -> None:
     begun = monotonic()
     assert parse_within(grammar("python"), b"`${" * 100_000, seconds=0.2) is None
     assert monotonic() - begun < 5
+
+
+def test_the_text_of_a_node_costs_what_it_holds_and_not_what_comes_after() -> None:
+    content = b"f(1)\n" * 20_000
+    tree = parse_within(grammar("python"), content, seconds=30)
+    assert tree is not None
+    assert tree.root_node.text == content
+    node = tree.root_node.children[7]
+    tracemalloc.start()
+    try:
+        assert node.text == b"f(1)"
+        assert tracemalloc.get_traced_memory()[1] < 4_096
+    finally:
+        tracemalloc.stop()
