@@ -86,3 +86,6 @@ def test_routes_and_titles_of_tests_are_asked_for_as_they_are_told(snapshot_of):
         assert [each.line for each in find_definitions(snapshot, name)] == [line], name
         assert [each.name for each in find_symbols(snapshot, name)] == [name]
         assert [each.line for _, each in find_wanted(snapshot, Wanted(name))] == [line]
+    assert find_wanted(snapshot, Wanted(path=b"app.py", line=2))[0][1].name == "show", (
+        "the handler has the code"
+    )

@@ -90,6 +90,7 @@ def find_definitions(snapshot: Snapshot, wanted: Wanted) -> list[tuple[int, Enti
             pair[1].kind.value == "declaration",
             pair[1].qualified_name != dotted,
             pair[1].end_line - pair[1].start_line if line else 0,
+            pair[1].kind.value == "route",  # its handler has the same lines, and the code
             snapshot.paths[pair[0]],
             pair[1].start_line,
         )
