@@ -184,11 +184,12 @@ class _Walk:
     def _join(self, touches: Sequence[PathTouch]) -> list[PathTouch]:
         """What a merge did to a file against each parent, where one has it under an earlier path too."""
         merged, found = touches[0], [touch for touch in touches if touch.old is not None]
-        moved = [each for each in self._past.touches_of(merged.path) if each.old_path != merged.path]
         for parent in self._past.further_parents(merged.number):
             if self._find_origin(merged.path, parent):
                 continue
-            for old_path in list(dict.fromkeys(each.old_path for each in moved))[:_EARLIER_PATHS_MAX]:
+            brought = (each for touched in self._of(merged.path).values() for each in touched)
+            earlier = dict.fromkeys(each.old_path for each in brought if each.old_path != merged.path)
+            for old_path in list(earlier)[:_EARLIER_PATHS_MAX]:
                 if origin := self._find_origin(old_path, parent):
                     old = origin[0].new
                     found.append(merged._replace(old_path=old_path, old=old, kind=OTHER_PARENT))
