@@ -2,6 +2,7 @@
 
 import pytest
 
+from imprint.semantic.graph import questions
 from imprint.semantic.graph.positions import find_definitions_at
 from imprint.semantic.graph.questions import (
     find_callees,
@@ -258,3 +259,14 @@ def test_source_of_any_depth_is_answered(snapshot_of, shown):
     assert shown(find_callers(snapshot, "f")) == ["deep.py:5 <module> -> f deep.py:1 (same file)"]
     assert find_definitions_at(snapshot, b"deep.py", 900).resolved == 0
     assert find_module_callees(snapshot, b"circles.py").considered == 3
+
+
+def test_what_is_reachable_is_looked_for_in_a_bounded_number_of_files(snapshot_of, monkeypatch):
+    files = {
+        f"m{n}.py": f"from m{n - 1} import f{n - 1}\n\ndef f{n}():\n    f{n - 1}()\n" for n in range(1, 8)
+    }
+    snapshot = snapshot_of(files | {"m0.py": "def f0(): pass\n"})
+    assert len(find_reachable(snapshot, "f0", distance=7)) == 7
+    assert len(find_reachable(snapshot, "f0", distance=7, limit=2)) == 2
+    monkeypatch.setattr(questions, "LOOKS_MAX", 6)
+    assert len(find_reachable(snapshot, "f0", distance=7)) == 3

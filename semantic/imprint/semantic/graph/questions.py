@@ -45,6 +45,8 @@ DISTANCE_MAX: Final = 8
 _REEXPORTS_MAX: Final = 4
 # Of a name that more files use, the first are looked at, and the answer counts the rest as unresolved.
 FILES_MAX: Final = 2000
+# Files that one question about what is reachable looks at, counted as often as they are.
+LOOKS_MAX: Final = 10_000
 
 
 def find_definitions(snapshot: Snapshot, name: str) -> list[Definition]:
@@ -131,9 +133,13 @@ def _spread(resolver: Resolver, name: str, distance: int, limit: int, *, back: b
     reached: list[Reached] = []
     border = _named(resolver, name)
     seen = {(each.file, each.entity.qualified_name) for each in border}
+    looks = 0
     for apart in range(1, distance + 1):
         following: list[Found] = []
         for each in border:
+            if looks >= LOOKS_MAX or len(reached) >= limit:
+                return reached
+            looks += _count_looks(resolver, each) if back else 1
             for edge, found in _steps(resolver, each, back=back):
                 key = (found.file, found.entity.qualified_name)
                 if key in seen or len(reached) >= limit:
@@ -143,6 +149,11 @@ def _spread(resolver: Resolver, name: str, distance: int, limit: int, *, back: b
                 reached.append(Reached(definition_of(resolver, found), apart, edge))
         border = following
     return reached
+
+
+def _count_looks(resolver: Resolver, found: Found) -> int:
+    """About how many files are looked at for uses of a definition."""
+    return 1 + min(len(resolver.snapshot.find_using(found.entity.name)), FILES_MAX)
 
 
 def _steps(resolver: Resolver, found: Found, *, back: bool) -> list[tuple[Edge, Found]]:
@@ -222,8 +233,9 @@ def _with_aliases(resolver: Resolver, names: set[str]) -> tuple[set[str], list[i
     known, border = set(names), set(names)
     files: set[int] = set()
     for _ in range(_REEXPORTS_MAX):
-        found = {file for name in border for file in resolver.snapshot.find_using(name)} - files
-        files |= found
+        using = {file for name in border for file in resolver.snapshot.find_using(name)} - files
+        found = sorted(using)[: FILES_MAX + 1 - len(files)]
+        files.update(found)
         taken = [each for file in found for each in resolver.page(file).facts.imports]
         border = {each.alias for each in taken if each.alias and each.name in known} - known
         known |= border

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DISTANCE: Final = 3
 LIMIT: Final = 100
 _TOGETHER_MAX: Final = 10
+_OWN_PATHS_MAX: Final = 64
+"""Of a name that more files define, the first are looked at for what changes with them; docs/limits.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def _find_together(
     number = past.find(snapshot.commit)
     found: dict[bytes, Together] = {}
     own = {definition.path for definition in definitions}
-    for path in sorted(own):
+    for path in sorted(own)[:_OWN_PATHS_MAX]:
         for each in changed_together(past, path, number):
             known = found.get(each.path)
             if each.path not in own and (known is None or known.times < each.times):
