@@ -220,6 +220,34 @@ def test_an_issue_leads_to_files_by_its_first_line_its_text_and_the_paths_that_i
         told.search('"exact"', what=What.FILES)
 
 
+@pytest.mark.parametrize(
+    ("issue", "part", "first"),
+    [
+        (
+            "Nothing happens\n\nSince `startServer` is called, port and path are wrong.",
+            "defines",
+            "web/app.js",
+        ),
+        ("The settings are wrong", "stem", "src/settings.py"),
+        (
+            """It fails
+
+  File "/srv/x/src/retry.py", line 2, in next_delay
+    attempt
+  File "/srv/x/src/settings.py", line 2, in load
+    open
+OSError: none""",
+            "frames",
+            "src/settings.py",
+        ),
+    ],
+)
+def test_an_issue_leads_to_what_it_names_and_to_where_its_trace_ends(told, issue, part, first):
+    hit = told.search(issue, what=What.FILES, explain=True).hits[0]
+    assert hit.path.decode() == first
+    assert hit.parts[part] > 0
+
+
 def test_a_commit_that_only_a_hidden_ref_reaches_is_not_there(told):
     secret = told.commits["secret"]
     with pytest.raises(RefMissing):

@@ -5,7 +5,10 @@ modules. A file is worth, each in units of the best file's:
     - how well all of its text fits the words of the first line (BM25 over files);
     - how well its best passage fits all words;
     - what the messages of earlier commits that touched it say, through renames;
-    - whether the text names its path or module.
+    - whether the text names its path or module;
+    - whether it defines what single backticks name;
+    - how far the words of its name are in the first line;
+    - how near it is to where a stack trace in the text ends.
 
 Invariants:
     1. A file is judged by what the searched commit reaches: content of its tree, commits before it.
@@ -15,16 +18,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from imprint.semantic.parse.terms import terms
 from imprint.semantic.search.answer import Answer, Hit
 from imprint.semantic.search.bm25 import score_chunks, score_wholes
 from imprint.semantic.search.query import QUERY_CHARACTERS_MAX, Query, read_query
 from imprint.semantic.search.signals.history import score_files
+from imprint.semantic.search.signals.mentions import read_quoted, score_frames
 from imprint.semantic.search.signals.roles import demotion
+from imprint.semantic.search.stems import Family
 from imprint.store.errors import BadInput
 
 if TYPE_CHECKING:
@@ -46,6 +53,9 @@ class Shares:
         history: commits whose messages fit the whole question touched it.
         history_of_title: the same for the first line.
         named: the question names its path.
+        defines: it defines what single backticks name.
+        stem: the words of its name are in the first line.
+        frames: a stack trace in the question ends in it, or passes through it.
         not_source: factor for documents and data.
     """
 
@@ -54,12 +64,17 @@ class Shares:
     history: float = 0.2
     history_of_title: float = 0.15
     named: float = 0.5
+    defines: float = 0.3
+    stem: float = 0.2
+    frames: float = 0.3
     not_source: float = 0.5
 
 
 DEFAULT: Final = Shares()
 _WHOLE_FOLDER: Final = frozenset({"__init__", "index", "mod"})
 """Files that stand for their folder."""
+_PATHS_KNOWN: Final = 65_536
+"""Paths whose names are remembered in words: the same ones are asked about again and again."""
 
 
 def find_files(place: Place, query: Query, filters: Filters, shares: Shares = DEFAULT) -> Answer:
@@ -78,6 +93,9 @@ def find_files(place: Place, query: Query, filters: Filters, shares: Shares = DE
         "history": shares.history * _history(place, asked),
         "history_of_title": shares.history_of_title * _history(place, title),
         "named": shares.named * _named(place.paths, query.text),
+        "defines": shares.defines * _defining(place, read_quoted(query.text)),
+        "stem": shares.stem * _stems(place.paths, title),
+        "frames": shares.frames * _framed(place.paths, query.text),
     }
     factors = _factors(place, title, shares.not_source)
     scores = sum(parts.values()) * factors
@@ -141,6 +159,46 @@ def _named(paths: Sequence[bytes], text: str) -> Array:
         counts[file] = tails.get("/".join(names[-2:]), 0)
     halves: Array = np.minimum(counts, 2) / 2
     return halves
+
+
+def _defining(place: Place, names: Sequence[str]) -> Array:
+    """Of each file how much of what is named it defines: a name counts the less the more files define it."""
+    corpus = place.corpus
+    found = np.zeros(len(place.paths), np.float32)
+    for name in names:
+        files = np.unique(corpus.files[corpus.find_definition(name)])
+        found[files] += 1 / max(len(files), 1)
+    return _share(found)
+
+
+def _stems(paths: Sequence[bytes], title: Asked) -> Array:
+    """Of each file which part of the words of its name the first line holds, or their relatives."""
+    family = Family(title.words)
+    found = np.zeros(len(paths), np.float32)
+    known: dict[str, bool] = {}
+    for file, path in enumerate(paths):
+        words = _stem_words(path)
+        for word in words:
+            if word not in known:
+                known[word] = family.has_relative(word)
+        found[file] = sum(known[word] for word in words) / max(len(words), 1)
+    return found
+
+
+@lru_cache(_PATHS_KNOWN)
+def _stem_words(path: bytes) -> tuple[str, ...]:
+    *folders, name = path.decode("utf-8", "replace").split("/")
+    stem = name.rpartition(".")[0] or name
+    if stem in _WHOLE_FOLDER and folders:
+        stem = folders[-1]
+    return tuple(dict.fromkeys(terms(stem)))
+
+
+def _framed(paths: Sequence[bytes], text: str) -> Array:
+    scores = np.zeros(len(paths), np.float32)
+    for file, score in score_frames(text, paths).items():
+        scores[file] = score
+    return _share(scores)
 
 
 def _factors(place: Place, asked: Asked, not_source: float) -> Array:
