@@ -22,6 +22,7 @@ import numpy as np
 
 from imprint.semantic.embedding.ports import Passage
 from imprint.semantic.index.arrays import map_arrays, write_arrays
+from imprint.semantic.index.largest import find_largest
 from imprint.store.catalog.lock import FileLock
 from imprint.store.errors import StorageFailed
 from imprint.store.hosting.followers import Stopped, never
@@ -127,11 +128,7 @@ class Vectors:
         question = self._encoder.encode_question(text)
         along = _multiply(ready.paths, question)[corpus.files]
         scores = _multiply(ready.prefixes, question[: ready.prefixes.shape[1]]) + along
-        best = (
-            np.argpartition(scores, len(scores) - _NEAREST)[-_NEAREST:]
-            if len(scores) > _NEAREST
-            else np.arange(len(scores))
-        )
+        best = find_largest(scores, _NEAREST)
         whole = _multiply(ready.rows(best).astype(np.float32), question) / np.float32(_SCALE)
         scores[best] = whole + along[best]
         return scores

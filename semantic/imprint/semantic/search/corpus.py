@@ -8,7 +8,7 @@ there once, at the first file that has it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,7 @@ _VARIANTS_SEEN_MAX: Final = 1_000
 """Terms looked at behind one prefix, so that a short prefix costs no more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """A chunk at a place. Lines count from 1; both ends belong to it."""
 
     file: int

@@ -17,11 +17,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imprint.semantic.parse.terms import terms
 from imprint.semantic.search.signals.roles import demotion
-from imprint.semantic.search.stems import Family, Relative, stem
+from imprint.semantic.search.stems import Family, Relative, Relatives, stem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from imprint.semantic.search.query import Asked, Name
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A passage that may be wanted.
 
     Attributes:
@@ -185,7 +184,7 @@ class _Judge:
         self._asked = asked
         self._weights = weights
         self._words = {word: rarity.get(word, 0.0) for word in asked.words}
-        self._relatives = [(Relative.of(word), worth) for word, worth in self._words.items()]
+        self._relatives = Relatives([(Relative.of(word), worth) for word, worth in self._words.items()])
         self._own = frozenset(asked.words) | {stem(word) for word in asked.words}
         self._total = sum(self._words.values()) or 1.0
         self._fit = max((candidate.fit for candidate in candidates), default=0.0) or 1.0
@@ -197,22 +196,38 @@ class _Judge:
 
     def score(self, candidate: Candidate) -> float:
         """Everything that speaks for a passage by itself."""
-        return sum(self.parts(candidate).values())
+        place, file_stem = self._of_path(candidate.path)
+        return sum((*self._evidence(candidate), place, file_stem, self._of_symbol(candidate)))
 
     def parts(self, candidate: Candidate) -> dict[str, float]:
         """The same, one by one."""
-        weights = self._weights
+        words, near, history, definition = self._evidence(candidate)
         place, file_stem = self._of_path(candidate.path)
-        defined = [self._definition(candidate, name) for name in candidate.defines]
         return {
-            "words": weights.fit * candidate.fit / self._fit,
-            "near": 0.0 if self._asked.is_symbol else weights.near * candidate.near / self._near,
-            "history": 0.0 if self._asked.is_symbol else weights.history * candidate.history / self._history,
-            "definition": max(defined, default=0.0),
+            "words": words,
+            "near": near,
+            "history": history,
+            "definition": definition,
             "place": place,
             "stem": file_stem,
-            "symbol": weights.symbol * self._coverage(candidate.symbol),
+            "symbol": self._of_symbol(candidate),
         }
+
+    def _evidence(self, candidate: Candidate) -> tuple[float, float, float, float]:
+        """What words, vectors, history and definitions are worth."""
+        weights = self._weights
+        is_symbol = self._asked.is_symbol
+        return (
+            weights.fit * candidate.fit / self._fit,
+            0.0 if is_symbol else weights.near * candidate.near / self._near,
+            0.0 if is_symbol else weights.history * candidate.history / self._history,
+            max([self._definition(candidate, name) for name in candidate.defines], default=0.0)
+            if candidate.defines
+            else 0.0,
+        )
+
+    def _of_symbol(self, candidate: Candidate) -> float:
+        return self._weights.symbol * self._coverage(candidate.symbol)
 
     def _of_path(self, path: str) -> tuple[float, float]:
         """What a file's stem and folder are worth."""
@@ -250,9 +265,7 @@ class _Judge:
         """The share of the query's words, by their weight, that have a relative in the text."""
         known = self._covered.get(text)
         if known is None:
-            there = _family(text)
-            met = sum(worth for word, worth in self._relatives if there.holds(word))
-            known = self._covered[text] = met / self._total
+            known = self._covered[text] = self._relatives.met(_family(text)) / self._total
         return known
 
     def demotion(self, path: str) -> float:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from imprint.semantic.index.largest import find_largest
 from imprint.semantic.search.bm25 import score_chunks
 from imprint.semantic.search.rank import DEFAULT, Candidate, rank
 from imprint.semantic.search.signals.history import score_files
@@ -105,11 +106,12 @@ def retrieve(
         chunks = _sift(corpus, chunks, scores, sieve.file, wanted)
     ordered = sorted(chunks)
     passages = dict(zip(ordered, corpus.list_passages(ordered), strict=True))
+    paths = corpus.listing.decoded_paths
     candidates = [
         Candidate(
             chunk,
             passage.file,
-            corpus.listing.paths[passage.file].decode("utf-8", "replace"),
+            paths[passage.file].decode("utf-8", "replace"),
             passage.start_line,
             passage.symbol,
             fit,
@@ -125,10 +127,7 @@ def retrieve(
 
 def _best(scores: Array, wanted: int) -> list[int]:
     """The chunks of the best scores above 0."""
-    fitting = np.flatnonzero(scores > 0)
-    if len(fitting) > wanted:
-        fitting = fitting[np.argpartition(scores[fitting], len(fitting) - wanted)[-wanted:]]
-    found: list[int] = fitting.tolist()
+    found: list[int] = find_largest(scores, wanted, above=0.0).tolist()
     return found
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 # Longest first within what may follow each other; each needs a rest of at least three letters.
 _ENDINGS: Final = (
@@ -40,12 +40,17 @@ def stem(word: str) -> str:
 
 
 class Family:
-    """Words, asked for their relatives."""
+    """Words, asked for their relatives.
+
+    Attributes:
+        letters: everything by which one of them may be met: they, their stems and their beginnings.
+    """
 
     def __init__(self, words: Iterable[str]) -> None:
         self._words = frozenset(words)
         self._stems = frozenset(stem(word) for word in self._words if len(word) > _REST_MIN)
         self._forms = self._words.union(*map(_beginnings, self._words))
+        self.letters = self._forms | self._stems
 
     def has_relative(self, word: str) -> bool:
         """Whether one of the words is this one, of its family, or one of the two cut short.
@@ -84,6 +89,22 @@ class Relative:
         """Look at a word."""
         root = stem(word) if len(word) > _REST_MIN else None
         return cls(word, root, _beginnings(word), len(word) >= _REST_MIN)
+
+
+class Relatives:
+    """Words that relatives are looked for of, each with what it is worth."""
+
+    def __init__(self, words: Sequence[tuple[Relative, float]]) -> None:
+        self._words = words
+        self._letters = frozenset[str]().union(
+            *((word.word, word.root or word.word, *word.beginnings) for word, _ in words)
+        )
+
+    def met(self, family: Family) -> float:
+        """What those are worth together that have a relative in the family; most families have none."""
+        if family.letters.isdisjoint(self._letters):
+            return 0.0
+        return sum([worth for word, worth in self._words if family.holds(word)])
 
 
 @lru_cache(maxsize=65_536)
