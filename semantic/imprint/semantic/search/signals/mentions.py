@@ -2,7 +2,7 @@
 
 Invariants:
     1. A line of a trace leads to a file only if its file name and the folder above it fit, unless it
-       stands in the root: there are many `utils.py`.
+       stands in the root: there are many `base.py`.
     2. Reading a text takes time linear in its length, of which the first `CHARACTERS_MAX` count.
 """
 
