@@ -95,7 +95,7 @@ def test_callers_come_with_the_rung_that_found_them(snapshot_of, shown):
         "use.py:7 run -> ? type of the receiver is unknown",
     ]
     assert (edges.resolved, edges.considered) == (1, 2)
-    reached = find_reachable(snapshot, "helper")
+    reached = find_reachable(snapshot, "helper").reached
     assert [(each.definition.qualified_name, each.distance) for each in reached] == [("Client.flush", 1)]
 
 
@@ -266,7 +266,10 @@ def test_what_is_reachable_is_looked_for_in_a_bounded_number_of_files(snapshot_o
         f"m{n}.py": f"from m{n - 1} import f{n - 1}\n\ndef f{n}():\n    f{n - 1}()\n" for n in range(1, 8)
     }
     snapshot = snapshot_of(files | {"m0.py": "def f0(): pass\n"})
-    assert len(find_reachable(snapshot, "f0", distance=7)) == 7
-    assert len(find_reachable(snapshot, "f0", distance=7, limit=2)) == 2
+    every = find_reachable(snapshot, "f0", distance=7)
+    assert (len(every.reached), every.is_whole) == (7, True)
+    some = find_reachable(snapshot, "f0", distance=7, limit=2)
+    assert (len(some.reached), some.is_whole) == (2, False)
     monkeypatch.setattr(questions, "LOOKS_MAX", 6)
-    assert len(find_reachable(snapshot, "f0", distance=7)) == 3
+    fewer = find_reachable(snapshot, "f0", distance=7)
+    assert (len(fewer.reached), fewer.is_whole) == (3, False)

@@ -71,12 +71,16 @@ class EdgeDocument(_Part):
 
 
 class _EdgesDocument(_Answer):
-    """Uses of a name: `resolved` of `considered` reach a definition, `left_out` are not listed."""
+    """Uses of a name: `resolved` of `considered` reach a definition, `left_out` are not listed.
+
+    Of a name that very many files use, `files_passed_over` were not looked at.
+    """
 
     name: str
     resolved: int
     considered: int
     left_out: int = 0
+    files_passed_over: int = 0
 
 
 class UsesDocument(_EdgesDocument):
@@ -126,11 +130,12 @@ class TestDocument(_Part):
 
 
 class ImpactDocument(_Answer):
-    """What a change of a symbol can reach."""
+    """What a change of a symbol can reach; not all of it where `is_whole` is false."""
 
     name: str
     resolved: int
     considered: int
+    is_whole: bool
     definitions: list[DefinitionDocument]
     callers: list[CallerDocument]
     subtypes: list[EdgeDocument]

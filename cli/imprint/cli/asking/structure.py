@@ -141,6 +141,8 @@ def _show_edges(output: Output, found: Document, edges: list[Document]) -> None:
     output.note(f"{found['resolved']} of {counted(found['considered'], 'use')} resolved")
     if found["left_out"]:
         output.note(f"{found['left_out']} more left out; raise --limit")
+    if passed_over := found["files_passed_over"]:
+        output.note(f"{counted(passed_over, 'file')} that use the name were not looked at")
 
 
 @reads
@@ -172,6 +174,8 @@ def impact(
             output.line()
             output.table(headers, [row(each) for each in found[member]])
     output.note(f"{found['resolved']} of {counted(found['considered'], 'use')} resolved")
+    if not found["is_whole"]:
+        output.note("there is more than is looked at or listed; raise --limit, or name a container")
 
 
 def _caller(one: Document) -> list[Any]:

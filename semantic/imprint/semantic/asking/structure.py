@@ -26,6 +26,8 @@ NAME: Final = Parameter(
     "name", "a name such as parse_header, or Session.get", required=True, most=1_000, is_argument=True
 )
 LIMIT_OF_EDGES: Final = Parameter("limit", "answers at most", Kind.NUMBER, default=LIMIT, least=1, most=1_000)
+_DEFINITIONS_MAX: Final = 200
+"""Definitions that one answer lists; docs/limits.md."""
 
 
 def standing(snapshot: Snapshot | None) -> Json:
@@ -49,6 +51,7 @@ def _edges(
             "resolved": found.resolved,
             "considered": found.considered,
             "left_out": len(found.edges) - len(shown),
+            "files_passed_over": found.passed_over,
             member: [edge_json(edge) for edge in shown],
         }
 
@@ -64,7 +67,10 @@ def _definition(here: Standpoint, asked: Mapping[str, Any]) -> Json:
     if not asked["line"]:
         path = unquote_path(asked["path"] or "")
         found = [each for each in find_definitions(snapshot, asked["name"]) if path in {b"", each.path}]
-        return standing(snapshot) | {"definitions": [definition_json(each) for each in found], "missing": []}
+        shown = [definition_json(each) for each in found[:_DEFINITIONS_MAX]]
+        left_out = len(found) - len(shown)
+        missing = [f"{left_out} more definitions: name a path"] if left_out else []
+        return standing(snapshot) | {"definitions": shown, "missing": missing}
     column = asked["column"] - 1 if asked["column"] else None
     edges = find_definitions_at(snapshot, unquote_path(asked["path"] or ""), asked["line"], column).edges
     if asked["name"]:
@@ -132,7 +138,7 @@ def _impact(here: Standpoint, asked: Mapping[str, Any]) -> Json:
     if snapshot is None:
         return (
             standing(None)
-            | {"name": asked["name"], "resolved": 0, "considered": 0}
+            | {"name": asked["name"], "resolved": 0, "considered": 0, "is_whole": True}
             | {member: [] for member in members}
         )
     distance, limit = asked["distance"], asked["limit"]
@@ -141,7 +147,8 @@ def _impact(here: Standpoint, asked: Mapping[str, Any]) -> Json:
         "name": asked["name"],
         "resolved": found.resolved,
         "considered": found.considered,
-        "definitions": [definition_json(each) for each in found.definitions],
+        "is_whole": found.is_whole,
+        "definitions": [definition_json(each) for each in found.definitions[:_DEFINITIONS_MAX]],
         "callers": [
             place_json(each.definition)
             | {

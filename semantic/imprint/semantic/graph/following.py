@@ -84,7 +84,7 @@ def with_flow(edges: Edges, flowing: list[Edge]) -> Edges:
         (*resolved, *added.values()), key=lambda edge: (-edge.confidence, edge.use.path, edge.use.line)
     )
     count = edges.resolved + len(placed)
-    return Edges((*every, *missing), count, count + len(missing))
+    return Edges((*every, *missing), count, count + len(missing), edges.passed_over)
 
 
 def _place(edge: Edge) -> tuple[bytes, int, str]:

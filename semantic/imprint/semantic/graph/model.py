@@ -71,11 +71,15 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """Edges, surest first, and how complete they are: `resolved` of `considered` uses reach a definition."""
+    """Edges, surest first, and how complete they are: `resolved` of `considered` uses reach a definition.
+
+    Where very many files use a name, `passed_over` of them were not looked at.
+    """
 
     edges: tuple[Edge, ...]
     resolved: int
     considered: int
+    passed_over: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +89,11 @@ class Reached:
     definition: Definition
     distance: int
     edge: Edge
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Definitions that calls lead to or from, the nearest first; not `is_whole` where a bound ended it."""
+
+    reached: tuple[Reached, ...]
+    is_whole: bool

@@ -10,6 +10,7 @@ Invariants:
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.graph.following import (
@@ -19,7 +20,7 @@ from imprint.semantic.graph.following import (
     flowing_to,
     with_flow,
 )
-from imprint.semantic.graph.model import Edge, Edges, Reached, Use
+from imprint.semantic.graph.model import Edge, Edges, Reach, Reached, Use
 from imprint.semantic.graph.pages import CALLABLE_KINDS, TYPE_KINDS, Found
 from imprint.semantic.graph.resolvers import asking
 from imprint.semantic.parse.model import EntityKind, ReferenceKind
@@ -43,7 +44,7 @@ REACHED_MAX: Final = 500
 DISTANCE_MAX: Final = 8
 # How often a name may be given on under another name.
 _REEXPORTS_MAX: Final = 4
-# Of a name that more files use, the first are looked at, and the answer counts the rest as unresolved.
+# Of a name that more files use, the first are looked at, and the answer says how many are passed over.
 FILES_MAX: Final = 2000
 # Files that one question about what is reachable looks at, counted as often as they are.
 LOOKS_MAX: Final = 10_000
@@ -111,7 +112,7 @@ def find_module_callees(snapshot: Snapshot, path: bytes) -> Edges:
 
 def find_reachable(
     snapshot: Snapshot, name: str, *, distance: int = 3, limit: int = REACHED_MAX, back: bool = True
-) -> list[Reached]:
+) -> Reach:
     """Definitions from which a name is reached by calls (`back`), or which it reaches, the nearest first.
 
     Args:
@@ -129,31 +130,43 @@ def find_reachable(
         return _spread(desk.resolver, name, near, min(limit, REACHED_MAX), back=back)
 
 
-def _spread(resolver: Resolver, name: str, distance: int, limit: int, *, back: bool) -> list[Reached]:
+def _spread(resolver: Resolver, name: str, distance: int, limit: int, *, back: bool) -> Reach:
     reached: list[Reached] = []
     border = _named(resolver, name)
     seen = {(each.file, each.entity.qualified_name) for each in border}
     looks = 0
+    is_whole = True
     for apart in range(1, distance + 1):
         following: list[Found] = []
         for each in border:
             if looks >= LOOKS_MAX or len(reached) >= limit:
-                return reached
+                return Reach(tuple(reached), is_whole=False)
             looks += _count_looks(resolver, each) if back else 1
             for edge, found in _steps(resolver, each, back=back):
                 key = (found.file, found.entity.qualified_name)
-                if key in seen or len(reached) >= limit:
+                if key in seen:
                     continue
+                if len(reached) >= limit:
+                    is_whole = False
+                    break
                 seen.add(key)
                 following.append(found)
                 reached.append(Reached(definition_of(resolver, found), apart, edge))
         border = following
-    return reached
+    return Reach(tuple(reached), is_whole)
 
 
 def _count_looks(resolver: Resolver, found: Found) -> int:
     """About how many files are looked at for uses of a definition."""
     return 1 + min(len(resolver.snapshot.find_using(found.entity.name)), FILES_MAX)
+
+
+def _count_passed_over(resolver: Resolver, targets: list[Found]) -> int:
+    """How many files that use the name of a definition are not looked at."""
+    using = {
+        file for name in {each.entity.name for each in targets} for file in resolver.snapshot.find_using(name)
+    }
+    return max(0, len(using) - FILES_MAX)
 
 
 def _steps(resolver: Resolver, found: Found, *, back: bool) -> list[tuple[Edge, Found]]:
@@ -183,7 +196,7 @@ def _uses(resolver: Resolver, name: str, kinds: frozenset[ReferenceKind], *, onl
     rest = [_edge(resolver, page, use, found, None) for page, use, found in unresolved]
     if only_named:
         edges += [_edge(resolver, page, use, found, target) for page, use, found, target in elsewhere]
-    return _edges(edges, rest)
+    return replace(_edges(edges, rest), passed_over=_count_passed_over(resolver, targets))
 
 
 _Reaching = list[tuple["Page", "Reference", "Resolution", Found]]

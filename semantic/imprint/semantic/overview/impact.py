@@ -48,6 +48,8 @@ class Impact:
         tests: tests among the callers, and test files that changed together with it.
         resolved: of `considered` uses of the name, how many are known to reach it or something else.
         considered: uses of the name.
+        is_whole: whether nothing was left out for a bound: on callers, on files that use the name, on
+            definitions whose files' changes were compared.
     """
 
     definitions: tuple[Definition, ...]
@@ -57,6 +59,7 @@ class Impact:
     tests: tuple[AffectedTest, ...]
     resolved: int
     considered: int
+    is_whole: bool
 
 
 def find_impact(
@@ -75,12 +78,14 @@ def find_impact(
         BadInput: no name was given.
     """
     definitions = tuple(find_definitions(snapshot, name))
-    callers = tuple(find_reachable(snapshot, name, distance=distance, limit=limit))
+    reach = find_reachable(snapshot, name, distance=distance, limit=limit)
+    callers = reach.reached
     uses = find_references(snapshot, name)
     subtypes = tuple(edge for edge in uses.edges if edge.use.kind == "inherit" and edge.target is not None)
     together = _find_together(past, snapshot, definitions)
     tests = _find_tests(callers, together, uses)
-    return Impact(definitions, callers, subtypes, together, tests, uses.resolved, uses.considered)
+    is_whole = reach.is_whole and not uses.passed_over and len(definitions) <= _OWN_PATHS_MAX
+    return Impact(definitions, callers, subtypes, together, tests, uses.resolved, uses.considered, is_whole)
 
 
 def _find_together(
