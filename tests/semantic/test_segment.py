@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imprint.semantic.index.arrays import map_arrays, write_arrays
@@ -16,6 +16,7 @@ from imprint.semantic.index.ports import BlobKey, BlobRow
 from imprint.semantic.index.segment import BlobPlaces, Segment, blob_rows, merge, passage_rows
 from imprint.semantic.parse.languages import detect
 from imprint.semantic.parse.terms import terms
+from imprint.semantic.search import bm25
 from imprint.semantic.search.bm25 import Mix, score_chunks
 from imprint.semantic.search.corpus import Corpus
 from imprint.semantic.search.listing import Listing, path_terms
@@ -120,6 +121,21 @@ def test_scores_are_bm25_over_the_commit_alone(tree, text):
             norm = 1.5 * (1 - 0.75 + 0.75 * sum(document.values()) / mean)
             expected += rarity * document[word] * 2.5 / (document[word] + norm)
         assert found[place] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+@settings(max_examples=30)
+@given(trees(), trees(), st.sampled_from([0, 150, 3_000_000]))
+def test_remembered_terms_are_those_of_one_corpus(one, other, most):
+    asked = read_query(Query("alpha beta delta"))
+    expected = [score_chunks(make_corpus(*tree), asked) for tree in (one, other)]
+    corpora = [make_corpus(*tree) for tree in (one, other)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bm25, "_WEIGHED_MAX", most)
+        for corpus, fits in [*zip(corpora, expected, strict=True)] * 2:
+            found = score_chunks(corpus, asked)
+            assert found.rarity == fits.rarity
+            assert found.scores.tolist() == fits.scores.tolist()
+        assert bm25._WEIGHED._size <= most
 
 
 @given(trees())

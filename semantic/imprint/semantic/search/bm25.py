@@ -4,13 +4,17 @@ Okapi BM25 as in Robertson and Zaragoza, "The Probabilistic Relevance Framework"
 `k1` and `b`. A word's relatives (`routing` for `routes`) count as the word itself, at a discount.
 
 Invariants:
-    1. A word costs what its occurrences cost, and a few passes over one number per chunk.
+    1. A word costs what its occurrences cost, and a few passes over one number per chunk; asked for again,
+       it costs one addition for each chunk that holds it.
 """
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+from weakref import ref
 
 import numpy as np
 
@@ -25,6 +29,10 @@ if TYPE_CHECKING:
 _K1: Final = 1.5
 _B: Final = 0.75
 _STEM_MIN: Final = 4
+_WEIGHED_MAX: Final = 3_000_000
+"""Chunks that are remembered for terms, of all corpora together: 24 MB."""
+_OVERHEAD: Final = 100
+"""Chunks that as much memory would hold as a remembered term takes beside its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +58,16 @@ class Fits:
 
 def score_chunks(corpus: Corpus, asked: Asked, mix: Mix = Mix()) -> Fits:
     """Score every chunk of the commit."""
-    scorer = _Scorer(corpus)
+    scores = np.zeros(len(corpus), np.float32)
     rarity = {}
     for word in asked.words:
-        scorer.count(word)
-        rarity[word] = scorer.rarity()
-        relatives = _find_relatives(corpus, word) if mix.relative else []
-        for other in relatives:
-            scorer.count(other, mix.relative)
-        scorer.add(rarity=None if relatives else rarity[word])
+        worth = _WEIGHED.find(corpus, _Term(word, relative=mix.relative))
+        rarity[word] = worth.rarity
+        scores[worth.chunks] += worth.scores
     for phrase in asked.phrases:
-        scorer.count(phrase)
-        scorer.add(mix.phrase)
-    return Fits(scorer.scores, rarity)
+        worth = _WEIGHED.find(corpus, _Term(phrase, worth=mix.phrase))
+        scores[worth.chunks] += worth.scores
+    return Fits(scores, rarity)
 
 
 def _find_relatives(corpus: Corpus, word: str) -> list[str]:
@@ -89,46 +94,78 @@ def score_wholes(corpus: Corpus, asked: Asked, mix: Mix = Mix()) -> Array:
     return scores
 
 
-class _Scorer:
-    """Counts one word after the other."""
+class _Term(NamedTuple):
+    """A word or phrase: what its relatives count beside it, and what it is worth itself."""
 
-    def __init__(self, corpus: Corpus) -> None:
-        self._corpus = corpus
-        self.scores = np.zeros(len(corpus), np.float32)
-        self._counts = np.zeros(len(corpus), np.float32)
-        self._touched: list[Array] = []
-        mean = max(float(corpus.lengths.mean()), 1.0) if len(corpus) else 1.0
-        self._slope = _K1 * _B / mean
+    text: str
+    relative: float = 0.0
+    worth: float = 1.0
 
-    def count(self, term: str, share: float = 1.0) -> None:
-        """Count the occurrences of a term in texts and paths, each as `share` of one."""
-        corpus = self._corpus
-        chunks, found = corpus.find_word(term)
-        self._add(chunks, share * found)
-        files, found = corpus.find_in_paths(term)
-        if len(files):
-            starts = corpus.starts[files]
-            many = corpus.starts[files + 1] - starts
-            self._add(ranges(starts, many), share * np.repeat(found, many))
 
-    def _add(self, chunks: Array, counts: Array) -> None:
-        if len(chunks):
-            self._counts[chunks] += counts
-            self._touched.append(chunks)
+class _Worth(NamedTuple):
+    """What a term adds to the scores of the chunks that hold it, and how telling it is by itself."""
 
-    def rarity(self) -> float:
-        """How telling what was counted is."""
-        holding = np.count_nonzero(self._counts)
-        return float(np.log1p((len(self._counts) - holding + 0.5) / (holding + 0.5)))
+    chunks: Array
+    scores: Array
+    rarity: float
 
-    def add(self, worth: float = 1.0, rarity: float | None = None) -> None:
-        """Add what was counted to the scores, and begin anew; `rarity` is said if it is known."""
-        if not self._touched:
-            return
-        rarity = worth * (self.rarity() if rarity is None else rarity)
-        for chunks in self._touched:  # a chunk that is there twice has no count any more the second time
-            counts = self._counts[chunks]
-            norm = _K1 * (1 - _B) + self._slope * self._corpus.lengths[chunks]
-            self.scores[chunks] += rarity * counts * (_K1 + 1) / (counts + norm)
-            self._counts[chunks] = 0
-        self._touched.clear()
+
+class _Weighed:
+    """The terms that were asked for lately, each of one corpus. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[ref[Corpus], _Term], _Worth] = OrderedDict()
+        self._size = 0
+
+    def find(self, corpus: Corpus, term: _Term) -> _Worth:
+        """What a term is worth, remembered or found."""
+        key = ref(corpus), term
+        with self._lock:
+            known = self._kept.get(key)
+            if known is not None:
+                self._kept.move_to_end(key)
+                return known
+        found = _weigh(corpus, term)
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = found
+                self._size += len(found.chunks) + _OVERHEAD
+            while self._size > _WEIGHED_MAX:
+                self._size -= len(self._kept.popitem(last=False)[1].chunks) + _OVERHEAD
+        return found
+
+
+_WEIGHED: Final = _Weighed()
+
+
+def _weigh(corpus: Corpus, term: _Term) -> _Worth:
+    many = len(corpus)
+    counts = np.zeros(many, np.float32)
+    _count(corpus, term.text, 1.0, counts)
+    rarity = _rarity(many, int(np.count_nonzero(counts)))
+    relatives = _find_relatives(corpus, term.text) if term.relative else []
+    for other in relatives:
+        _count(corpus, other, term.relative, counts)
+    chunks = np.flatnonzero(counts)
+    counts = counts[chunks]
+    norm = _K1 * (1 - _B) + _K1 * _B / corpus.mean_length * corpus.lengths[chunks]
+    telling = term.worth * _rarity(many, len(chunks))
+    scores = telling * counts * (_K1 + 1) / (counts + norm)
+    return _Worth(chunks.astype(np.int32), scores.astype(np.float32), rarity)
+
+
+def _count(corpus: Corpus, term: str, share: float, counts: Array) -> None:
+    """Count the occurrences of a term in texts and paths, each as `share` of one."""
+    chunks, found = corpus.find_word(term)
+    counts[chunks] += share * found
+    files, found = corpus.find_in_paths(term)
+    if len(files):
+        starts = corpus.starts[files]
+        many = corpus.starts[files + 1] - starts
+        counts[ranges(starts, many)] += share * np.repeat(found, many)
+
+
+def _rarity(many: int, holding: int) -> float:
+    """How telling it is that a chunk is among so many of all."""
+    return float(np.log1p((many - holding + 0.5) / (holding + 0.5)))

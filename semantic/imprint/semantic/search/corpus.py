@@ -107,6 +107,7 @@ class Corpus:
         files: of each chunk its file.
         passages: of each chunk the id of its passage.
         lengths: of each chunk the terms in its text and its path.
+        mean_length: their mean, at least 1.
     """
 
     def __init__(self, listing: Listing, layout: Layout, *, distinct: bool = False) -> None:
@@ -128,6 +129,7 @@ class Corpus:
         self._lines = lines
         self._labels: dict[int, _Labels] = {}
         self.lengths = layout.lengths[passages] + _path_lengths(listing)[files]
+        self.mean_length = max(float(self.lengths.mean()), 1.0) if len(files) else 1.0
         numbers, places = layout.part_of[passages], layout.place_of[passages]
         self._parts = [
             _Part.of(segment, own, places[own])
