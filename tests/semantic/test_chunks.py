@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from imprint.semantic.index import chunks
 from imprint.semantic.index.chunks import ChunkTable
 from imprint.semantic.index.passages.rows import PassageRow
 from imprint.store.errors import StorageFailed
@@ -32,7 +33,7 @@ def test_rows_come_back_as_they_were_written_and_once(tmp_path, apart: bool) -> 
         table.close()
 
 
-def test_the_process_ends_when_it_is_idle_or_killed_and_comes_back(tmp_path) -> None:
+def test_the_process_ends_when_it_is_idle_killed_or_did_enough_and_comes_back(tmp_path, monkeypatch) -> None:
     table = ChunkTable(tmp_path / "chunks", apart=True, idle_seconds=0.2)
     try:
         table.write(ROWS[2:])
@@ -46,7 +47,9 @@ def test_the_process_ends_when_it_is_idle_or_killed_and_comes_back(tmp_path) -> 
         os.kill(table._keeper._process.pid, 9)
         with pytest.raises(StorageFailed, match="its process ended"):
             table.read()
+        monkeypatch.setattr(chunks, "REQUESTS_MAX", 1)
         assert table.read() == {ROWS[2].key: ROWS[2]}
+        assert table._keeper is None
     finally:
         table.close()
 

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imprint.semantic.index import merging
 from imprint.semantic.index.arrays import map_arrays, write_arrays
 from imprint.semantic.index.flavours import canonical_path, flavour
 from imprint.semantic.index.layout import Layout
+from imprint.semantic.index.merging import merge
 from imprint.semantic.index.passages.rows import PassageRow
 from imprint.semantic.index.ports import BlobKey, BlobRow
-from imprint.semantic.index.segment import BlobPlaces, Segment, blob_rows, merge, passage_rows
+from imprint.semantic.index.segment import BlobPlaces, Segment, blob_rows, passage_rows
 from imprint.semantic.parse.languages import detect
 from imprint.semantic.parse.terms import terms
 from imprint.semantic.search import bm25
@@ -156,9 +158,15 @@ def test_a_corpus_of_a_history_has_each_passage_once_at_its_first_file(tree):
         ]
 
 
-@given(trees(), st.sets(st.integers(1, 6)))
-def test_merged_segments_say_what_their_parts_said_without_what_is_left_out(tree, left_out):
+@given(trees(), st.sets(st.integers(1, 6)), st.sampled_from([1, 3, 1_000_000]))
+def test_merged_segments_say_what_their_parts_said_without_what_is_left_out(tree, left_out, at_once):
     _, segments, _ = tree
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merging, "AT_ONCE", at_once)
+        check_merged(segments, left_out)
+
+
+def check_merged(segments, left_out):
     lists = {key: said for segment in segments for key, said in blob_rows(segment).items()}
     passages = {key: said for segment in segments for key, said in passage_rows(segment).items()}
     merged = merge(segments)

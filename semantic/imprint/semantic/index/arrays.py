@@ -116,3 +116,11 @@ def _parse_header(path: Path, text: bytes) -> dict[str, Any]:
     except ValueError as failure:
         raise StorageFailed(f"{path} has a damaged header") from failure
     return header
+
+
+def ranges(begins: Array, counts: Array) -> Array:
+    """The numbers `begin, begin + 1 ... begin + count - 1` of each pair, one after the other."""
+    total = int(counts.sum())
+    ends = np.cumsum(counts)
+    numbers: Array = np.arange(total) + np.repeat(begins - (ends - counts), counts)
+    return numbers

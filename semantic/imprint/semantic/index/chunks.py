@@ -5,7 +5,8 @@ Invariants:
        twice is read once.
     2. A row of which SQL knows no passage is a leftover and is never shown.
     3. Kept apart, the table is in a process that is started when it is needed, and ends after `IDLE_SECONDS`
-       without work, with its parent, or when it fails; the next use starts another.
+       without work, after `REQUESTS_MAX` requests, with its parent, or when it fails; the next use starts
+       another.
 
 Importing lancedb takes seconds, so it is put off until the table is needed.
 """
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS: Final = 60.0
 """A start takes about a second; what is kept takes some 150 MB."""
+REQUESTS_MAX: Final = 256
+"""LanceDB keeps some of what every write took: over a long history it would come to a gigabyte."""
 _TEXT_PER_WRITE: Final = 4 * 1024**2
 """Characters sent at once: bounds what both processes hold twice."""
 _LAST_WORDS_BYTES: Final = 2000
@@ -48,6 +51,7 @@ class ChunkTable:
         self._make_keeper = _Process if apart else _Here
         self._lock = threading.Lock()
         self._keeper: _Process | _Here | None = None
+        self._requests = 0
         self._idle: threading.Timer | None = None
 
     def write(self, rows: Sequence[PassageRow]) -> None:
@@ -88,12 +92,16 @@ class ChunkTable:
                 self._idle = None
             if self._keeper is None:
                 self._keeper = self._make_keeper(self._folder)
+                self._requests = 0
+            self._requests += 1
             try:
                 rows = self._keeper.ask(word, argument)
             except BaseException:
                 self._stop()
                 raise
-            if isinstance(self._keeper, _Process):
+            if isinstance(self._keeper, _Process) and self._requests >= REQUESTS_MAX:
+                self._stop()
+            elif isinstance(self._keeper, _Process):
                 self._idle = threading.Timer(self._idle_seconds, self._stop_if_idle)
                 self._idle.daemon = True
                 self._idle.start()

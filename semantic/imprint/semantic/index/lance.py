@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from imprint.semantic.index.chunks import ChunkTable
+from imprint.semantic.index.merging import merge
 from imprint.semantic.index.passages.rows import cut_passages
-from imprint.semantic.index.segment import BlobPlaces, Segment, merge
+from imprint.semantic.index.segment import BlobPlaces, Segment
 from imprint.semantic.index.sql.database import Database, renew_incarnation
 from imprint.semantic.index.sql.dump import dump_rows
 from imprint.semantic.index.sql.tables import (

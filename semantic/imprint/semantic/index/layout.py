@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imprint.semantic.index.segment import ranges
+from imprint.semantic.index.arrays import ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imprint.semantic.index.merging import merge
 from imprint.semantic.index.passages.rows import PassageRow, cut_passages
 from imprint.semantic.index.ports import BlobKey, BlobRow, Parts
-from imprint.semantic.index.segment import BlobPlaces, Segment, blob_rows, merge, passage_rows
+from imprint.semantic.index.segment import BlobPlaces, Segment, blob_rows, passage_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

@@ -3,9 +3,7 @@
 Passages are sorted by id, and so are contents ("blobs"); a content lists its passages by id, which may be in
 other segments. Postings speak of passages by their number within the segment.
 
-Invariants:
-    1. A segment is a function of the rows it was built from: building again gives the same arrays.
-    2. A merged segment says of every row and every string what the segments said that it was made of.
+Invariant: a segment is a function of the rows it was built from: building again gives the same arrays.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ import numpy as np
 
 from imprint.semantic.index.arrays import map_arrays, write_arrays
 from imprint.semantic.index.definitions import fold_name
-from imprint.semantic.index.postings import Postings, PostingsBuilder, StringTable, sorted_postings
+from imprint.semantic.index.postings import Postings, PostingsBuilder, StringTable
 from imprint.semantic.parse.terms import terms
 
 if TYPE_CHECKING:
@@ -37,9 +35,9 @@ class BlobPlaces:
     first_lines: tuple[int, ...]
 
 
-_PASSAGE_ARRAYS: Final = ("passage_ids", "languages", "symbols", "kinds", "line_counts", "lengths")
+PASSAGE_ARRAYS: Final = ("passage_ids", "languages", "symbols", "kinds", "line_counts", "lengths")
 _BLOB_ARRAYS: Final = ("blob_ids", "list_starts", "list_passages", "list_lines")
-_POSTINGS: Final = ("words", "names", "uses")
+POSTINGS: Final = ("words", "names", "uses")
 _TYPES: Final = {"passage_ids": np.int64, "blob_ids": np.int64, "list_starts": np.int64}
 
 
@@ -95,8 +93,8 @@ class Segment:
             StorageFailed: it is damaged.
         """
         arrays, _ = map_arrays(path)
-        fields: dict[str, Any] = {name: arrays[name] for name in (*_PASSAGE_ARRAYS, *_BLOB_ARRAYS)}
-        fields |= {name: Postings.from_arrays(arrays, name) for name in _POSTINGS}
+        fields: dict[str, Any] = {name: arrays[name] for name in (*PASSAGE_ARRAYS, *_BLOB_ARRAYS)}
+        fields |= {name: Postings.from_arrays(arrays, name) for name in POSTINGS}
         fields["labels"] = StringTable(arrays["labels"], arrays["label_starts"])
         fields["facts"] = StringTable(arrays["facts"], arrays["fact_starts"])
         return cls(**fields)
@@ -107,10 +105,10 @@ class Segment:
         Raises:
             StorageFailed: the disk is full or the folder not writable.
         """
-        arrays = {name: getattr(self, name) for name in (*_PASSAGE_ARRAYS, *_BLOB_ARRAYS)}
+        arrays = {name: getattr(self, name) for name in (*PASSAGE_ARRAYS, *_BLOB_ARRAYS)}
         arrays |= {"labels": self.labels.text, "label_starts": self.labels.starts}
         arrays |= {"facts": self.facts.text, "fact_starts": self.facts.starts}
-        for name in _POSTINGS:
+        for name in POSTINGS:
             arrays |= getattr(self, name).to_arrays(name)
         write_arrays(path, arrays, {"blobs": len(self.blob_ids), "passages": len(self.passage_ids)})
 
@@ -122,7 +120,7 @@ class Segment:
 class _SegmentBuilder:
     def __init__(self) -> None:
         self._labels: dict[str, int] = {}
-        self._columns: dict[str, list[int]] = {name: [] for name in _PASSAGE_ARRAYS}
+        self._columns: dict[str, list[int]] = {name: [] for name in PASSAGE_ARRAYS}
         self._facts: list[bytes] = []
         self._words = PostingsBuilder()
         self._names = PostingsBuilder()
@@ -146,7 +144,7 @@ class _SegmentBuilder:
             row.lines,
             len(found),
         )
-        for name, value in zip(_PASSAGE_ARRAYS, values, strict=True):
+        for name, value in zip(PASSAGE_ARRAYS, values, strict=True):
             self._columns[name].append(value)
 
     def build(self) -> dict[str, Any]:
@@ -173,107 +171,10 @@ def _blob_columns(blobs: Sequence[BlobPlaces]) -> dict[str, Any]:
     }
 
 
-def merge(segments: Sequence[Segment], without: Array | None = None) -> Segment:
-    """One segment with the content of several.
-
-    With `without`, those contents are left out by id, and every passage that no content here lists any more:
-    then the segments must be all there are.
-    """
-    blobs = _merge_blobs(segments, without)
-    ids = np.concatenate([segment.passage_ids for segment in segments])
-    order = np.argsort(ids, kind="stable")
-    if without is not None:
-        order = order[np.isin(ids[order], blobs["list_passages"])]
-    renumbered = np.full(len(ids), -1, np.int64)
-    renumbered[order] = np.arange(len(order))
-    labels, maps = _merge_labels(segments)
-    columns: dict[str, Any] = {"passage_ids": ids[order]}
-    for name in ("languages", "symbols", "kinds"):
-        numbers = [own[getattr(segment, name)] for segment, own in zip(segments, maps, strict=True)]
-        columns[name] = np.concatenate(numbers)[order].astype(np.uint32)
-    for name in ("line_counts", "lengths"):
-        columns[name] = np.concatenate([getattr(segment, name) for segment in segments])[order]
-    offsets = np.cumsum([0, *(len(segment.passage_ids) for segment in segments)])
-    postings: dict[str, Any] = {
-        name: _merge_postings([getattr(segment, name) for segment in segments], offsets, renumbered)
-        for name in _POSTINGS
-    }
-    return Segment(
-        **columns,
-        **blobs,
-        **postings,
-        labels=StringTable.build(labels),
-        facts=_merge_strings([segment.facts for segment in segments], order),
-    )
-
-
-def _merge_blobs(segments: Sequence[Segment], without: Array | None) -> dict[str, Any]:
-    ids = np.concatenate([segment.blob_ids for segment in segments])
-    counts = np.concatenate([np.diff(segment.list_starts) for segment in segments])
-    begins = np.cumsum(counts) - counts  # first place of each list, counting through all segments
-    order = np.argsort(ids, kind="stable")
-    if without is not None:
-        order = order[~np.isin(ids[order], without)]
-    places = ranges(begins[order], counts[order])
-    return {
-        "blob_ids": ids[order],
-        "list_starts": np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[order])]),
-        "list_passages": np.concatenate([segment.list_passages for segment in segments])[places],
-        "list_lines": np.concatenate([segment.list_lines for segment in segments])[places],
-    }
-
-
-def ranges(begins: Array, counts: Array) -> Array:
-    """The numbers `begin, begin + 1 ... begin + count - 1` of each pair, one after the other."""
-    total = int(counts.sum())
-    ends = np.cumsum(counts)
-    numbers: Array = np.arange(total) + np.repeat(begins - (ends - counts), counts)
-    return numbers
-
-
-def _merge_strings(tables: Sequence[StringTable], order: Array) -> StringTable:
-    """The strings of several tables, counted through all of them, in a new order."""
-    counts = np.concatenate([np.diff(table.starts) for table in tables])
-    begins = np.cumsum(counts) - counts
-    text = np.concatenate([table.text for table in tables])
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[order])])
-    return StringTable(text[ranges(begins[order], counts[order])], starts)
-
-
-def _merge_labels(segments: Sequence[Segment]) -> tuple[list[bytes], list[Array]]:
-    numbers: dict[bytes, int] = {}
-    maps = []
-    for segment in segments:
-        own = [numbers.setdefault(label, len(numbers)) for label in segment.labels.decode()]
-        maps.append(np.array(own, np.int64))
-    return list(numbers), maps
-
-
-def _merge_postings(parts: Sequence[Postings], offsets: Array, renumbered: Array) -> Postings:
-    strings: list[bytes] = []
-    numbers, items, counts = [], [], []
-    for part, offset in zip(parts, offsets, strict=False):
-        number = np.repeat(np.arange(len(part.strings)) + len(strings), np.diff(part.starts))
-        item = renumbered[part.items.astype(np.int64) + offset]
-        kept = item >= 0
-        numbers.append(number[kept])
-        items.append(item[kept].astype(np.uint32))
-        counts.append(part.counts[kept])
-        strings += part.strings.decode()
-    of = np.concatenate(numbers)
-    used = np.unique(of)
-    return sorted_postings(
-        [strings[number] for number in used.tolist()],
-        np.searchsorted(used, of),
-        np.concatenate(items),
-        np.concatenate(counts),
-    )
-
-
 def passage_rows(segment: Segment) -> Mapping[int, tuple[object, ...]]:
     """What the segment says of each passage by id, for comparing segments."""
     found: dict[int, list[tuple[str, str, int]]] = {}
-    for what in _POSTINGS:
+    for what in POSTINGS:
         postings: Postings = getattr(segment, what)
         for string in postings.strings.decode():
             text = string.decode("utf-8", "replace")

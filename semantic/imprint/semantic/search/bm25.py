@@ -18,7 +18,7 @@ from weakref import ref
 
 import numpy as np
 
-from imprint.semantic.index.segment import ranges
+from imprint.semantic.index.arrays import ranges
 from imprint.semantic.search.stems import stem
 
 if TYPE_CHECKING:

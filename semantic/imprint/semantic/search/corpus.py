@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from imprint.semantic.index.segment import ranges
+from imprint.semantic.index.arrays import ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
