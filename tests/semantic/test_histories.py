@@ -45,6 +45,20 @@ def test_what_was_removed_is_in_the_history_once(old, open_view, library):
     assert len(set(corpus.passages.tolist())) == len(corpus)
 
 
+def test_a_list_that_goes_on_says_what_a_new_one_says_and_what_is_fresh(old, open_view, tmp_path):
+    view = open_view(old.folder)
+    grown = Library.open(tmp_path / "grown", extract)
+    grown.extend(view)
+    old.commit_file("src/late.py", "def much_later(): pass\n")
+    old.commit_file("src/back.py", "def long_gone(value):\n    return value\n")
+    listed = grown._histories.contents(view)
+    assert listed.fresh == 2
+    anew = Library.open(tmp_path / "anew", extract)._histories.contents(view)
+    assert dict(map(reversed, listed.files())) == dict(map(reversed, anew.files()))
+    assert grown.extend(view).is_complete
+    assert defining(grown.history(view), "muchlater") == [b"src/late.py"]
+
+
 def test_only_what_is_new_is_listed_and_read_again(old, open_view, tmp_path):
     read = []
 

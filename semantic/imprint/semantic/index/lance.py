@@ -35,6 +35,7 @@ from imprint.semantic.index.sql.dump import dump_rows
 from imprint.semantic.index.sql.tables import (
     delete_blobs,
     find_existing,
+    find_held,
     find_parts,
     find_passages,
     find_rows,
@@ -351,8 +352,7 @@ class LanceIndex:
 
 
 def _hold(sql: sqlite3.Connection, repository_id: str, ids: set[int]) -> bool:
-    known = sql.execute("SELECT blob_id FROM holding WHERE repository_id = ?", (repository_id,))
-    wanted = ids - {row for (row,) in known}
+    wanted = ids - find_held(sql, repository_id, ids)
     if len(find_existing(sql, wanted)) != len(wanted):
         return False
     sql.executemany("INSERT INTO holding VALUES (?, ?)", ((row, repository_id) for row in wanted))

@@ -55,7 +55,7 @@ def merge(segments: Sequence[Segment], without: Array | None = None) -> Segment:
         **blobs,
         **postings,
         labels=StringTable.build(labels),
-        facts=_merge_strings([segment.facts for segment in segments], order),
+        facts=merge_strings([segment.facts for segment in segments], order),
     )
 
 
@@ -75,7 +75,7 @@ def _merge_blobs(segments: Sequence[Segment], without: Array | None) -> dict[str
     }
 
 
-def _merge_strings(tables: Sequence[StringTable], order: Array) -> StringTable:
+def merge_strings(tables: Sequence[StringTable], order: Array) -> StringTable:
     """The strings of several tables, counted through all of them, in a new order."""
     counts = np.concatenate([np.diff(table.starts) for table in tables])[order]
     firsts = np.cumsum([0, *(len(table) for table in tables)])

@@ -27,6 +27,7 @@ import numpy as np
 
 from imprint.semantic.index.arrays import map_arrays, write_arrays
 from imprint.semantic.index.flavours import flavour
+from imprint.semantic.index.merging import merge_strings
 from imprint.semantic.index.ports import BlobKey
 from imprint.semantic.index.postings import StringTable
 from imprint.store.errors import StorageFailed
@@ -81,21 +82,31 @@ class Contents:
         tips: the objects of refs that reach it.
         blobs: ids, as bytes one after the other.
         paths: a path of each.
+        base: the name of the list that this one goes on from; empty for none.
+        fresh: how many, at the front, are not only there because that list had them.
     """
 
     name: str
     tips: frozenset[str]
     blobs: bytes
     paths: StringTable
+    base: str = ""
+    fresh: int = 0
 
-    def files(self) -> list[tuple[bytes, ObjectId]]:
-        """Path and content of each."""
-        width = len(self.blobs) // max(len(self.paths), 1)
-        text = self.blobs.hex()
+    def files(self, most: int | None = None) -> list[tuple[bytes, ObjectId]]:
+        """Path and content of each, or of the first ones."""
+        width = self.width
+        count = len(self.paths) if most is None else most
+        text = self.blobs[: count * width].hex()
         return [
             (path, ObjectId(text[2 * number * width : 2 * (number + 1) * width]))
-            for number, path in enumerate(self.paths.decode())
+            for number, path in enumerate(self.paths.decode(0, count))
         ]
+
+    @property
+    def width(self) -> int:
+        """Bytes of one id."""
+        return len(self.blobs) // max(len(self.paths), 1)
 
 
 class Histories:
@@ -174,7 +185,10 @@ class Histories:
         known = self._left.get(repository_id)
         if known is not None and known[0] == contents.name:
             return known[1]
-        keys = [BlobKey(blob, flavour(path)) for path, blob in contents.files()]
+        before = self.progress(repository_id)
+        goes_on = before is not None and before.is_complete and before.name == contents.base
+        files = contents.files(contents.fresh) if goes_on else contents.files()
+        keys = [BlobKey(blob, flavour(path)) for path, blob in files]
         left: list[BlobKey] = []
         for begin in range(0, len(keys), _LOOKED_UP):
             some = keys[begin : begin + _LOOKED_UP]
@@ -262,7 +276,9 @@ def _read(path: Path) -> Contents | None:
     with suppress(FileNotFoundError, StorageFailed, KeyError):
         arrays, facts = map_arrays(path)
         table = StringTable(arrays["paths"], arrays["path_starts"])
-        return Contents(facts["name"], frozenset(facts["tips"]), arrays["blobs"].tobytes(), table)
+        blobs = arrays["blobs"].tobytes()
+        base, fresh = facts.get("base", ""), facts.get("fresh", 0)
+        return Contents(facts["name"], frozenset(facts["tips"]), blobs, table, base, fresh)
     return None
 
 
@@ -272,20 +288,29 @@ def _write(path: Path, contents: Contents) -> None:
         "path_starts": contents.paths.starts,
         "blobs": np.frombuffer(contents.blobs, np.uint8),
     }
-    write_arrays(path, arrays, {"name": contents.name, "tips": sorted(contents.tips)})
+    facts = {"name": contents.name, "tips": sorted(contents.tips)}
+    write_arrays(path, arrays, {**facts, "base": contents.base, "fresh": contents.fresh})
 
 
 def _list(view: RepositoryView, tips: frozenset[str], old: Contents | None) -> Contents:
     """What the tips reach; only what is new is walked where they reach all that was listed."""
-    if old is not None and old.tips and tips and _reach(view, tips, old.tips):
-        fresh = list(_walk(view, [*tips, *(f"^{tip}" for tip in old.tips)]))
-        listed = {blob for _, blob in fresh}
-        fresh += [(path, blob) for path, blob in old.files() if blob not in listed]
-    else:
-        fresh = list(_walk(view, [*tips])) if tips else []
-    blobs = bytes.fromhex("".join(blob for _, blob in fresh))
     name = hashlib.blake2b(_lines(sorted(tips)), digest_size=_NAME_BYTES).hexdigest()
-    return Contents(name, tips, blobs, StringTable.build([path for path, _ in fresh]))
+    if old is None or not old.tips or not tips or not _reach(view, tips, old.tips):
+        return _pack(name, tips, list(_walk(view, [*tips])) if tips else [])
+    fresh = _pack(name, tips, list(_walk(view, [*tips, *(f"^{tip}" for tip in old.tips)])))
+    if not fresh.blobs or not old.blobs:
+        some = fresh if fresh.blobs else old
+        return replace(some, name=name, tips=tips, base=old.name, fresh=len(fresh.paths))
+    here, there = (np.frombuffer(each.blobs, f"V{old.width}") for each in (fresh, old))
+    kept = np.flatnonzero(~np.isin(there.view(f"S{old.width}"), here.view(f"S{old.width}")))
+    paths = merge_strings([fresh.paths, old.paths], np.concatenate([np.arange(len(here)), kept + len(here)]))
+    blobs = fresh.blobs + there[kept].tobytes()
+    return Contents(name, tips, blobs, paths, old.name, len(here))
+
+
+def _pack(name: str, tips: frozenset[str], files: Sequence[tuple[bytes, ObjectId]]) -> Contents:
+    blobs = bytes.fromhex("".join(blob for _, blob in files))
+    return Contents(name, tips, blobs, StringTable.build([path for path, _ in files]))
 
 
 def _reach(view: RepositoryView, tips: frozenset[str], old: frozenset[str]) -> bool:

@@ -44,6 +44,15 @@ def find_existing(sql: sqlite3.Connection, ids: Collection[int]) -> set[int]:
     return found
 
 
+def find_held(sql: sqlite3.Connection, repository_id: str, ids: Collection[int]) -> set[int]:
+    """Those of the row ids that are kept for a repository."""
+    found: set[int] = set()
+    for some in _parts(sorted(ids)):
+        asked = f"SELECT blob_id FROM holding WHERE blob_id IN ({_marks(some)}) AND repository_id = ?"  # noqa: S608
+        found.update(row for (row,) in sql.execute(asked, (*some, repository_id)))
+    return found
+
+
 def find_passages(sql: sqlite3.Connection, keys: Collection[str]) -> dict[str, int]:
     """The ids of those passages that are there, by key."""
     found: dict[str, int] = {}
