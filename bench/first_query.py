@@ -46,7 +46,7 @@ def ask(library: Library, view, commit: str) -> tuple[float, float, int]:
 def measure(given, folder: Path) -> None:
     bare = folder / "bare"
     if not bare.exists():
-        borrow(given.repository, given.ref, bare)
+        borrow(given.repository, git(given.repository, "rev-parse", f"{given.ref}^{{commit}}"), bare)
     view = Clone.discover(bare).view
     library = Library.open(
         folder / "index", apart=True, encoder=open_encoder(None) if given.vectors else None

@@ -104,6 +104,14 @@ def facts(index, row):
     return join_facts(parts.language, zip(packed, parts.first_lines, strict=True), parts.tail, parts.skipped)
 
 
+def test_content_of_another_flavour_is_kin(index):
+    blob, other = extracted(1), extracted(2)
+    index.add([blob])
+    key = BlobKey(blob.key.blob, "*.other")
+    assert index.find_rows([key]) == {}
+    assert index.find_kin([key, other.key]) == {key: index.find_rows([blob.key])[blob.key]}
+
+
 def test_what_was_added_is_found_by_key_name_use_and_word(index):
     blob = extracted(1)
     assert index.find_missing([blob.key]) == {blob.key}

@@ -6,6 +6,7 @@ import pytest
 
 from imprint.semantic.library import Library
 from imprint.semantic.parse.extract import extract
+from imprint.semantic.search.query import Query
 from imprint.store.hosting.followers import Stopped
 from imprint.store.refs.hidden import HiddenRefs
 from imprint.store.types import ObjectId
@@ -57,6 +58,22 @@ def test_a_list_that_goes_on_says_what_a_new_one_says_and_what_is_fresh(old, ope
     assert dict(map(reversed, listed.files())) == dict(map(reversed, anew.files()))
     assert grown.extend(view).is_complete
     assert defining(grown.history(view), "muchlater") == [b"src/late.py"]
+
+
+def test_a_commit_from_before_many_files_got_another_suffix_is_answered(sample, open_view, tmp_path):
+    for number in range(3):
+        sample.commit_file(f"docs/page{number}.txt", f"where the gaskets number {number} are kept\n")
+    for number in range(3):
+        sample("mv", f"docs/page{number}.txt", f"docs/page{number}.md")
+    sample("commit", "-q", "-m", "rename")
+    view = open_view(sample.folder)
+    library = Library.open(tmp_path / "renamed", extract, at_once=0)
+    library.extend(view)
+    before = library.search(view, Query("gaskets"), ref="HEAD~1")
+    assert (before.commit, before.behind) == (ObjectId(sample("rev-parse", "HEAD~1").strip()), 0)
+    assert {hit.path for hit in before.hits} == {f"docs/page{number}.txt".encode() for number in range(3)}
+    assert not list((tmp_path / "renamed").rglob("*.listing"))
+    library.close()
 
 
 def test_only_what_is_new_is_listed_and_read_again(old, open_view, tmp_path):

@@ -36,6 +36,7 @@ from imprint.semantic.index.sql.tables import (
     delete_blobs,
     find_existing,
     find_held,
+    find_kin,
     find_parts,
     find_passages,
     find_rows,
@@ -284,6 +285,11 @@ class LanceIndex:
                 known.update(more)
             self._known_rows = now, known
         return found
+
+    def find_kin(self, keys: Iterable[BlobKey]) -> dict[BlobKey, BlobRow]:
+        """Rows of the same contents; see `Index.find_kin`."""
+        with self._database.reading() as sql:
+            return find_kin(sql, set(keys))
 
     def find_parts(self, row_id: int) -> Parts | None:
         """Of what the facts of a content consist."""

@@ -72,6 +72,12 @@ class MemoryIndex:
         with self._lock:
             return {key: self._rows[key] for key in keys if key in self._rows}
 
+    def find_kin(self, keys: Iterable[BlobKey]) -> dict[BlobKey, BlobRow]:
+        """Rows of the same contents; see `Index.find_kin`."""
+        with self._lock:
+            kin = {key.blob: row for key, row in sorted(self._rows.items(), reverse=True)}
+            return {key: kin[key.blob] for key in keys if key.blob in kin}
+
     def find_parts(self, row_id: int) -> Parts | None:
         """Of what the facts of a content consist."""
         with self._lock:

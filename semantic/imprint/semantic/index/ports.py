@@ -116,6 +116,10 @@ class Index(Protocol):
         """The rows of those keys that are indexed."""
         ...
 
+    def find_kin(self, keys: Iterable[BlobKey]) -> dict[BlobKey, BlobRow]:
+        """A row of each key whose content is indexed, under whatever flavour."""
+        ...
+
     def mark(self, repository_id: str, commits: Sequence[IndexedCommit], position: int | None = None) -> bool:
         """Record that commits are indexed whole and, in the same step, how far the follower came.
 

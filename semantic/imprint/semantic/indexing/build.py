@@ -3,7 +3,7 @@
 Invariants:
     1. A batch that was added stays: interrupted work goes on where it stopped. Who is asked to stop adds what
        was extracted until then.
-    2. A commit is marked only when every file of it that can be read is in the index.
+    2. A commit is marked only when every file of it that can be read is in the index, under its own flavour.
     3. Content of more than `CONTENT_BYTES_MAX` is never read.
     4. What is wanted at once (a pushed tip, a commit that somebody asks about) goes before the history.
 """
@@ -28,7 +28,7 @@ from imprint.store.objects.trees import TreeListing
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from imprint.semantic.index.ports import Index
     from imprint.semantic.parse.model import Extraction
@@ -133,13 +133,23 @@ class Builder:
         missing = self._index.find_missing(keys)
         if not missing:
             return bool(keys)
-        if len(missing) > self._at_once:
-            return False
-        if sum(view.objects.find_size(ObjectId(key.blob)) or 0 for key in missing) > AT_ONCE_BYTES_MAX:
+        if self._is_little(view, missing):
+            with self._urgently():
+                self._bring(view, commit, tree, None, never)
+            return True
+        missing -= self._index.find_kin(missing).keys()  # a folder whose files have another suffix since
+        if not self._is_little(view, missing):
             return False
         with self._urgently():
-            self._bring(view, commit, tree, None, never)
+            self._add(view, sorted(missing), None, never)
         return True
+
+    def _is_little(self, view: RepositoryView, keys: Collection[BlobKey]) -> bool:
+        """Whether contents can be extracted while somebody waits."""
+        if len(keys) > self._at_once:
+            return False
+        sizes = (view.objects.find_size(ObjectId(key.blob)) or 0 for key in keys)
+        return sum(sizes) <= AT_ONCE_BYTES_MAX
 
     def count(self, view: RepositoryView, tree: ObjectId) -> tuple[int, int]:
         """Of a tree's contents, how many are in the index, and how many there are.

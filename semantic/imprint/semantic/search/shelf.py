@@ -1,6 +1,9 @@
 """Commits made ready to be searched, kept for the next question: in memory, and their listings on disk.
 
-Invariant: what is kept belongs to one incarnation of the index; after a change it is made anew.
+Invariants:
+    1. What is kept belongs to one incarnation of the index; after a change it is made anew.
+    2. A file is told as its path says that it is to be read; where only what another path of the same content
+       said is indexed, as that says, and this is not kept on disk.
 """
 
 from __future__ import annotations
@@ -97,9 +100,11 @@ class Shelf:
             with suppress(FileNotFoundError, StorageFailed):
                 return Listing.map(path)
         listed = files()
-        rows = self._index.find_rows({BlobKey(blob, flavour(name)) for name, blob in listed})
-        listing = Listing.build(listed, rows)
-        if path:
+        keys = {BlobKey(blob, flavour(name)) for name, blob in listed}
+        rows = self._index.find_rows(keys)
+        kin = self._index.find_kin(keys - rows.keys()) if len(rows) < len(keys) else {}
+        listing = Listing.build(listed, rows | kin)
+        if path and not kin:
             with suppress(StorageFailed):  # a full disk costs time, not answers
                 listing.write(path)
             self._tidy(path.parent, incarnation)

@@ -33,6 +33,16 @@ def find_rows(sql: sqlite3.Connection, keys: Collection[BlobKey]) -> dict[BlobKe
     return found
 
 
+def find_kin(sql: sqlite3.Connection, keys: Collection[BlobKey]) -> dict[BlobKey, BlobRow]:
+    """A row of each content that is there, whatever flavours it has: that of the first one."""
+    kin: dict[str, BlobRow] = {}
+    for some in _parts(sorted({key.blob for key in keys})):
+        asked = f"SELECT blob, id, language, chunks, skipped FROM blob WHERE blob IN ({_marks(some)})"  # noqa: S608
+        for blob, *row in sql.execute(f"{asked} ORDER BY flavour DESC", some):
+            kin[blob] = BlobRow(*row)
+    return {key: kin[key.blob] for key in keys if key.blob in kin}
+
+
 def find_existing(sql: sqlite3.Connection, ids: Collection[int]) -> set[int]:
     """Those of the row ids that are there."""
     found: set[int] = set()
