@@ -70,7 +70,8 @@ class Vectors:
         self._lock = threading.Lock()
         self._names: frozenset[str] = frozenset()
         self._parts: list[tuple[Array, Array]] = []
-        self._paths: dict[bytes, Array] = {}
+        self._paths: tuple[dict[bytes, int], Array] = {}, np.zeros((0, encoder.dimensions), np.float16)
+        self._encoding = threading.Lock()
         self._ready: WeakKeyDictionary[Corpus, _Ready] = WeakKeyDictionary()
 
     @property
@@ -149,14 +150,19 @@ class Vectors:
 
     def _encode_paths(self, paths: Sequence[bytes]) -> Array:
         """The vectors of paths; those seen before are remembered, as the next commit has nearly the same."""
-        new = [path for path in paths if path not in self._paths]
-        if len(self._paths) + len(new) > _PATHS_KNOWN:
-            self._paths, new = {}, list(paths)
-        found = self._encoder.encode_paths([path.decode("utf-8", "replace") for path in new])
-        known = self._paths | dict(zip(new, found.astype(np.float16), strict=True))
-        if len(known) <= _PATHS_KNOWN:
-            self._paths = known
-        return np.array([known[path] for path in paths], np.float32).reshape(-1, self._encoder.dimensions)
+        with self._encoding:
+            known, rows = self._paths
+            new = [path for path in dict.fromkeys(paths) if path not in known]
+            if len(known) + len(new) > _PATHS_KNOWN:
+                known, rows, new = {}, rows[:0], list(dict.fromkeys(paths))
+            if new:
+                found = self._encoder.encode_paths([path.decode("utf-8", "replace") for path in new])
+                known |= {path: len(rows) + place for place, path in enumerate(new)}
+                rows = np.concatenate([rows, found.astype(np.float16)])
+            if len(known) <= _PATHS_KNOWN:
+                self._paths = known, rows
+            places = np.fromiter((known[path] for path in paths), np.int64, len(paths))
+            return rows[places].astype(np.float32)
 
     def _known(self) -> Array:
         parts = self._map()

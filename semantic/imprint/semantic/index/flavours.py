@@ -19,14 +19,10 @@ _UNKNOWN: Final = "*"
 _KNOWN: Final = 50_000
 
 
+@lru_cache(_KNOWN)
 def flavour(path: bytes) -> str:
     """A whole name that a language claims (`Makefile`), or its longest such suffix (`*.py`), or `*`."""
-    return _flavour_of(path.rpartition(b"/")[2])
-
-
-@lru_cache(_KNOWN)
-def _flavour_of(file_name: bytes) -> str:
-    name = file_name.decode("utf-8", "replace")
+    name = path.rpartition(b"/")[2].decode("utf-8", "replace")
     if name in _NAMES:
         return name
     rest = name.lower()
