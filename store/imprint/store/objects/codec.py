@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import itertools
 import re
 import stat
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import BadInput, BadObjectId, ObjectDamaged
@@ -28,6 +30,11 @@ TREE_MODE: Final = 0o40000
 SUBMODULE_MODE: Final = 0o160000
 FILE_MODE: Final = 0o100644
 EXECUTABLE_MODE: Final = 0o100755
+_LINES: Final = {
+    size: re.compile(rb"([0-7]{1,10}) ([^\0]+)\0([\s\S]{%d})" % size)
+    for size in (algorithm.hex_length // 2 for algorithm in HashAlgorithm)
+}
+"""A tree's entries by the length of an id: mode in octal digits, name, id."""
 
 
 def object_id(kind: ObjectKind, content: bytes, algorithm: HashAlgorithm = HashAlgorithm.SHA1) -> ObjectId:
@@ -51,22 +58,15 @@ def decode_tree(tree: ObjectId, content: bytes) -> tuple[TreeEntry, ...]:
     Raises:
         ObjectDamaged: the content is no tree.
     """
-    id_length = tree.algorithm.hex_length // 2
-    entries = []
-    at, end = 0, len(content)
-    try:
-        while at < end:
-            space = content.index(b" ", at)
-            nul = content.index(b"\0", space)
-            raw_id = content[nul + 1 : nul + 1 + id_length]
-            if len(raw_id) != id_length or nul == space + 1:
-                raise ObjectDamaged(tree, "a tree entry is cut off")
-            mode = canonical_mode(int(content[at:space], 8))
-            entries.append(TreeEntry(content[space + 1 : nul], mode, ObjectId(raw_id.hex())))
-            at = nul + 1 + id_length
-    except ValueError as fault:
-        raise ObjectDamaged(tree, "a tree entry does not parse") from fault
-    return tuple(entries)
+    lines = _LINES[tree.algorithm.hex_length // 2].findall(content)
+    if sum(map(len, itertools.chain.from_iterable(lines))) + 2 * len(lines) != len(content):
+        raise ObjectDamaged(tree, "a tree entry is cut off or does not parse")
+    return tuple([TreeEntry(name, _read_mode(mode), ObjectId(raw_id.hex())) for mode, name, raw_id in lines])
+
+
+@lru_cache(64)
+def _read_mode(digits: bytes) -> int:
+    return canonical_mode(int(digits, 8))
 
 
 def canonical_mode(mode: int) -> int:
