@@ -1,5 +1,7 @@
 """Somebody's clone with a little code in it, and a library beside it."""
 
+import textwrap
+
 import pytest
 
 from imprint.semantic.library import Library
@@ -74,3 +76,33 @@ def index_head(library):
         return commit
 
     return index
+
+
+@pytest.fixture
+def commit_files(work_tree):
+    """Commit files: `commit_files({path: text})`, the texts as they stand in a test."""
+
+    def make(files, message="files"):
+        for path, text in files.items():
+            target = work_tree.folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(textwrap.dedent(text).lstrip("\n"))
+        work_tree("add", "-A")
+        work_tree("commit", "-q", "-m", message)
+
+    return make
+
+
+@pytest.fixture
+def snapshot_of(work_tree, open_view, library, index_head, commit_files):
+    """Commit files and give the snapshot of that: `snapshot_of({path: text})`."""
+
+    def make(files):
+        commit_files(files)
+        view = open_view(work_tree.folder)
+        index_head(view)
+        snapshot = library.snapshot(view)
+        assert snapshot is not None
+        return snapshot
+
+    return make

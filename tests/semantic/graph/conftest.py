@@ -1,8 +1,7 @@
-"""Small trees of files as snapshots of real commits."""
+"""Edges as lines."""
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,27 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imprint.semantic.graph.model import Edges
-    from imprint.semantic.snapshot import Snapshot
-
-
-@pytest.fixture
-def snapshot_of(work_tree, open_view, library, index_head) -> Callable[[dict[str, str]], Snapshot]:
-    """Commit files and give their snapshot: `snapshot_of({path: text})`."""
-
-    def make(files: dict[str, str]) -> Snapshot:
-        for path, text in files.items():
-            target = work_tree.folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(textwrap.dedent(text).lstrip("\n"))
-        work_tree("add", "-A")
-        work_tree("commit", "-q", "-m", "files")
-        view = open_view(work_tree.folder)
-        index_head(view)
-        snapshot = library.snapshot(view)
-        assert snapshot is not None
-        return snapshot
-
-    return make
 
 
 @pytest.fixture
