@@ -56,6 +56,9 @@ def change(work: Path, number: int, files: int) -> str:
 def wait_for(http: httpx.Client, name: str, tip: str) -> None:
     while True:
         answer = http.get("/api/repos/bench/app/search", params={"q": name})
+        if answer.status_code == httpx.codes.CONFLICT:  # nothing is indexed yet
+            time.sleep(0.005)
+            continue
         answer.raise_for_status()
         told = answer.json()
         if told["commit"] == tip and any(name in json.dumps(hit) for hit in told["hits"]):
