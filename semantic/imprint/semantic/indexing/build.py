@@ -118,7 +118,7 @@ class Builder:
             raise Stopped
         tree = view.objects.read_commit(commit).tree
         with self._urgently():
-            self._bring(view, commit, tree, progress, stopping)
+            self._bring(view, commit, tree, self._keys(view, tree), progress, stopping)
 
     def complete(self, view: RepositoryView, commit: ObjectId, tree: ObjectId) -> bool:
         """Index what little is missing of a commit; False, and nothing done, where that is much.
@@ -127,7 +127,7 @@ class Builder:
             LimitExceeded: the tree has more files than any tree may have.
         """
         try:
-            keys = {BlobKey(blob, flavour(path)) for path, blob in self.files(view, tree)}
+            keys = self._keys(view, tree)
         except ObjectMissing:
             return False
         missing = self._index.find_missing(keys)
@@ -135,7 +135,7 @@ class Builder:
             return bool(keys)
         if self._is_little(view, missing):
             with self._urgently():
-                self._bring(view, commit, tree, None, never)
+                self._bring(view, commit, tree, keys, None, never)
             return True
         missing -= self._index.find_kin(missing).keys()  # a folder whose files have another suffix since
         if not self._is_little(view, missing):
@@ -157,18 +157,21 @@ class Builder:
         Raises:
             ObjectMissing: one of its trees is not in the repository.
         """
-        keys = {BlobKey(blob, flavour(path)) for path, blob in self.files(view, tree)}
+        keys = self._keys(view, tree)
         return len(keys) - len(self._index.find_missing(keys)), len(keys)
+
+    def _keys(self, view: RepositoryView, tree: ObjectId) -> set[BlobKey]:
+        return {BlobKey(blob, flavour(path)) for path, blob in self.files(view, tree)}
 
     def _bring(
         self,
         view: RepositoryView,
         commit: ObjectId,
         tree: ObjectId,
+        keys: set[BlobKey],
         progress: Callable[[int, int], None] | None,
         stopping: Callable[[], bool],
     ) -> None:
-        keys = {BlobKey(blob, flavour(path)) for path, blob in self.files(view, tree)}
         for _ in range(_ATTEMPTS):
             self._add(view, sorted(self._index.find_missing(keys)), progress, stopping)
             ids = frozenset(row.id for row in self._index.find_rows(keys).values())
