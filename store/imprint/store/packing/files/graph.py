@@ -1,0 +1,159 @@
+"""The commit-graph: every commit's tree, parents and generation, without reading the commit.
+
+Format: gitformat-commit-graph(5). It may be one file or a chain of layers; commits have one number over all.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+
+from imprint.store.packing.files.ids import IdTable
+from imprint.store.packing.files.mapped import BadFile, Mapped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_HEADER: Final = struct.Struct(">4sBBBB")
+_HASHES: Final = {20: 1, 32: 2}
+_NO_PARENT: Final = 0x70000000
+_EDGES: Final = 0x80000000
+_LAST_EDGE: Final = 0x80000000
+_CHAIN_BYTES_MAX: Final = 1024**2
+
+
+class CommitGraph:
+    """The layers of one repository's commit-graph, the oldest first. Empty where there is none.
+
+    Args:
+        info_dir: the folder `objects/info`.
+        id_bytes: the length of an id.
+
+    Raises:
+        BadFile: a layer is not what it should be, or not there.
+    """
+
+    def __init__(self, info_dir: Path, id_bytes: int) -> None:
+        self._layers: list[_Layer] = []
+        below = 0
+        for path in _list_layers(info_dir):
+            try:
+                layer = _Layer(path, id_bytes, below)
+            except FileNotFoundError as gone:
+                raise BadFile(f"{path.name} is not there") from gone
+            self._layers.append(layer)
+            below += len(layer.ids)
+        self._count = below
+
+    def __len__(self) -> int:
+        return self._count
+
+    def find(self, raw_id: bytes) -> int:
+        """The number of a commit; -1 if it is not in the graph."""
+        for layer in reversed(self._layers):
+            place = layer.ids.find(raw_id)
+            if place >= 0:
+                return layer.below + place
+        return -1
+
+    def id_of(self, number: int) -> bytes:
+        """The raw id of a commit."""
+        layer = self._layer(number)
+        return layer.ids[number - layer.below]
+
+    def tree_of(self, number: int) -> bytes:
+        """The raw id of a commit's tree."""
+        layer = self._layer(number)
+        return layer.tree(number - layer.below)
+
+    def generation_of(self, number: int) -> int:
+        """A number larger than that of each parent: the topological level (the commit-graph's first sort)."""
+        layer = self._layer(number)
+        return layer.generation(number - layer.below)
+
+    def parents_of(self, number: int) -> Sequence[int]:
+        """The numbers of a commit's parents.
+
+        Raises:
+            BadFile: it names a commit that is not in the graph.
+        """
+        layer = self._layer(number)
+        parents = layer.parents(number - layer.below)
+        if any(parent >= self._count for parent in parents):
+            raise BadFile("the commit-graph names a parent that it does not hold")
+        return parents
+
+    def _layer(self, number: int) -> _Layer:
+        for layer in reversed(self._layers):
+            if number >= layer.below:
+                return layer
+        raise BadFile("the commit-graph has no such commit")
+
+
+def _list_layers(info_dir: Path) -> list[Path]:
+    """Where git looks first: a single file, then the chain."""
+    single = info_dir / "commit-graph"
+    if single.exists():
+        return [single]
+    folder = info_dir / "commit-graphs"
+    try:
+        with (folder / "commit-graph-chain").open("rb") as file:
+            names = file.read(_CHAIN_BYTES_MAX).decode("ascii", "replace").split()
+    except FileNotFoundError:
+        return []
+    return [folder / f"graph-{name}.graph" for name in names]
+
+
+class _Layer:
+    """One file of the graph; `below` is how many commits are in those before it."""
+
+    def __init__(self, path: Path, id_bytes: int, below: int) -> None:
+        mapped = Mapped(path)
+        if len(mapped) < _HEADER.size + id_bytes:
+            raise BadFile(f"{mapped.name} is cut off")
+        magic, version, hash_version, chunk_count, _ = _HEADER.unpack_from(mapped.content)
+        if magic != b"CGPH" or version != 1 or hash_version != _HASHES[id_bytes]:
+            raise BadFile(f"{mapped.name} is of another version")
+        chunks = mapped.chunks(_HEADER.size, chunk_count)
+        try:
+            self.ids = IdTable(mapped, chunks[b"OIDF"][0], chunks[b"OIDL"][0], id_bytes)
+            rows = chunks[b"CDAT"][0]
+        except KeyError as lacking:
+            raise BadFile(f"{mapped.name} lacks chunk {lacking}") from lacking
+        self.below = below
+        self._id_bytes = id_bytes
+        self._row = struct.Struct(f">{id_bytes}sLLLL")
+        mapped.numbers(rows, len(self.ids) * self._row.size, "u1")  # are they there?
+        self._content, self._rows = mapped.content, rows
+        self._edges: list[int] = []
+        if edges := chunks.get(b"EDGE"):
+            self._edges = mapped.numbers(edges[0], (edges[1] - edges[0]) // 4, ">u4").tolist()
+        self._name = mapped.name
+
+    def _read(self, place: int) -> tuple[bytes, int, int, int, int]:
+        return self._row.unpack_from(self._content, self._rows + place * self._row.size)
+
+    def tree(self, place: int) -> bytes:
+        return self._read(place)[0]
+
+    def generation(self, place: int) -> int:
+        return self._read(place)[3] >> 2
+
+    def parents(self, place: int) -> Sequence[int]:
+        _, first, second, _, _ = self._read(place)
+        if first == _NO_PARENT:
+            return ()
+        if second == _NO_PARENT:
+            return (first,)
+        if not second & _EDGES:
+            return (first, second)
+        parents = [first]
+        for edge in self._edges[second & ~_EDGES :]:
+            parents.append(edge & ~_LAST_EDGE)
+            if edge & _LAST_EDGE:
+                return parents
+        raise BadFile(f"{self._name}: a list of parents has no end")
+
+

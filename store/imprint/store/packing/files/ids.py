@@ -1,0 +1,70 @@
+"""A sorted table of object ids, and where in it an id stands.
+
+Format: the fan-out and id tables that pack indexes, multi-pack-indexes and commit-graphs share
+(gitformat-pack(5), gitformat-commit-graph(5)).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from imprint.store.packing.files.mapped import BadFile
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from imprint.store.packing.files.mapped import Mapped
+
+FANOUT_BYTES: Final = 256 * 4
+
+
+class IdTable:
+    """The ids of one file.
+
+    Args:
+        mapped: the file.
+        fanout: where its fan-out table begins.
+        begin: where the ids begin.
+        id_bytes: the length of one.
+
+    Raises:
+        BadFile: the tables do not fit the file.
+    """
+
+    def __init__(self, mapped: Mapped, fanout: int, begin: int, id_bytes: int) -> None:
+        counts = mapped.numbers(fanout, 256, ">u4").astype(np.int64)
+        if (np.diff(counts) < 0).any():
+            raise BadFile(f"{mapped.name}: its fan-out goes backwards")
+        self._count = int(counts[-1])
+        self._id_bytes = id_bytes
+        self._begin = begin
+        self._content = mapped.content[begin : begin + self._count * id_bytes]
+        if len(self._content) < self._count * id_bytes:
+            raise BadFile(f"{mapped.name} is cut off")
+        self._heads: npt.NDArray[np.uint64] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, place: int) -> bytes:
+        """The raw id at a place."""
+        return bytes(self._content[place * self._id_bytes : (place + 1) * self._id_bytes])
+
+    def find(self, raw_id: bytes) -> int:
+        """The place of a raw id; -1 if it is not there."""
+        heads = self._read_heads()
+        place = int(heads.searchsorted(heads.dtype.type(int.from_bytes(raw_id[:8], "big"))))
+        while place < self._count and (here := self[place]) <= raw_id:
+            if here == raw_id:
+                return place
+            place += 1  # another id with the same head
+        return -1
+
+    def _read_heads(self) -> npt.NDArray[np.uint64]:
+        """The first eight bytes of every id as a number."""
+        if self._heads is None:
+            table = np.frombuffer(self._content, np.uint8).reshape(self._count, self._id_bytes)
+            self._heads = np.ascontiguousarray(table[:, :8]).view(">u8").ravel().astype(np.uint64)
+        return self._heads

@@ -1,0 +1,84 @@
+"""A file mapped into memory, with the chunks that git's newer formats divide it into.
+
+Invariants:
+    1. What is read lies inside of the file: a file that is cut off or damaged ends in `BadFile`, never in
+       another exception, and never in bytes that are not its own.
+    2. The mapping outlives the file's name: a pack that maintenance removes stays readable here.
+
+Format of chunks: gitformat-chunk(5).
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    Bytes = npt.NDArray[np.uint8]
+
+_CHUNK: Final = struct.Struct(">4sQ")
+
+
+class BadFile(Exception):
+    """A file is not what its format says; whoever reads it does without."""
+
+
+class Mapped:
+    """A whole file as bytes that are not copied.
+
+    Attributes:
+        content: for slices that are sent or inflated.
+        array: the same, for arithmetic.
+
+    Args:
+        path: an existing file.
+
+    Raises:
+        FileNotFoundError: there is none.
+        BadFile: it is empty.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            try:
+                mapping = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+            except ValueError as failure:
+                raise BadFile(f"{path.name} is empty") from failure
+        self.name = path.name
+        self.content = memoryview(mapping)
+        self.array: Bytes = np.frombuffer(mapping, np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def numbers(self, begin: int, count: int, dtype: str) -> npt.NDArray[np.generic]:
+        """Numbers of one type that lie one behind the other.
+
+        Args:
+            begin: where the first one is.
+            count: how many.
+            dtype: numpy's name of the type, with its byte order.
+        """
+        size = np.dtype(dtype).itemsize
+        if begin < 0 or count < 0 or begin + count * size > len(self):
+            raise BadFile(f"{self.name} is cut off")
+        return np.frombuffer(self.content, dtype, count, begin)
+
+    def chunks(self, begin: int, count: int) -> dict[bytes, tuple[int, int]]:
+        """The table of chunks: where each begins and ends."""
+        if begin + _CHUNK.size * (count + 1) > len(self):
+            raise BadFile(f"{self.name} is cut off")
+        rows = [_CHUNK.unpack_from(self.content, begin + _CHUNK.size * at) for at in range(count + 1)]
+        found = {}
+        for (name, start), (_, end) in zip(rows, rows[1:], strict=False):
+            if not start <= end <= len(self):
+                raise BadFile(f"{self.name}: chunk {name!r} lies outside of it")
+            found[name] = (start, end)
+        return found

@@ -1,0 +1,143 @@
+"""From what a client wants and has to the pack that it gets.
+
+Invariants:
+    1. What is asked for was allowed before: nothing is verified here.
+    2. Whatever is not understood here, or would take more than its bounds, ends in `Absent`: git does it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from imprint.store.packing.contents import Contents
+from imprint.store.packing.files.ewah import list_bits
+from imprint.store.packing.files.mapped import BadFile
+from imprint.store.packing.files.pack import BLOB
+from imprint.store.packing.gather import Gathered, peel
+from imprint.store.packing.layout import Layout
+from imprint.store.packing.reach import Floor, Reach
+from imprint.store.packing.shelf import Absent
+from imprint.store.packing.walk import Commits, TooFar, walk_new
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    from imprint.store.packing.files.pack import PackFile
+    from imprint.store.packing.shelf import Stock
+    from imprint.store.transport.packs.packer import PackRequest
+    from imprint.store.types import ObjectId
+
+    Picked = list[tuple[int, npt.NDArray[np.int64]]]
+
+WITHOUT_BLOBS: Final = "blob:none"
+FEW_COMMITS: Final = 2_000
+"""Up to so many new commits, trees are compared; with more, bitmaps are asked first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A pack to be sent: one that lies here as it is, or a layout."""
+
+    whole: PackFile | None
+    layout: Layout | None
+
+    @property
+    def count(self) -> int:
+        """How many objects are in it."""
+        if self.whole:
+            return len(self.whole)
+        return self.layout.count if self.layout else 0
+
+
+def make_plan(stock: Stock, request: PackRequest) -> Plan:
+    """Decide what goes into the pack.
+
+    Raises:
+        Absent: it cannot be made here.
+    """
+    if not request.ofs_delta or request.filter not in {"", WITHOUT_BLOBS}:
+        raise Absent("a request of a sort that is left to git")
+    try:
+        return _Planner(stock, request).plan()
+    except BadFile as fault:
+        raise Absent(str(fault)) from fault
+
+
+class _Planner:
+    def __init__(self, stock: Stock, request: PackRequest) -> None:
+        self._stock = stock
+        self._thin = request.thin
+        self._with_blobs = not request.filter
+        self._contents = Contents(stock)
+        self._cut = frozenset(_raw(request.shallow))
+        self._commits = Commits(self._contents, self._cut)
+        self._tips, self._trees, self._alone = peel(self._contents, _raw(request.wants))
+        self._haves, *_ = peel(self._contents, _raw((*request.haves, *request.edges)))
+
+    def plan(self) -> Plan:
+        if self._tips and not self._haves and not self._cut:
+            return self._plan_by_bitmaps()
+        try:
+            return self._plan_by_trees()
+        except TooFar as far:
+            if self._cut:
+                raise Absent("too many commits behind a cut") from far
+            return self._plan_by_bitmaps()
+
+    def _plan_by_trees(self) -> Plan:
+        walked = walk_new(self._commits, self._tips, self._haves)
+        if len(walked.new) > FEW_COMMITS and self._stock.bitmaps and not self._cut:
+            raise TooFar
+        gathered = Gathered(self._contents, with_blobs=self._with_blobs)
+        gathered.add_commits(walked, self._haves, self._commits)
+        for tree in self._trees:
+            gathered.add_tree(tree)
+        for raw_id in self._alone:
+            gathered.add(raw_id)
+        floor = Floor(self._contents, () if self._cut else self._haves, self._commits)
+        known = gathered.known
+        return self._lay_out(gathered.list_picked(), lambda raw_id: raw_id in known or floor.holds(raw_id))
+
+    def _plan_by_bitmaps(self) -> Plan:
+        wanted = Reach(self._contents)
+        wanted.add(self._tips, self._commits)
+        for tree in self._trees:
+            wanted.add_tree(tree)
+        had = Reach(self._contents) if self._haves else None
+        words, others = wanted.words, dict(wanted.others)
+        if had:
+            had.add(self._haves, self._commits)
+            words = words & ~had.words
+            others = {raw_id: place for raw_id, place in others.items() if raw_id not in had.others}
+        if not self._with_blobs:
+            assert self._stock.bitmaps is not None  # noqa: S101 - or there were no words
+            words = words & ~self._stock.bitmaps.blobs
+            kind_of = self._contents.kind_of
+            others = {raw_id: place for raw_id, place in others.items() if kind_of(place) != BLOB}
+        picked = dict(self._stock.places_of(list_bits(words)))
+        for raw_id in self._alone:
+            others[raw_id] = self._stock.require(raw_id)
+        added: dict[int, list[int]] = {}
+        for place in others.values():
+            added.setdefault(place.pack, []).append(place.rank)
+        for number, ranks in added.items():
+            before = picked.get(number)
+            picked[number] = np.unique(ranks if before is None else np.concatenate((before, ranks)))
+        return self._lay_out(sorted(picked.items(), key=lambda each: each[0]), had.holds if had else None)
+
+    def _lay_out(self, picked: Picked, client_has: Callable[[bytes], bool] | None) -> Plan:
+        if len(picked) == 1:
+            ((number, ranks),) = picked
+            pack = self._stock.packs[number]
+            if len(ranks) == len(pack):
+                return Plan(pack, None)
+        return Plan(None, Layout(self._contents, picked, client_has if self._thin else None))
+
+
+def _raw(object_ids: Sequence[ObjectId]) -> list[bytes]:
+    return [bytes.fromhex(each) for each in object_ids]

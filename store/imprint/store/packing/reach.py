@@ -1,0 +1,191 @@
+"""Everything that commits reach, by bitmaps; what has none is walked until it meets what has.
+
+Invariant: a bit is set only for what a commit reaches, and all that a commit reaches is in the bits or among
+the others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from imprint.store.packing.contents import LINK_MODE, TREE_MODE, find_new_lines
+from imprint.store.packing.files.ewah import spread_bits
+from imprint.store.packing.shelf import Absent
+from imprint.store.packing.walk import sort_parents_first
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy.typing as npt
+
+    from imprint.store.packing.contents import Contents
+    from imprint.store.packing.shelf import Place
+    from imprint.store.packing.walk import Commits
+
+    Words = npt.NDArray[np.uint64]
+
+COMMITS_MAX: Final = 5_000
+"""Commits without a bitmap that are walked at most; with more, git is asked."""
+_FLOOR_BITMAPS: Final = 4
+_FLOOR_COMMITS: Final = 1_000
+
+
+class Reach:
+    """What some commits reach.
+
+    Attributes:
+        words: the objects that bitmaps count.
+        others: raw ids of the other ones, with their places.
+
+    Args:
+        contents: reads objects.
+
+    Raises:
+        Absent: the stock has no bitmaps.
+    """
+
+    def __init__(self, contents: Contents) -> None:
+        stock = contents.stock
+        if stock.bitmaps is None or stock.multi is None or stock.multi.order is None:
+            raise Absent("no bitmaps")
+        self._contents = contents
+        self._bitmaps, self._ids, self._order = stock.bitmaps, stock.multi.ids, stock.multi.order
+        self._numbers: npt.NDArray[np.int64] | None = None
+        self.words = np.zeros(stock.bitmaps.size, np.uint64)
+        self.others: dict[bytes, Place] = {}
+        self._bits: npt.NDArray[np.uint8] = np.zeros(64 * stock.bitmaps.size, np.uint8)
+
+    def add(self, tips: Iterable[bytes], commits: Commits) -> None:
+        """Add all that commits reach.
+
+        Raises:
+            Absent: too many commits are in no bitmap, or something is not there.
+        """
+        walked: list[bytes] = []
+        seen: set[bytes] = set()
+        waiting = list(tips)
+        while waiting:
+            raw_id = waiting.pop()
+            if raw_id in seen:
+                continue
+            seen.add(raw_id)
+            at = self._ids.find(raw_id)
+            if at >= 0 and at in self._bitmaps:
+                if not self._holds(at):
+                    self.words = self.words | self._bitmaps.read(at)
+                    self._bits = spread_bits(self.words)
+                continue
+            if at >= 0 and self._holds(at):
+                continue
+            walked.append(raw_id)
+            if len(walked) > COMMITS_MAX:
+                raise Absent("too many commits without a bitmap")
+            waiting += commits.parents(raw_id)
+        for raw_id in sort_parents_first(walked, commits):  # what a tree shares with its bases is there then
+            if self._take(raw_id):
+                bases = tuple(commits.tree(parent) for parent in commits.parents(raw_id))
+                self._take_tree(commits.tree(raw_id), bases)
+        self._pack()
+
+    def add_tree(self, tree: bytes) -> None:
+        """Add a tree and what is below it."""
+        self._take_tree(tree)
+        self._pack()
+
+    def holds(self, raw_id: bytes) -> bool:
+        """Whether an object is reached."""
+        at = self._ids.find(raw_id)
+        return self._holds(at) if at >= 0 else raw_id in self.others
+
+    def _take_tree(self, tree: bytes, bases: tuple[bytes, ...] = ()) -> None:
+        """Add a tree and what is below it, less what is at the same paths below trees that are added too."""
+        waiting = [(tree, bases)]
+        while waiting:
+            tree, bases = waiting.pop()
+            if tree in bases or not self._take(tree):
+                continue
+            lines, below = find_new_lines(self._contents, tree, bases)
+            for mode, name, raw_id in lines:
+                if mode == TREE_MODE:
+                    waiting.append((raw_id, tuple(below.get(name, ()))))
+                elif mode != LINK_MODE:
+                    self._take(raw_id)
+
+    def _pack(self) -> None:
+        self.words = np.packbits(self._bits, bitorder="little").view("<u8").astype(np.uint64, copy=False)
+
+    def _take(self, raw_id: bytes) -> bool:
+        """Add one object; whether it was not there yet."""
+        at = self._ids.find(raw_id)
+        if at >= 0:
+            bit = self._number(at)
+            if self._bits[bit]:
+                return False
+            self._bits[bit] = 1
+            return True
+        if raw_id in self.others:
+            return False
+        self.others[raw_id] = self._contents.stock.require(raw_id)
+        return True
+
+    def _holds(self, at: int) -> bool:
+        return bool(self._bits[self._number(at)])
+
+    def _number(self, at: int) -> int:
+        """The number that bitmaps count an object by, from its place in the index."""
+        if self._numbers is None:
+            self._numbers = np.empty(len(self._order), np.int64)
+            self._numbers[self._order] = np.arange(len(self._order))
+        return int(self._numbers[at])
+
+
+class Floor:
+    """Some of what commits reach, soon found: what the nearest bitmaps say. It tells what a client has.
+
+    Args:
+        contents: reads objects.
+        tips: commits that the client has.
+        commits: knows their parents.
+    """
+
+    def __init__(self, contents: Contents, tips: Iterable[bytes], commits: Commits) -> None:
+        self._stock = contents.stock
+        self._tips = list(tips)
+        self._commits = commits
+        self._bits: npt.NDArray[np.uint8] | None = None
+
+    def holds(self, raw_id: bytes) -> bool:
+        """Whether a client surely has an object; of many that it has, this is not known."""
+        multi = self._stock.multi
+        if self._stock.bitmaps is None or multi is None or multi.order is None:
+            return False
+        at = multi.ids.find(raw_id)
+        if at < 0:
+            return False
+        if self._bits is None:
+            bits = self._read_bits()
+            self._bits = np.zeros(max(len(bits), len(multi.order)), np.uint8)
+            self._bits[multi.order] = bits[: len(multi.order)]
+        return bool(self._bits[at])
+
+    def _read_bits(self) -> npt.NDArray[np.uint8]:
+        """The bits of the first bitmaps met, at most `_FLOOR_BITMAPS` of them."""
+        bitmaps, multi = self._stock.bitmaps, self._stock.multi
+        assert bitmaps is not None  # noqa: S101 - `holds` has looked
+        assert multi is not None  # noqa: S101
+        words = np.zeros(bitmaps.size, np.uint64)
+        waiting, seen, found = list(self._tips), set(self._tips), 0
+        for raw_id in waiting:
+            at = multi.ids.find(raw_id)
+            if at >= 0 and at in bitmaps:
+                words = words | bitmaps.read(at)
+                found += 1
+            else:
+                more = [parent for parent in self._commits.parents(raw_id) if parent not in seen]
+                waiting += more
+                seen.update(more)
+            if found >= _FLOOR_BITMAPS or len(seen) > _FLOOR_COMMITS:
+                break
+        return spread_bits(words)
