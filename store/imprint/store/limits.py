@@ -40,6 +40,8 @@ class Limits:
         mirror_refs_per_step: refs that a mirror fetches and admits at once.
         retired_seconds_min: how long each step of removing a retired pack waits for its readers; at least
             `plumbing_seconds_max` in any case.
+        ready_packs_bytes_max: memory for packs that one process keeps to be sent again.
+        pack_tables_bytes_max: memory for tables of the packs on disk, in one process.
     """
 
     pack_bytes_max: int = 4 * 1024**3
@@ -71,3 +73,5 @@ class Limits:
     maintain_bytes_max: int = 2 * 1024**3
     mirror_refs_per_step: int = 500
     retired_seconds_min: int = 3600
+    ready_packs_bytes_max: int = 64 * 1024**2
+    pack_tables_bytes_max: int = 256 * 1024**2

@@ -39,6 +39,8 @@ from imprint.store.limits import Limits
 from imprint.store.mirror.ports import MemoryMirrors
 from imprint.store.mirror.sql import SqlMirrors
 from imprint.store.objects.git import GitObjects
+from imprint.store.packing.cache import ReadyPacks
+from imprint.store.packing.serving import Serving, Servings
 from imprint.store.plumbing import ChildBounds, Children, Plumbing
 from imprint.store.refs.catalogued import CataloguedRefs
 from imprint.store.sessions.memory import MemoryArchive
@@ -89,11 +91,13 @@ class Repository:
         record: its name, HEAD and generation at that moment.
         git_dir: the bare repository.
         view: what readers need; its refs are always the newest.
+        serving: what its fetches share.
     """
 
     record: RepositoryRecord
     git_dir: Path
     view: RepositoryView
+    serving: Serving
 
 
 class Hosting:
@@ -142,6 +146,8 @@ class Hosting:
         self._folders = RepositoryFolders(folder.repositories_path, self._is_known, self._forget)
         self._access = Access(self, self.limits)
         self.passes = Passes(folder.master_key, catalogue, clock, self._access.admit)
+        ready = ReadyPacks(self.limits.ready_packs_bytes_max)
+        self._servings = Servings(ready, self.limits.pack_tables_bytes_max)
         self._views: dict[str, RepositoryView] = {}
         self._views_lock = threading.Lock()
 
@@ -330,6 +336,7 @@ class Hosting:
             purged = self.catalogue.purge_repository(repository_id, self.clock.now_ms())
         with self._views_lock:
             self._views.pop(repository_id, None)
+        self._servings.forget(repository_id)
         return purged
 
     def _is_known(self, repository_id: str) -> bool:
@@ -351,7 +358,7 @@ class Hosting:
             if view is None or view.name != str(record.name):
                 view = replace(view, name=str(record.name)) if view else self._make_view(record, git_dir)
                 self._views[record.id] = view
-        return Repository(record, git_dir, view)
+        return Repository(record, git_dir, view, self._servings.of(record.id, git_dir, record.algorithm))
 
     def _make_view(self, record: RepositoryRecord, git_dir: Path) -> RepositoryView:
         return RepositoryView(

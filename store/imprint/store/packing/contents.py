@@ -1,7 +1,7 @@
 """Commits, trees and tags out of a stock of packs, decoded as far as walking over them needs.
 
-Invariant: what was read once stays at hand up to `bytes_max`: neighbours in history share most of their trees,
-and deltas their bases.
+Invariant: what was read once stays at hand up to `bytes_max`: neighbours in history share most of their
+trees, and deltas their bases.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ LINK_MODE: Final = b"160000"
 
 Line = tuple[bytes, bytes, bytes]
 """A line of a tree: mode, name, raw id."""
-
 
 
 class Contents:
@@ -141,15 +140,27 @@ class Contents:
 
 
 def find_new_lines(
-    contents: Contents, tree: bytes, bases: Iterable[bytes]
+    contents: Contents, tree: bytes, bases: Iterable[bytes], replaced_ids: set[bytes] | None = None
 ) -> tuple[frozenset[Line], dict[bytes, list[bytes]]]:
-    """The lines of a tree that no base has, and by name the trees that they replace in the bases."""
+    """What is in a tree and in none of others.
+
+    Args:
+        contents: reads them.
+        tree: its raw id.
+        bases: the raw ids of the others.
+        replaced_ids: gets what the others have and the tree has not.
+
+    Returns:
+        The lines of the tree that no base has, and by name the trees of the bases that are other ones there.
+    """
     new = lines = contents.read_tree(tree)
     replaced: dict[bytes, list[bytes]] = {}
     for base in bases:
         old = contents.read_tree(base)
         new -= old
         for mode, name, raw_id in old - lines:
+            if replaced_ids is not None:
+                replaced_ids.add(raw_id)
             if mode == TREE_MODE:
                 replaced.setdefault(name, []).append(raw_id)
     return new, replaced

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from imprint.store.packing.contents import LINK_MODE, TREE_MODE
+from imprint.store.packing.contents import LINK_MODE, TREE_MODE, find_new_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -88,21 +88,12 @@ class Gathered:
             if tree in self.places or tree in sent or tree in had:
                 continue
             self.add(tree)
-            new = lines = self._contents.read_tree(tree)
-            below_sent: dict[bytes, list[bytes]] = {}
-            below_had: dict[bytes, list[bytes]] = {}
-            for bases, below, is_had in ((sent, below_sent, False), (had, below_had, True)):
-                for base in bases:
-                    old = self._contents.read_tree(base)
-                    new -= old
-                    for mode, name, raw_id in old - lines:
-                        if is_had:
-                            self.known.add(raw_id)
-                        if mode == TREE_MODE:
-                            below.setdefault(name, []).append(raw_id)
-            for mode, name, raw_id in new:
+            new, replaced_sent = find_new_lines(self._contents, tree, sent)
+            newer, replaced_had = find_new_lines(self._contents, tree, had, self.known)
+            for mode, name, raw_id in new & newer:
                 if mode == TREE_MODE:
-                    waiting.append((raw_id, tuple(below_sent.get(name, ())), tuple(below_had.get(name, ()))))
+                    ours, theirs = replaced_sent.get(name, ()), replaced_had.get(name, ())
+                    waiting.append((raw_id, tuple(ours), tuple(theirs)))
                 elif mode != LINK_MODE and self._with_blobs and raw_id not in self.known:
                     self.add(raw_id)
 
@@ -115,7 +106,7 @@ class Gathered:
 
 
 def peel(contents: Contents, wants: Iterable[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
-    """What wants are: commits, other trees, and objects that are sent by themselves, tags on the way among them.
+    """What wants are: commits, trees, and objects that are sent by themselves, such as tags on the way.
 
     Raises:
         Absent: one is not in the stock.

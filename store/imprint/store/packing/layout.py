@@ -45,10 +45,15 @@ _LEVEL: Final = 1
 class Layout:
     """Which bytes make the pack.
 
+    Attributes:
+        count: how many objects are in it.
+        names: of the packs that they lie in.
+        size_bytes: of the pack without its checksum.
+
     Args:
         contents: reads objects of the stock.
         picked: packs by number, ascending, with the ranks of the entries to send, ascending.
-        client_has: tells of a raw id whether the client has the object; None where no delta may build on such.
+        client_has: tells of a raw id whether the client has the object; None where no delta may build on it.
 
     Raises:
         Absent: it would take too much to make this pack here.
@@ -62,11 +67,22 @@ class Layout:
         self._stock = contents.stock
         self._picked = [(number, ranks) for number, ranks in picked if len(ranks)]
         self.count = sum(len(ranks) for _, ranks in self._picked)
+        self.names = frozenset(self._stock.packs[number].name for number, _ in self._picked)
         self._special: dict[int, bytes] = {}
         """Entries that are sent with another header, or other content, by their number in the new pack."""
+        if self._is_whole_pack():
+            self.size_bytes = len(self._stock.packs[self._picked[0][0]].data) - self._stock.id_bytes
+            return
         self._gather()
         self._settle_bases(client_has)
         self._place()
+
+    def _is_whole_pack(self) -> bool:
+        """Whether everything in one pack is sent, and nothing else: then it goes as it lies."""
+        if len(self._picked) != 1:
+            return False
+        ((number, ranks),) = self._picked
+        return len(ranks) == len(self._stock.packs[number])
 
     # -- what is sent, one array over all packs -----------------------------------------------------
 
@@ -165,6 +181,9 @@ class Layout:
 
     def pieces(self) -> Iterator[bytes | memoryview]:
         """The pack without its checksum, in pieces of any length."""
+        if self._is_whole_pack():
+            yield self._stock.packs[self._picked[0][0]].data.content[: self.size_bytes]
+            return
         yield _HEADER.pack(b"PACK", 2, self.count)
         heads = self._special | self._render_moved()
         for at, (number, _) in enumerate(self._picked):

@@ -7,7 +7,6 @@ Invariants:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from imprint.store.packing.files.pack import PackFile
     from imprint.store.packing.shelf import Stock
     from imprint.store.transport.packs.packer import PackRequest
     from imprint.store.types import ObjectId
@@ -39,22 +37,7 @@ FEW_COMMITS: Final = 2_000
 """Up to so many new commits, trees are compared; with more, bitmaps are asked first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A pack to be sent: one that lies here as it is, or a layout."""
-
-    whole: PackFile | None
-    layout: Layout | None
-
-    @property
-    def count(self) -> int:
-        """How many objects are in it."""
-        if self.whole:
-            return len(self.whole)
-        return self.layout.count if self.layout else 0
-
-
-def make_plan(stock: Stock, request: PackRequest) -> Plan:
+def make_plan(stock: Stock, request: PackRequest) -> Layout:
     """Decide what goes into the pack.
 
     Raises:
@@ -79,7 +62,7 @@ class _Planner:
         self._tips, self._trees, self._alone = peel(self._contents, _raw(request.wants))
         self._haves, *_ = peel(self._contents, _raw((*request.haves, *request.edges)))
 
-    def plan(self) -> Plan:
+    def plan(self) -> Layout:
         if self._tips and not self._haves and not self._cut:
             return self._plan_by_bitmaps()
         try:
@@ -89,7 +72,7 @@ class _Planner:
                 raise Absent("too many commits behind a cut") from far
             return self._plan_by_bitmaps()
 
-    def _plan_by_trees(self) -> Plan:
+    def _plan_by_trees(self) -> Layout:
         walked = walk_new(self._commits, self._tips, self._haves)
         if len(walked.new) > FEW_COMMITS and self._stock.bitmaps and not self._cut:
             raise TooFar
@@ -103,7 +86,7 @@ class _Planner:
         known = gathered.known
         return self._lay_out(gathered.list_picked(), lambda raw_id: raw_id in known or floor.holds(raw_id))
 
-    def _plan_by_bitmaps(self) -> Plan:
+    def _plan_by_bitmaps(self) -> Layout:
         wanted = Reach(self._contents)
         wanted.add(self._tips, self._commits)
         for tree in self._trees:
@@ -130,13 +113,8 @@ class _Planner:
             picked[number] = np.unique(ranks if before is None else np.concatenate((before, ranks)))
         return self._lay_out(sorted(picked.items(), key=lambda each: each[0]), had.holds if had else None)
 
-    def _lay_out(self, picked: Picked, client_has: Callable[[bytes], bool] | None) -> Plan:
-        if len(picked) == 1:
-            ((number, ranks),) = picked
-            pack = self._stock.packs[number]
-            if len(ranks) == len(pack):
-                return Plan(pack, None)
-        return Plan(None, Layout(self._contents, picked, client_has if self._thin else None))
+    def _lay_out(self, picked: Picked, client_has: Callable[[bytes], bool] | None) -> Layout:
+        return Layout(self._contents, picked, client_has if self._thin else None)
 
 
 def _raw(object_ids: Sequence[ObjectId]) -> list[bytes]:

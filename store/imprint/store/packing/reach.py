@@ -57,8 +57,8 @@ class Reach:
         self.others: dict[bytes, Place] = {}
         self._bits: npt.NDArray[np.uint8] = np.zeros(64 * stock.bitmaps.size, np.uint8)
 
-    def add(self, tips: Iterable[bytes], commits: Commits) -> None:
-        """Add all that commits reach.
+    def add(self, tips: Iterable[bytes], commits: Commits, *, with_trees: bool = True) -> None:
+        """Add all that commits reach; without `with_trees`, for commits that are in no bitmap, only commits.
 
         Raises:
             Absent: too many commits are in no bitmap, or something is not there.
@@ -84,7 +84,7 @@ class Reach:
                 raise Absent("too many commits without a bitmap")
             waiting += commits.parents(raw_id)
         for raw_id in sort_parents_first(walked, commits):  # what a tree shares with its bases is there then
-            if self._take(raw_id):
+            if self._take(raw_id) and with_trees:
                 bases = tuple(commits.tree(parent) for parent in commits.parents(raw_id))
                 self._take_tree(commits.tree(raw_id), bases)
         self._pack()

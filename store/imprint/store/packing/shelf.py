@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 SMALL_PACK_OBJECTS_MAX: Final = 2_000
 """Packs up to this size that are in no multi-pack-index share one table of ids."""
+_MULTI_ENTRY_BYTES: Final = 8 * 5
 
 
 class Absent(Exception):
@@ -58,6 +59,7 @@ class Stock:
         multi: the index over those of them that it names; None without one.
         bitmaps: None without any.
         graph: the commit-graph, perhaps empty.
+        size_bytes: memory that it takes at most; what is mapped is not counted.
 
     Args:
         object_dir: the folder `objects`.
@@ -83,10 +85,17 @@ class Stock:
         self.bitmaps = self._open_bitmaps(pack_dir, before)
         self.graph = CommitGraph(object_dir / "info", id_bytes)
         covered = frozenset(self.multi.pack_names) if self.multi else frozenset()
-        self._multi_numbers = [self._numbers.get(name, -1) for name in self.multi.pack_names] if self.multi else []
+        self._multi_numbers = (
+            [self._numbers.get(name, -1) for name in self.multi.pack_names] if self.multi else []
+        )
         beside = [number for name, number in self._numbers.items() if name not in covered]
-        self._small = _tabulate(self.packs, [n for n in beside if len(self.packs[n]) <= SMALL_PACK_OBJECTS_MAX])
+        self._small = _tabulate(
+            self.packs, [n for n in beside if len(self.packs[n]) <= SMALL_PACK_OBJECTS_MAX]
+        )
         self._large = [n for n in beside if len(self.packs[n]) > SMALL_PACK_OBJECTS_MAX]
+        self.size_bytes = sum(pack.count_bytes() for pack in self.packs)
+        if self.multi:
+            self.size_bytes += _MULTI_ENTRY_BYTES * len(self.multi.ids)
 
     def _open_bitmaps(self, pack_dir: Path, before: Stock | None) -> Bitmaps | None:
         if self.multi is None or any(name not in self._numbers for name in self.multi.pack_names):
@@ -159,11 +168,6 @@ class Stock:
         """The raw id of an object."""
         return self.packs[place.pack].id_of(place.rank)
 
-    def count_bytes(self) -> int:
-        """How much memory it takes at most, what is mapped not counted."""
-        listed = sum(pack.count_bytes() for pack in self.packs)
-        return listed + (40 * len(self.multi.ids) if self.multi else 0)
-
 
 class Shelf:
     """The newest stock of one repository. Safe to share between threads."""
@@ -191,6 +195,18 @@ class Shelf:
                 self._seen = seen
             return self._stock
 
+    def count_bytes(self) -> int:
+        """Memory that its tables may take."""
+        stock = self._stock
+        return stock.size_bytes if stock else 0
+
+    def let_go(self) -> int:
+        """Forget the stock, until it is asked for again; how many bytes that gives."""
+        with self._lock:
+            freed = self._stock.size_bytes if self._stock else 0
+            self._stock = None
+        return freed
+
     def _look(self) -> tuple[int, ...]:
         """Changes whenever a pack, an index or a graph came or went."""
         info = self._object_dir / "info"
@@ -206,7 +222,7 @@ class Shelf:
 
 def _changed(path: Path) -> int:
     try:
-        return os.stat(path).st_mtime_ns
+        return path.stat().st_mtime_ns
     except OSError:
         return 0
 

@@ -66,7 +66,7 @@ class Commits:
         return self._look_up(raw_id)[1]
 
     def order(self, raw_id: bytes) -> tuple[int, int]:
-        """Generation and time: mostly larger than those of any parent, and always where the graph has both."""
+        """Generation and time: not smaller than those of its parents, where the commit-graph has both."""
         return self._look_up(raw_id)[2]
 
     def _look_up(self, raw_id: bytes) -> _Known:
@@ -85,7 +85,7 @@ class Commits:
         return found
 
 
-def walk_new(
+def walk_new(  # noqa: C901 - one walk, whose state is its own
     commits: Commits, wants: Iterable[bytes], haves: Iterable[bytes], commits_max: int = COMMITS_MAX
 ) -> Walked:
     """The commits that wants reach and haves do not.
@@ -146,7 +146,6 @@ def _describe(commits: Commits, new: list[bytes]) -> Walked:
         for each in (raw_id, *walked.parents[raw_id]):
             walked.trees.setdefault(each, commits.tree(each))
     return walked
-
 
 
 def sort_parents_first(raw_ids: Iterable[bytes], commits: Commits) -> list[bytes]:

@@ -10,10 +10,13 @@ Invariants:
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import RefMissing
 from imprint.store.objects.ports import ObjectKind
+from imprint.store.packing.facts import find_present, find_sent, list_lacking
+from imprint.store.packing.shelf import Absent
 from imprint.store.receive.connect import find_tips
 from imprint.store.refs.hidden import HiddenRefs
 from imprint.store.types import ObjectId, RefName
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from imprint.store.hosting.repositories import Repository
     from imprint.store.plumbing import Plumbing
     from imprint.store.receive.connect import Tip
+    from imprint.store.refs.visible import VisibleRefs
     from imprint.store.types import RefValue
 
 READY_COMMITS_MAX: Final = 50_000
@@ -35,16 +39,9 @@ _WANTS_AT_ONCE: Final = 1000
 _CHUNK_BYTES: Final = 64 * 1024
 
 
-def visible_ids(repository: Repository, snapshot: RefSnapshot) -> frozenset[ObjectId]:
-    """The ids that clients are shown: of refs, and of what their tags peel to."""
-    hides = HiddenRefs.of(repository.record).hides
-    return frozenset(
-        each
-        for name, value in snapshot.refs.items()
-        if not hides(name)
-        for each in (value.id, value.peeled)
-        if each
-    )
+def visible_refs(repository: Repository, snapshot: RefSnapshot) -> VisibleRefs:
+    """The refs that clients are shown."""
+    return repository.serving.visible.of(snapshot, HiddenRefs.of(repository.record))
 
 
 def find_ref(
@@ -85,7 +82,7 @@ def verify_wants(
     Raises:
         RefMissing: no visible ref reaches it; it may not even exist.
     """
-    doubtful = frozenset(wants) - visible_ids(repository, snapshot)
+    doubtful = frozenset(wants) - visible_refs(repository, snapshot).ids
     if not doubtful:
         return
     tips = _find_wanted(repository.view.plumbing, doubtful)
@@ -115,7 +112,7 @@ def _find_unreachable(
 ) -> ObjectId | None:
     """One of the wants that no visible ref reaches; None if all are fine."""
     plumbing = repository.view.plumbing
-    visible = visible_ids(repository, snapshot)
+    visible = visible_refs(repository, snapshot).ids
     commits = frozenset(want for want in wants if tips[want].kind is ObjectKind.COMMIT)
     others = frozenset(wants) - commits
     if unreachable := _find_unreachable_commit(plumbing, commits, visible):
@@ -128,7 +125,7 @@ def find_visible(
 ) -> frozenset[ObjectId]:
     """Those of the objects that are there and that visible refs reach."""
     plumbing = repository.view.plumbing
-    visible = visible_ids(repository, snapshot)
+    visible = visible_refs(repository, snapshot).ids
     tips = find_tips(plumbing, frozenset(object_ids) - visible)
     commits = frozenset(each for each, tip in tips.items() if tip.kind is ObjectKind.COMMIT)
     unreachable = _find_unreachable_others(plumbing, snapshot, tips.keys() - commits, visible)
@@ -143,23 +140,35 @@ def find_common(repository: Repository, haves: Sequence[ObjectId]) -> list[Objec
     """Those of the client's objects that are here too, in its order."""
     if not haves:
         return []
-    answers = repository.view.plumbing.run(
-        "cat-file",
-        "--buffer",
-        "--batch-check=%(objectname)",
-        stdin="".join(f"{have}\n" for have in haves).encode(),
-    )
-    found = frozenset(answers.decode().splitlines())
-    return [have for have in dict.fromkeys(haves) if have in found]
+    wanted = dict.fromkeys(haves)
+    found: frozenset[ObjectId] = frozenset()
+    with suppress(Absent):
+        found = find_present(repository.serving.sender.stock(), wanted)
+    find_kind = repository.view.objects.find_kind
+    return [have for have in wanted if have in found or find_kind(have) is not None]
 
 
 def is_ready(repository: Repository, wants: Collection[ObjectId], common: Collection[ObjectId]) -> bool:
     """Whether every wanted commit reaches one that the client has, or is reached by one."""
     if not common:
         return False
-    plumbing = repository.view.plumbing
+    try:
+        lines, ends = list_lacking(repository.serving.sender.stock(), wants, common)
+    except Absent:
+        lines, ends = _list_lacking(repository.view.plumbing, wants, common)
+    if len(lines) > READY_COMMITS_MAX:
+        return False
+    lacking = {line[0] for line in lines}
+    return not lacking.intersection(ends) - _descendants(lines, frozenset[str](common))
+
+
+def _list_lacking(
+    plumbing: Plumbing, wants: Collection[ObjectId], common: Collection[ObjectId]
+) -> tuple[list[list[str]], list[str]]:
+    """As `list_lacking`, by git."""
     tips = find_tips(plumbing, wants)
-    ends = [tip.peeled or tip.id for tip in tips.values() if tip.kind in {ObjectKind.COMMIT, ObjectKind.TAG}]
+    kinds = {ObjectKind.COMMIT, ObjectKind.TAG}
+    ends = [str(tip.peeled or tip.id) for tip in tips.values() if tip.kind in kinds]
     listed = plumbing.run(
         "rev-list",
         "--parents",
@@ -167,11 +176,7 @@ def is_ready(repository: Repository, wants: Collection[ObjectId], common: Collec
         "--stdin",
         stdin="".join([*(f"{end}\n" for end in ends), *(f"^{have}\n" for have in common)]).encode(),
     )
-    lines = [line.split() for line in listed.decode("ascii").splitlines()]
-    if len(lines) > READY_COMMITS_MAX:
-        return False
-    lacking = {line[0] for line in lines}
-    return not lacking.intersection(ends) - _descendants(lines, frozenset[str](common))
+    return [line.split() for line in listed.decode("ascii").splitlines()], ends
 
 
 def find_tags_along(
@@ -193,14 +198,24 @@ def find_tags_along(
         boundary: commits to be taken for ones without parents.
     """
     wanted = frozenset(wants)
-    hides = HiddenRefs.of(repository.record).hides
-    tags = {
-        value.peeled.encode(): value.id
-        for name, value in snapshot.refs.items()
-        if value.peeled and name.startswith(b"refs/tags/") and value.id not in wanted and not hides(name)
-    }
+    tags = visible_refs(repository, snapshot).tags
+    tags = {commit: tag for commit, tag in tags.items() if tag not in wanted}
     if not tags:
         return ()
+    try:
+        sent = find_sent(repository.serving.sender.stock(), wants, common, boundary, tags.keys())
+    except Absent:
+        sent = _find_sent(repository.view.plumbing, wants, common, boundary)
+    return tuple(tag for commit, tag in tags.items() if commit in sent)
+
+
+def _find_sent(
+    plumbing: Plumbing,
+    wants: Collection[ObjectId],
+    common: Collection[ObjectId],
+    boundary: Collection[ObjectId],
+) -> frozenset[ObjectId]:
+    """The commits that a fetch brings, by git."""
     questions = "".join([*(f"{each}\n" for each in wants), *(f"^{each}\n" for each in common)])
     command = ["rev-list", "--stdin"]
     with tempfile.NamedTemporaryFile("w", suffix=".shallow") as shallow_file:
@@ -208,8 +223,8 @@ def find_tags_along(
             shallow_file.write("".join(f"{each}\n" for each in boundary))
             shallow_file.flush()
             command[:0] = ["--shallow-file", shallow_file.name]
-        sent = repository.view.plumbing.run(*command, stdin=questions.encode()).split(b"\n")
-    return tuple(tags[commit] for commit in sent if commit in tags)
+        sent = plumbing.run(*command, stdin=questions.encode()).decode("ascii")
+    return frozenset(ObjectId(line) for line in sent.split())
 
 
 def _descendants(lines: Sequence[Sequence[str]], common: frozenset[str]) -> set[str]:

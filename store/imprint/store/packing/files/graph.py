@@ -8,7 +8,6 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-
 from imprint.store.packing.files.ids import IdTable
 from imprint.store.packing.files.mapped import BadFile, Mapped
 
@@ -155,5 +154,3 @@ class _Layer:
             if edge & _LAST_EDGE:
                 return parents
         raise BadFile(f"{self._name}: a list of parents has no end")
-
-

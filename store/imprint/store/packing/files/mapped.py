@@ -10,6 +10,7 @@ Format of chunks: gitformat-chunk(5).
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import struct
 from typing import TYPE_CHECKING, Final
@@ -77,7 +78,7 @@ class Mapped:
             raise BadFile(f"{self.name} is cut off")
         rows = [_CHUNK.unpack_from(self.content, begin + _CHUNK.size * at) for at in range(count + 1)]
         found = {}
-        for (name, start), (_, end) in zip(rows, rows[1:], strict=False):
+        for (name, start), (_, end) in itertools.pairwise(rows):
             if not start <= end <= len(self):
                 raise BadFile(f"{self.name}: chunk {name!r} lies outside of it")
             found[name] = (start, end)

@@ -1,4 +1,4 @@
-"""Packing what a fetch needs: `git pack-objects`, fed on stdin and streamed on a side-band.
+"""Packs for fetches: by `imprint.store.packing`, else by `git pack-objects`, streamed on a side-band.
 
 Invariants:
     1. Memory is bounded: a pack passes through in pieces.
@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import PlumbingFailed
+from imprint.store.packing.shelf import Absent
 from imprint.store.transport.keepalive import SECONDS
 from imprint.store.transport.pktline import BAND_BYTES_MAX, KEEP_ALIVE, Band, render_band
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from imprint.store.hosting.repositories import Repository
     from imprint.store.plumbing import GitProcess, Plumbing
     from imprint.store.types import ObjectId
 
@@ -59,13 +61,28 @@ class PackRequest:
     band_bytes_max: int = BAND_BYTES_MAX
 
 
-def stream_pack(
-    plumbing: Plumbing, request: PackRequest, keep_alive_seconds: float = SECONDS
+def send_pack(
+    repository: Repository, request: PackRequest, keep_alive_seconds: float = SECONDS
 ) -> Iterator[bytes]:
-    """The pack, as side-band frames if the client reads them.
+    """The pack, as side-band frames if the client reads them: made ready here, else by git.
 
     Raises:
         PlumbingFailed: the pack could not be finished, and no side-band is there to say so.
+    """
+    try:
+        return repository.serving.sender.send(request)
+    except Absent as reason:
+        _log.debug("%s: a pack is left to git: %s", repository.record.id, reason)
+        return stream_pack(repository.view.plumbing, request, keep_alive_seconds)
+
+
+def stream_pack(
+    plumbing: Plumbing, request: PackRequest, keep_alive_seconds: float = SECONDS
+) -> Iterator[bytes]:
+    """The same by `git pack-objects`.
+
+    Raises:
+        PlumbingFailed: as `send_pack`.
     """
     with plumbing.stream(*_make_command(request)) as process:
         process.give(_make_questions(request))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from imprint.store.errors import BadInput, LimitExceeded, ObjectMissing, RefMissing
 from imprint.store.transport.negotiate import find_tags_along, verify_wants
 from imprint.store.transport.packs.filters import resolve_filter
-from imprint.store.transport.packs.packer import PackRequest, stream_pack
+from imprint.store.transport.packs.packer import PackRequest, send_pack
 from imprint.store.transport.pktline import BAND_BYTES_MAX, OLD_BAND_BYTES_MAX, Mark, render_frame
 from imprint.store.transport.shallow import find_shallow_update
 from imprint.store.transport.v0.acks import Acknowledger
@@ -116,8 +116,8 @@ def _answer(
     if b"include-tag" in request.flags:
         wants += find_tags_along(repository, snapshot, wants, common, update.boundary)
     band_bytes_max = _find_band_bytes(request.flags)
-    yield from stream_pack(
-        repository.view.plumbing,
+    yield from send_pack(
+        repository,
         PackRequest(
             wants=wants,
             haves=common,

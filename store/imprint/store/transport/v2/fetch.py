@@ -22,7 +22,7 @@ from imprint.store.transport.negotiate import (
     verify_wants,
 )
 from imprint.store.transport.packs.filters import resolve_filter
-from imprint.store.transport.packs.packer import PackRequest, stream_pack
+from imprint.store.transport.packs.packer import PackRequest, send_pack
 from imprint.store.transport.pktline import Band, Mark, render_band, render_frame
 from imprint.store.transport.shallow import ShallowUpdate, find_shallow_update
 
@@ -72,8 +72,8 @@ def _serve(
     yield _render_shallow_info(request, update)
     yield _render_wanted_refs(request, wanted_refs)
     yield _render_lines(request, [b"packfile\n"])
-    yield from stream_pack(
-        repository.view.plumbing,
+    yield from send_pack(
+        repository,
         PackRequest(
             wants=wants,
             haves=tuple(common),

@@ -11,13 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.refs.hidden import HiddenRefs
+from imprint.store.transport.negotiate import visible_refs
 from imprint.store.transport.pktline import Mark, render_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from imprint.store.hosting.repositories import Repository
+    from imprint.store.refs.visible import VisibleRefs
     from imprint.store.types import RefName, RefValue
 
 _PREFIXES_MAX: Final = 65_536
@@ -48,25 +49,26 @@ def parse_ls_refs(lines: Iterable[bytes]) -> LsRefsRequest:
 
 
 def render_refs(repository: Repository, request: LsRefsRequest) -> Iterator[bytes]:
-    """The answer to `ls-refs`: HEAD first, then the refs by name."""
-    snapshot = repository.view.refs.snapshot()
-    hides = HiddenRefs.of(repository.record).hides
-    if _matches(b"HEAD", request) and not hides(snapshot.head):
-        if head := snapshot.refs.get(snapshot.head):
-            yield _render_ref(b"HEAD", head, request, symbolic_target=snapshot.head)
+    """The answer to `ls-refs`: HEAD first, then the refs by name; kept for the next who asks the same."""
+    visible = visible_refs(repository, repository.view.refs.snapshot())
+    answer = visible.find_rendered(request)
+    if answer is None:
+        answer = b"".join(_iter_refs(visible, request)) + Mark.FLUSH.value
+        visible.keep_rendered(request, answer)
+    yield answer
+
+
+def _iter_refs(visible: VisibleRefs, request: LsRefsRequest) -> Iterator[bytes]:
+    head = visible.head
+    if head and (not request.prefixes or b"HEAD".startswith(request.prefixes)):
+        if value := visible.refs.get(head):
+            yield _render_ref(b"HEAD", value, request, symbolic_target=head)
         elif request.unborn:
-            target = b" symref-target:" + snapshot.head if request.symrefs else b""
+            target = b" symref-target:" + head if request.symrefs else b""
             yield render_frame(b"unborn HEAD" + target + b"\n")
-    yield b"".join(
-        _render_ref(name, value, request)
-        for name, value in snapshot.refs.items()
-        if _matches(name, request) and not hides(name)
-    )
-    yield Mark.FLUSH.value
-
-
-def _matches(name: bytes, request: LsRefsRequest) -> bool:
-    return not request.prefixes or name.startswith(request.prefixes)
+    refs = visible.refs
+    for name in visible.list_names(request.prefixes):
+        yield _render_ref(name, refs[name], request)
 
 
 def _render_ref(

@@ -1,0 +1,122 @@
+"""Packs that are ready to be sent, kept for the next who asks for the same: a fleet of agents does.
+
+The key says what was asked for. What a pack for it holds never changes, so nothing is ever invalidated; that
+it may be given is verified before it is looked for here. A small pack is kept whole; a large one as the list
+of stretches of packs on disk that it consists of.
+
+Invariants:
+    1. All that is kept takes at most about `bytes_max` of memory: what was not asked for the longest goes.
+    2. What is kept of a pack that maintenance has replaced is let go, so that the disk gets its space back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Piece = bytes | memoryview
+Key = tuple[str, str]
+"""A repository's id, and what was asked for."""
+
+SMALL_BYTES: Final = 1024**2
+"""Packs up to this size are put together once."""
+_PIECE_BYTES: Final = 250
+"""What a piece takes beside its bytes: a view of a mapping, and its place in a list."""
+
+
+class ReadyPack:
+    """A pack without its checksum, which is computed when it is sent for the first time.
+
+    Attributes:
+        names: of the packs on disk that it has stretches of.
+        weight_bytes: memory that it takes.
+
+    Args:
+        pieces: its bytes.
+        size_bytes: of all pieces.
+        names: of the packs that they lie in.
+        algorithm: of the checksum, as `hashlib` calls it.
+    """
+
+    def __init__(
+        self, pieces: Sequence[Piece], size_bytes: int, names: frozenset[str], algorithm: str
+    ) -> None:
+        self._algorithm = algorithm
+        self._checksum: bytes | None = None
+        if size_bytes <= SMALL_BYTES:
+            whole = b"".join(pieces)
+            self._checksum = hashlib.new(algorithm, whole, usedforsecurity=False).digest()
+            self._pieces: Sequence[Piece] = (whole,)
+            self.names: frozenset[str] = frozenset()
+            self.weight_bytes = size_bytes + _PIECE_BYTES
+            return
+        self._pieces = pieces
+        self.names = names
+        own = sum(len(piece) for piece in pieces if isinstance(piece, bytes))
+        self.weight_bytes = own + _PIECE_BYTES * len(pieces)
+
+    def pieces(self) -> Iterator[Piece]:
+        """The whole pack. May be asked for several times, also at the same time."""
+        if self._checksum is not None:
+            yield from self._pieces
+        else:
+            digest = hashlib.new(self._algorithm, usedforsecurity=False)
+            for piece in self._pieces:
+                digest.update(piece)
+                yield piece
+            self._checksum = digest.digest()
+        yield self._checksum
+
+
+class ReadyPacks:
+    """Packs of all repositories that one process keeps ready. Safe to share between threads.
+
+    Args:
+        bytes_max: of memory; 0 keeps none.
+    """
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._lock = threading.Lock()
+        self._packs: OrderedDict[Key, ReadyPack] = OrderedDict()
+        self._bytes = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that is taken."""
+        return self._bytes
+
+    def find(self, key: Key) -> ReadyPack | None:
+        """The pack of a key; None if it is not here."""
+        with self._lock:
+            pack = self._packs.get(key)
+            if pack is not None:
+                self._packs.move_to_end(key)
+            return pack
+
+    def keep(self, key: Key, pack: ReadyPack) -> None:
+        """Keep a pack, unless it is larger than all that may be kept."""
+        if pack.weight_bytes > self._bytes_max:
+            return
+        with self._lock:
+            self._drop(key)
+            self._packs[key] = pack
+            self._bytes += pack.weight_bytes
+            while self._bytes > self._bytes_max:
+                self._drop(next(iter(self._packs)))
+
+    def forget(self, repository_id: str, but: frozenset[str] = frozenset()) -> None:
+        """Drop what is kept of a repository; with `but`, only what lies in other packs than these."""
+        with self._lock:
+            for key, pack in list(self._packs.items()):
+                if key[0] == repository_id and not (but and pack.names <= but):
+                    self._drop(key)
+
+    def _drop(self, key: Key) -> None:
+        if gone := self._packs.pop(key, None):
+            self._bytes -= gone.weight_bytes

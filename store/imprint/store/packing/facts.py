@@ -1,0 +1,87 @@
+"""What negotiations ask of commits, answered from the packs here without a process.
+
+Every function raises `Absent` where the packs here do not tell; git is asked then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imprint.store.packing.contents import Contents
+from imprint.store.packing.files.mapped import BadFile
+from imprint.store.packing.gather import peel
+from imprint.store.packing.reach import Reach
+from imprint.store.packing.shelf import Absent
+from imprint.store.packing.walk import Commits, TooFar, walk_new
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from imprint.store.packing.shelf import Stock
+    from imprint.store.packing.walk import Walked
+    from imprint.store.types import ObjectId
+
+
+def find_present(stock: Stock, object_ids: Iterable[ObjectId]) -> frozenset[ObjectId]:
+    """Those of the objects that are in the stock; others may exist too."""
+    return frozenset(each for each in object_ids if stock.find(bytes.fromhex(each)) is not None)
+
+
+def list_lacking(
+    stock: Stock, wants: Collection[ObjectId], haves: Collection[ObjectId]
+) -> tuple[list[list[str]], list[str]]:
+    """Commits that the wants reach and the haves do not: each with its parents; and what the wants peel to.
+
+    Raises:
+        Absent: the packs here do not tell, or it would take too long.
+    """
+    contents = Contents(stock)
+    tips, walked = _walk(contents, wants, haves, ())
+    lines = [[each.hex(), *(parent.hex() for parent in walked.parents[each])] for each in walked.new]
+    return lines, [tip.hex() for tip in tips]
+
+
+def find_sent(
+    stock: Stock,
+    wants: Collection[ObjectId],
+    haves: Collection[ObjectId],
+    cut: Collection[ObjectId],
+    commits: Collection[ObjectId],
+) -> frozenset[ObjectId]:
+    """Those of some commits that a fetch brings.
+
+    Args:
+        stock: the packs.
+        wants: what is sent, with everything it reaches,
+        haves: less what these reach.
+        cut: commits to be taken for ones without parents.
+        commits: which may be among them.
+
+    Raises:
+        Absent: the packs here do not tell, or it would take too long.
+    """
+    contents = Contents(stock)
+    if haves or cut:
+        _, walked = _walk(contents, wants, haves, cut)
+        new = frozenset(walked.new)
+        return frozenset(each for each in commits if bytes.fromhex(each) in new)
+    try:
+        tips, *_ = peel(contents, map(bytes.fromhex, wants))
+        reach = Reach(contents)
+        reach.add(tips, Commits(contents), with_trees=False)
+        return frozenset(each for each in commits if reach.holds(bytes.fromhex(each)))
+    except BadFile as fault:
+        raise Absent(str(fault)) from fault
+
+
+def _walk(
+    contents: Contents, wants: Iterable[ObjectId], haves: Iterable[ObjectId], cut: Iterable[ObjectId]
+) -> tuple[list[bytes], Walked]:
+    try:
+        tips, *_ = peel(contents, map(bytes.fromhex, wants))
+        had, *_ = peel(contents, map(bytes.fromhex, haves))
+        return tips, walk_new(Commits(contents, [bytes.fromhex(each) for each in cut]), tips, had)
+    except TooFar as far:
+        raise Absent("too many commits") from far
+    except BadFile as fault:
+        raise Absent(str(fault)) from fault

@@ -1,0 +1,115 @@
+"""A repository's packs for clients, made ready once for all who ask for the same.
+
+Invariants:
+    1. A pack that ends without an error is whole: it ends with the checksum of what was sent.
+    2. Several that ask for the same at the same time wait while the first decides what goes into it, never
+       for that one's client.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from typing import TYPE_CHECKING, Final
+
+from imprint.store.packing.cache import ReadyPack
+from imprint.store.packing.framing import frame_pieces
+from imprint.store.packing.plan import make_plan
+from imprint.store.packing.shelf import Shelf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from imprint.store.packing.cache import ReadyPacks
+    from imprint.store.packing.shelf import Stock
+    from imprint.store.transport.packs.packer import PackRequest
+    from imprint.store.types import HashAlgorithm
+
+_WAIT_SECONDS: Final = 20.0
+"""Longer than a plan takes; whoever has waited so long makes one himself."""
+
+
+class Sender:
+    """Makes the packs of one repository. Safe to share between threads.
+
+    Args:
+        repository_id: whose.
+        object_dir: its folder `objects`.
+        algorithm: of its ids.
+        ready: where packs are kept.
+    """
+
+    def __init__(
+        self, repository_id: str, object_dir: Path, algorithm: HashAlgorithm, ready: ReadyPacks
+    ) -> None:
+        self._id = repository_id
+        self._algorithm = algorithm
+        self._shelf = Shelf(object_dir, algorithm.hex_length // 2)
+        self._ready = ready
+        self._lock = threading.Lock()
+        self._busy: dict[str, threading.Event] = {}
+        self._stock: Stock | None = None
+
+    def stock(self) -> Stock:
+        """The packs that are there now.
+
+        Raises:
+            Absent: they cannot be read here.
+        """
+        stock = self._shelf.stock()
+        if stock is not self._stock:
+            self._ready.forget(self._id, but=frozenset(pack.name for pack in stock.packs))
+            self._stock = stock
+        return stock
+
+    def count_bytes(self) -> int:
+        """Memory that the tables of its packs may take."""
+        return self._shelf.count_bytes()
+
+    def let_go(self) -> int:
+        """Drop the tables, which are read again when they are needed; how many bytes that gives."""
+        self._stock = None
+        return self._shelf.let_go()
+
+    def send(self, request: PackRequest) -> Iterator[bytes]:
+        """The pack for a request, framed as it says.
+
+        Raises:
+            Absent: it cannot be made here. That is told at once, before the first byte is asked for.
+        """
+        return frame_pieces(self._prepare(request).pieces(), request.band_bytes_max)
+
+    def _prepare(self, request: PackRequest) -> ReadyPack:
+        stock = self.stock()
+        name = _name(request)
+        key = (self._id, name)
+        if pack := self._ready.find(key):
+            return pack
+        with self._lock:
+            other = self._busy.get(name)
+            if other is None:
+                mine = self._busy[name] = threading.Event()
+        if other is not None:
+            other.wait(_WAIT_SECONDS)
+            return self._ready.find(key) or self._make(stock, request)
+        try:
+            pack = self._make(stock, request)
+            self._ready.keep(key, pack)
+            return pack
+        finally:
+            with self._lock:
+                del self._busy[name]
+            mine.set()
+
+    def _make(self, stock: Stock, request: PackRequest) -> ReadyPack:
+        layout = make_plan(stock, request)
+        return ReadyPack(tuple(layout.pieces()), layout.size_bytes, layout.names, self._algorithm.value)
+
+
+def _name(request: PackRequest) -> str:
+    """What a pack depends on: what is asked for and had, and what may be used to say it."""
+    lists = (request.wants, request.haves, request.edges, request.shallow)
+    text = "|".join(" ".join(sorted(set(each))) for each in lists)
+    flags = f"{request.thin:d}{request.ofs_delta:d} {request.filter}"
+    return hashlib.blake2b(f"{text}|{flags}".encode(), digest_size=20).hexdigest()

@@ -1,0 +1,115 @@
+"""The refs of one generation as git's clients see them, with what fetches ask of them again and again.
+
+Invariants:
+    1. Nothing of a hidden ref is in here.
+    2. All of it is about one generation: it is made anew when a ref changed, never changed itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections import OrderedDict
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from imprint.store.catalog.ports import RefSnapshot
+    from imprint.store.refs.hidden import HiddenRefs
+    from imprint.store.types import ObjectId, RefName, RefValue
+
+_RENDERED_KEPT: Final = 8
+_RENDERED_BYTES_MAX: Final = 32 * 1024**2
+"""Answers that are kept for the next client, of one repository."""
+
+
+class VisibleRefs:
+    """What is visible of one snapshot.
+
+    Attributes:
+        snapshot: all refs.
+        hidden: which of them are not shown.
+    """
+
+    def __init__(self, snapshot: RefSnapshot, hidden: HiddenRefs) -> None:
+        self.snapshot = snapshot
+        self.hidden = hidden
+        self._rendered: OrderedDict[object, bytes] = OrderedDict()
+
+    @cached_property
+    def refs(self) -> Mapping[RefName, RefValue]:
+        """Those that are shown, by name."""
+        hides = self.hidden.hides
+        return {name: value for name, value in self.snapshot.refs.items() if not hides(name)}
+
+    @cached_property
+    def names(self) -> list[RefName]:
+        """Their names in byte order."""
+        return list(self.refs)
+
+    @cached_property
+    def ids(self) -> frozenset[ObjectId]:
+        """The ids of refs, and of what their tags peel to."""
+        return frozenset(each for value in self.refs.values() for each in (value.id, value.peeled) if each)
+
+    @cached_property
+    def tags(self) -> Mapping[ObjectId, ObjectId]:
+        """Annotated tags by what they peel to."""
+        return {
+            value.peeled: value.id
+            for name, value in self.refs.items()
+            if value.peeled and name.startswith(b"refs/tags/")
+        }
+
+    @property
+    def head(self) -> RefName | None:
+        """What HEAD names; None while that is hidden."""
+        head = self.snapshot.head
+        return None if self.hidden.hides(head) else head
+
+    def list_names(self, prefixes: Iterable[bytes]) -> list[RefName]:
+        """The names that begin with one of the prefixes, in byte order; all of them without a prefix."""
+        wanted = sorted(set(prefixes))
+        if not wanted or b"" in wanted:
+            return self.names
+        found: list[RefName] = []
+        names, last = self.names, None
+        for prefix in wanted:
+            if last is not None and prefix.startswith(last):
+                continue  # its names are there already
+            last = prefix
+            at = bisect_left(names, prefix)
+            while at < len(names) and names[at].startswith(prefix):
+                found.append(names[at])
+                at += 1
+        return found
+
+    def find_rendered(self, key: object) -> bytes | None:
+        """An answer that was made for this generation before."""
+        return self._rendered.get(key)
+
+    def keep_rendered(self, key: object, answer: bytes) -> None:
+        """Keep an answer for the next one who asks the same."""
+        if len(answer) * _RENDERED_KEPT <= _RENDERED_BYTES_MAX:
+            self._rendered[key] = answer
+            while len(self._rendered) > _RENDERED_KEPT:
+                self._rendered.popitem(last=False)
+
+
+class VisibleMemo:
+    """The newest visible refs of one repository. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._newest: VisibleRefs | None = None
+
+    def of(self, snapshot: RefSnapshot, hidden: HiddenRefs) -> VisibleRefs:
+        """What is visible of a snapshot."""
+        with self._lock:
+            newest = self._newest
+            if newest is None or newest.snapshot is not snapshot or newest.hidden != hidden:
+                newest = VisibleRefs(snapshot, hidden)
+                self._newest = newest
+            return newest
