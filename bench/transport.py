@@ -62,7 +62,9 @@ class Ours:
         self._process: subprocess.Popen[bytes] | None = None
 
     def _run(self, *arguments: str) -> None:
-        done = subprocess.run([*IMPRINT, *arguments, "--data", str(self.data)], capture_output=True, check=False)
+        done = subprocess.run(
+            [*IMPRINT, *arguments, "--data", str(self.data)], capture_output=True, check=False
+        )
         if done.returncode not in {0, 1}:
             raise SystemExit(f"imprint {arguments}: {done.stderr.decode()[-2000:]}")
 
@@ -144,9 +146,7 @@ class Bench:
         self._ours = ours
         self.rows: list[Row] = []
 
-    def compare(
-        self, repository: str, work: str, times: int, action: Callable[[int, int], float]
-    ) -> None:
+    def compare(self, repository: str, work: str, times: int, action: Callable[[int, int], float]) -> None:
         """Both sides do `action(side, number)` so many times a round, numbers differing; it returns its wall time."""
         if self._only and work.split(",")[0] not in self._only:
             return
@@ -218,14 +218,23 @@ class Work:
         """All rows."""
         compare, urls, name = self._bench.compare, self._urls, self._name
         compare(name, "ls-remote", 10, lambda side, _: timed("ls-remote", urls[side]))
-        compare(name, "ls-remote, one branch", 10, lambda side, _: timed("ls-remote", urls[side], "refs/heads/bench-7"))
+        compare(
+            name,
+            "ls-remote, one branch",
+            10,
+            lambda side, _: timed("ls-remote", urls[side], "refs/heads/bench-7"),
+        )
         compare(name, "mirror clone", 1, lambda side, _: clone(urls[side], "--mirror"))
 
         def one(side: int, number: int, *options: str) -> float:
             branch = f"bench-{number % BRANCHES}"
             return clone(urls[side], "--single-branch", "-b", branch, *options)
 
-        for work, options in (("clone", []), ("shallow", ["--depth=1"]), ("blobless", ["--filter=blob:none"])):
+        for work, options in (
+            ("clone", []),
+            ("shallow", ["--depth=1"]),
+            ("blobless", ["--filter=blob:none"]),
+        ):
             for when in ("first", "again"):
                 compare(name, f"{work}, {when}", 2, lambda side, n, o=options: one(side, n, *o))
         compare(name, "clone, 16 at once", 1, lambda side, _: in_parallel(16, lambda: one(side, 0)))
@@ -246,7 +255,9 @@ class Work:
             number %= len(clients)
             with scratch() as folder:
                 shutil.copytree(clients[number], folder / "c", copy_function=_link)
-                return timed("fetch", "-q", "--no-tags", self._urls[side], f"bench-{number}", cwd=folder / "c")
+                return timed(
+                    "fetch", "-q", "--no-tags", self._urls[side], f"bench-{number}", cwd=folder / "c"
+                )
 
         for when in ("first", "again"):
             self._bench.compare(self._name, f"fetch {count}, {when}", per_round, fetch)
@@ -289,7 +300,9 @@ def main() -> int:
             Work(bench, name, path, ours, peer, folder).run()
     if given.json:
         given.json.write_text(json.dumps([asdict(row) for row in bench.rows], indent=1) + "\n")
-    ratios = {f"{row.repository} {row.work}": round(row.ours_cpu / max(row.peer_cpu, 1e-9), 2) for row in bench.rows}
+    ratios = {
+        f"{row.repository} {row.work}": round(row.ours_cpu / max(row.peer_cpu, 1e-9), 2) for row in bench.rows
+    }
     print(json.dumps(ratios))
     return 0
 

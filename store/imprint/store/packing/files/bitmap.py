@@ -67,9 +67,11 @@ class Bitmaps:
         self._rows: list[tuple[int, int]] = []
         self._by_place: dict[int, int] = {}
         for number in range(count):
+            if begin + _ENTRY.size > len(mapped):
+                raise BadFile(f"{mapped.name} is cut off")
             place, back, _ = _ENTRY.unpack_from(mapped.content, begin)
             begin += _ENTRY.size
-            if back > min(number, _XOR_MAX) or begin + 8 > len(mapped):
+            if back > min(number, _XOR_MAX):
                 raise BadFile(f"{mapped.name}: a bitmap builds on none")
             self._rows.append((begin, back))
             self._by_place[place] = number

@@ -1,0 +1,92 @@
+"""Framing, and the packs that are kept ready."""
+
+import hashlib
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imprint.store.packing.cache import SMALL_BYTES, ReadyPack, ReadyPacks
+from imprint.store.packing.framing import frame_pieces
+from imprint.store.packing.layout import render_distance, render_entry_header
+from imprint.store.transport.pktline import Band, render_band
+
+pieces_strategy = st.lists(st.binary(max_size=50), max_size=12)
+
+
+@given(pieces=pieces_strategy, band_bytes_max=st.integers(1, 70))
+def test_frames_are_those_of_the_whole(pieces, band_bytes_max) -> None:
+    whole = b"".join(pieces)
+    framed = b"".join(frame_pieces(pieces, band_bytes_max))
+    assert framed == render_band(Band.DATA, whole, band_bytes_max)
+    assert b"".join(frame_pieces(pieces, 0)) == whole
+
+
+def make_ready(pieces, names=frozenset()) -> ReadyPack:
+    return ReadyPack(tuple(pieces), sum(map(len, pieces)), frozenset(names), "sha1")
+
+
+@given(pieces=pieces_strategy)
+def test_a_ready_pack_ends_with_its_checksum_every_time(pieces) -> None:
+    whole = b"".join(pieces)
+    pack = make_ready(pieces)
+    for _ in range(2):
+        assert b"".join(pack.pieces()) == whole + hashlib.sha1(whole).digest()
+
+
+def test_a_large_one_is_not_put_together() -> None:
+    part = memoryview(bytes(SMALL_BYTES))
+    pack = make_ready([part, b"head", part])
+    assert pack.weight_bytes < 1000
+    first, again = b"".join(pack.pieces()), b"".join(pack.pieces())
+    assert first == again
+    assert first[-20:] == hashlib.sha1(first[:-20]).digest()
+
+
+def test_what_was_not_asked_for_the_longest_goes_first() -> None:
+    one = make_ready([bytes(1000)])
+    ready = ReadyPacks(3 * one.weight_bytes)
+    for name in "abc":
+        ready.keep(("r", name), make_ready([bytes(1000)]))
+    assert ready.find(("r", "a"))
+    ready.keep(("r", "d"), make_ready([bytes(1000)]))
+    assert [name for name in "abcd" if ready.find(("r", name))] == ["a", "c", "d"]
+    assert ready.size_bytes == 3 * one.weight_bytes
+
+
+def test_packs_of_what_was_replaced_or_destroyed_go() -> None:
+    ready = ReadyPacks(10**9)
+    large = [bytes(SMALL_BYTES), b"more"]
+    ready.keep(("r", "old"), make_ready(large, {"pack-old"}))
+    ready.keep(("r", "new"), make_ready(large, {"pack-new"}))
+    ready.keep(("other", "old"), make_ready(large, {"pack-old"}))
+    ready.forget("r", but=frozenset({"pack-new"}))
+    keys = ("r", "old"), ("r", "new"), ("other", "old")
+    assert [ready.find(key) is not None for key in keys] == [False, True, True]
+    ready.forget("r")
+    assert ready.find(("r", "new")) is None
+
+
+def test_nothing_is_kept_without_room() -> None:
+    ready = ReadyPacks(0)
+    ready.keep(("r", "a"), make_ready([b"some"]))
+    assert ready.find(("r", "a")) is None
+
+
+@given(distance=st.integers(1, 2**62))
+def test_distances_are_read_back_as_git_reads_them(distance) -> None:
+    value, *rest = render_distance(distance)
+    number = value & 0x7F
+    for byte in rest:
+        assert value & 0x80
+        number, value = (number + 1 << 7) | byte & 0x7F, byte
+    assert (number, value & 0x80) == (distance, 0)
+
+
+@given(kind=st.integers(1, 7), size=st.integers(0, 2**62))
+def test_headers_of_entries_are_read_back(kind, size) -> None:
+    header = render_entry_header(kind, size)
+    number = header[0] & 15
+    for place, byte in enumerate(header[1:]):
+        number |= (byte & 0x7F) << 4 + 7 * place
+    assert (header[0] >> 4 & 7, number, header[-1] & 0x80) == (kind, size, 0)
+    assert all(byte & 0x80 for byte in header[:-1])
