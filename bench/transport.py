@@ -147,8 +147,8 @@ class Bench:
         self.rows: list[Row] = []
 
     def compare(self, repository: str, work: str, times: int, action: Callable[[int, int], float]) -> None:
-        """Both sides do `action(side, number)` so many times a round, numbers differing; it returns its wall time."""
-        if self._only and work.split(",")[0] not in self._only:
+        """Both sides do `action(side, number)`, which returns its wall time, so many times a round."""
+        if self._only and work.partition(",")[0] not in self._only:
             return
         cpu: tuple[list[float], list[float]] = ([], [])
         wall: tuple[list[float], list[float]] = ([], [])
@@ -271,7 +271,7 @@ class Work:
 
             return in_parallel(50, agent)
 
-        if count == 10:  # noqa: PLR2004
+        if count == 10:
             self._bench.compare(self._name, "fetch 10, 50 agents", 1, lambda side, _: fleet(side))
 
 

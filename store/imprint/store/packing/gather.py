@@ -67,7 +67,8 @@ class Gathered:
         new = frozenset(walked.new)
         for commit in walked.new:
             self.add(commit)
-            sent, had = [], []
+            sent: list[bytes] = []
+            had: list[bytes] = []
             for parent in walked.parents[commit]:
                 (sent if parent in new else had).append(walked.trees[parent])
             if not walked.parents[commit]:

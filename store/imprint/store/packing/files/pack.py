@@ -66,7 +66,7 @@ class PackFile:
         index = Mapped(stem.with_name(f"{stem.name}.idx"))
         self.data = Mapped(stem.with_name(f"{stem.name}.pack"))
         begin = len(_INDEX_MAGIC)
-        if index.content[:begin] != _INDEX_MAGIC:
+        if bytes(index.content[:begin]) != _INDEX_MAGIC:
             raise BadFile(f"{index.name} is no pack index of version 2")
         self.ids = IdTable(index, begin, begin + FANOUT_BYTES, id_bytes)
         if len(self.data) < HEADER_BYTES + id_bytes:
@@ -130,7 +130,7 @@ class PackFile:
             ends[last] += 1
         else:
             raise BadFile(f"{self.data.name}: a size has too many digits")
-        return first >> 4 & 7, ends
+        return (first >> 4 & 7).astype(np.uint8, copy=False), ends
 
     @property
     def kinds(self) -> npt.NDArray[np.uint8]:
