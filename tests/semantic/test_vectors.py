@@ -24,7 +24,8 @@ def opened(tmp_path, encoder):
 def near(library, view, text):
     commit = view.refs.snapshot().head_id
     corpus = library._corpus(view, view.objects.read_commit(commit).tree)
-    return corpus, library._vectors.near(corpus, text)
+    nearness = library._vectors.near(corpus, text)
+    return corpus, None if nearness is None else nearness.of(range(len(corpus)))
 
 
 def test_each_chunk_is_as_near_as_its_vector_and_its_paths(sample, open_view, opened, encoder):

@@ -22,7 +22,7 @@ import numpy as np
 
 from imprint.semantic.embedding.ports import Passage
 from imprint.semantic.index.arrays import map_arrays, write_arrays
-from imprint.semantic.index.largest import find_largest
+from imprint.semantic.search.nearness import SCALE, Neighbourhood, Rows
 from imprint.store.catalog.lock import FileLock
 from imprint.store.errors import StorageFailed
 from imprint.store.hosting.followers import Stopped, never
@@ -37,13 +37,10 @@ if TYPE_CHECKING:
     from imprint.semantic.index.passages.rows import PassageRow
     from imprint.semantic.index.ports import Index
     from imprint.semantic.search.corpus import Corpus
+    from imprint.semantic.search.nearness import Nearness
 
-_SCALE: Final = 127.0
-_PREFIX: Final = 64
-"""Numbers of a vector that are compared for every passage; the whole ones only for the nearest."""
-_NEAREST: Final = 1_000
 _PATHS_KNOWN: Final = 100_000
-"""Paths whose vectors are remembered: some 60 MB."""
+"""Paths whose vectors are remembered: some 35 MB."""
 _AT_ONCE: Final = 4_096
 _FILES_MAX: Final = 8
 _SUFFIX: Final = ".vectors"
@@ -70,9 +67,9 @@ class Vectors:
         self._lock = threading.Lock()
         self._names: frozenset[str] = frozenset()
         self._parts: list[tuple[Array, Array]] = []
-        self._paths: tuple[dict[bytes, int], Array] = {}, np.zeros((0, encoder.dimensions), np.float16)
+        self._paths: tuple[dict[bytes, int], Array] = {}, np.zeros((0, encoder.dimensions), np.int8)
         self._encoding = threading.Lock()
-        self._ready: WeakKeyDictionary[Corpus, _Ready] = WeakKeyDictionary()
+        self._ready: WeakKeyDictionary[Corpus, Neighbourhood] = WeakKeyDictionary()
 
     @property
     def encoder(self) -> Encoder:
@@ -88,7 +85,7 @@ class Vectors:
         for begin in range(0, len(rows), _AT_ONCE):
             some = rows[begin : begin + _AT_ONCE]
             passages = [Passage(row.text, row.symbol, row.language) for _, row in some]
-            found = np.rint(self._encoder.encode_passages(passages) * _SCALE).astype(np.int8)
+            found = np.rint(self._encoder.encode_passages(passages) * SCALE).astype(np.int8)
             self._write(np.array([number for number, _ in some], np.int64), found)
         self._merge_if_many()
 
@@ -118,23 +115,17 @@ class Vectors:
         with self._writers.hold():
             self._rewrite(there)
 
-    def near(self, corpus: Corpus, text: str) -> Array | None:
-        """Of each chunk, how near its vector and its path's are to the question's; None if one is missing."""
+    def near(self, corpus: Corpus, text: str) -> Nearness | None:
+        """How near each chunk's vector and its path's are to the question's; None if one is missing."""
         ready = self._ready.get(corpus)
         if ready is None:
             ready = self._prepare(corpus)
             if ready is None:
                 return None
             self._ready[corpus] = ready
-        question = self._encoder.encode_question(text)
-        along = _multiply(ready.paths, question)[corpus.files]
-        scores = _multiply(ready.prefixes, question[: ready.prefixes.shape[1]]) + along
-        best = find_largest(scores, _NEAREST)
-        whole = _multiply(ready.rows(best).astype(np.float32), question) / np.float32(_SCALE)
-        scores[best] = whole + along[best]
-        return scores
+        return ready.near(self._encoder.encode_question(text))
 
-    def _prepare(self, corpus: Corpus) -> _Ready | None:
+    def _prepare(self, corpus: Corpus) -> Neighbourhood | None:
         parts = self._map()
         numbers = np.full(len(corpus), -1, np.int32)
         places = np.zeros(len(corpus), np.int64)
@@ -143,10 +134,11 @@ class Vectors:
             at[at == len(ids)] = 0
             fitting = ids[at] == corpus.passages
             numbers[fitting], places[fitting] = number, at[fitting]
-        if (numbers < 0).any():
+        if not parts or (numbers < 0).any():
             return None
-        along = self._encode_paths(corpus.listing.decoded_paths) * np.float32(self._encoder.path_share)
-        return _Ready([vectors for _, vectors in parts], numbers, places, along, self._encoder.dimensions)
+        rows = Rows([vectors for _, vectors in parts], numbers, places)
+        paths = self._encode_paths(corpus.listing.decoded_paths)
+        return Neighbourhood(rows, paths, corpus.files, self._encoder.path_share)
 
     def _encode_paths(self, paths: Sequence[bytes]) -> Array:
         """The vectors of paths; those seen before are remembered, as the next commit has nearly the same."""
@@ -158,11 +150,11 @@ class Vectors:
             if new:
                 found = self._encoder.encode_paths([path.decode("utf-8", "replace") for path in new])
                 known |= {path: len(rows) + place for place, path in enumerate(new)}
-                rows = np.concatenate([rows, found.astype(np.float16)])
+                rows = np.concatenate([rows, np.rint(found * SCALE).astype(np.int8)])
             if len(known) <= _PATHS_KNOWN:
                 self._paths = known, rows
             places = np.fromiter((known[path] for path in paths), np.int64, len(paths))
-            return rows[places].astype(np.float32)
+            return rows[places]
 
     def _known(self) -> Array:
         parts = self._map()
@@ -212,31 +204,3 @@ class Vectors:
         self._write(ids, vectors)
         for name in names - {f"{int(ids[0])}-{len(ids)}{_SUFFIX}" if len(ids) else ""}:
             (self._folder / name).unlink(missing_ok=True)
-
-
-def _multiply(rows: Array, vector: Array) -> Array:
-    """Each row by a vector, in this thread: a second one costs more than it saves where others are busy."""
-    products: Array = np.einsum("ij,j->i", rows, vector)
-    return products
-
-
-class _Ready:
-    """A corpus's vectors, made ready to be compared."""
-
-    def __init__(
-        self, parts: Sequence[Array], numbers: Array, places: Array, paths: Array, dimensions: int
-    ) -> None:
-        self._parts = parts
-        self._numbers = numbers
-        self._places = places
-        self._dimensions = dimensions
-        self.paths = paths
-        self.prefixes = self.rows(np.arange(len(numbers)), _PREFIX).astype(np.float32) / np.float32(_SCALE)
-
-    def rows(self, chunks: Array, width: int | None = None) -> Array:
-        """The vectors of chunks, or as many of their first numbers."""
-        found = np.zeros((len(chunks), min(width or self._dimensions, self._dimensions)), np.int8)
-        for number, vectors in enumerate(self._parts):
-            own = np.flatnonzero(self._numbers[chunks] == number)
-            found[own] = vectors[self._places[chunks[own]], : found.shape[1]]
-        return found

@@ -5,7 +5,7 @@ Invariant: of equal values the first places are taken, so that what is found dep
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -23,11 +23,11 @@ def find_largest(values: Array, wanted: int, above: float = -np.inf) -> Array:
     any value that is wanted, so nearly everything falls away in one comparison.
     """
     groups = _MAXIMA * wanted
-    floor = above
+    floor: Any = above
     if len(values) >= 2 * groups:
         rounds = len(values) // groups
         maxima = values[: rounds * groups].reshape(rounds, groups).max(axis=0)
-        floor = max(floor, float(np.partition(maxima, groups - wanted)[groups - wanted]))
+        floor = max(floor, np.partition(maxima, groups - wanted)[groups - wanted])
     places = np.flatnonzero(values >= floor if floor > above else values > above)
     if len(places) > wanted:
         chosen = values[places]

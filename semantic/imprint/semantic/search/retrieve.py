@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imprint.semantic.index.arrays import Array
     from imprint.semantic.lineage.past import Past
     from imprint.semantic.search.corpus import Corpus, Passage
+    from imprint.semantic.search.nearness import Nearness
     from imprint.semantic.search.query import Asked, Name, Query
     from imprint.semantic.search.rank import Weights
     from imprint.store.types import ObjectId
@@ -52,12 +53,12 @@ class Beside:
     Attributes:
         past: the change log, limited to what may be shown; None for none.
         commit: the searched commit.
-        near: gives for a question how near each chunk's vector is to it, or None where there are none.
+        near: compares a question with the chunks' vectors; gives None where there are none.
     """
 
     past: Past | None = None
     commit: ObjectId | None = None
-    near: Callable[[str], Array | None] | None = None
+    near: Callable[[str], Nearness | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +95,18 @@ def retrieve(
     near = beside.near(query.text) if beside.near else None
     if sieve.chunks is not None:
         scores[~sieve.chunks] = 0.0
-        near = np.where(sieve.chunks, near, 0.0) if near is not None else None
     defining = _find_definitions(corpus, asked, scores, sieve.chunks)
     history = _score_history(corpus, asked, beside)
     wanted = max(CANDIDATES, 5 * query.limit)
     chunks = defining.keys() | set(_best(scores, wanted))
     if near is not None:
-        chunks |= set(_best(near, wanted // 2))
+        chunks |= set(near.best(wanted // 2, sieve.chunks).tolist())
     chunks |= set(_best_of_files(corpus, history, scores, sieve.chunks))
     if sieve.file:
         chunks = _sift(corpus, chunks, scores, sieve.file, wanted)
     ordered = sorted(chunks)
     passages = dict(zip(ordered, corpus.list_passages(ordered), strict=True))
+    nearness = near.of(ordered).clip(0.0).tolist() if near is not None else [0.0] * len(ordered)
     paths = corpus.listing.decoded_paths
     candidates = [
         Candidate(
@@ -117,9 +118,11 @@ def retrieve(
             fit,
             tuple(defining.get(chunk, ())),
             history.get(passage.file, 0.0),
-            max(float(near[chunk]), 0.0) if near is not None else 0.0,
+            closeness,
         )
-        for (chunk, passage), fit in zip(passages.items(), scores[ordered].tolist(), strict=True)
+        for (chunk, passage), fit, closeness in zip(
+            passages.items(), scores[ordered].tolist(), nearness, strict=True
+        )
     ]
     ranked = rank(asked, candidates, query.limit, fits.rarity, weights)
     return [Found(passages[one.candidate.chunk], one.score, one.parts) for one in ranked]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imprint.semantic.lineage.past import Past
     from imprint.semantic.search.background import Background
     from imprint.semantic.search.corpus import Corpus
+    from imprint.semantic.search.nearness import Nearness
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
 
@@ -30,11 +31,11 @@ SECONDS_MAX: Final = 2.0
 """For looking through texts: exact and regular searches, differences, messages by pattern, prompts."""
 
 
-class Nearness(Protocol):
+class Nearby(Protocol):
     """Vectors of passages, compared with a question's."""
 
-    def near(self, corpus: Corpus, text: str) -> Array | None:
-        """Of each chunk, how near it is; None where vectors are missing."""
+    def near(self, corpus: Corpus, text: str) -> Nearness | None:
+        """How near the chunks are; None where vectors are missing."""
         ...
 
 
@@ -60,7 +61,7 @@ class Place:
     behind: int
     corpus: Corpus
     background: Background
-    vectors: Nearness | None = None
+    vectors: Nearby | None = None
     history: Callable[[], Corpus | None] | None = None
     is_history_whole: Callable[[], bool] = lambda: True
     clock: Callable[[], float] = time.monotonic
@@ -70,8 +71,8 @@ class Place:
         """The paths of the corpus's files, by number."""
         return self.corpus.listing.paths.decode()
 
-    def near(self, text: str) -> Array | None:
-        """How near each chunk's vector is to a question's; None where there are no vectors."""
+    def near(self, text: str) -> Nearness | None:
+        """How near the chunks' vectors are to a question's; None where there are no vectors."""
         return self.vectors.near(self.corpus, text) if self.vectors else None
 
     def past(self) -> Past:
