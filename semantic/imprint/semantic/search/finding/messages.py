@@ -12,7 +12,7 @@ import numpy as np
 
 from imprint.semantic.search.answer import Answer, Hit
 from imprint.semantic.search.finding.place import TEXT_CHARACTERS_MAX
-from imprint.semantic.search.signals.messages import score_messages
+from imprint.semantic.search.signals.messages import Shown, score_messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def find_messages(place: Place, query: Query, filters: Filters, words: Sequence[str]) -> Answer:
     """The commits whose messages fit words best, best first."""
     past = place.past()
-    scores = score_messages(past, words, filters.commit_mask)
+    scores = score_messages(past, words, Shown(past, filters.commit_mask))
     hits: list[Hit] = []
     for number in np.argsort(-scores, kind="stable").tolist():
         if scores[number] <= 0 or len(hits) >= query.limit:

@@ -11,12 +11,13 @@ Invariants:
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, defaultdict
-from typing import TYPE_CHECKING, Final
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from imprint.semantic.search.signals.messages import score_messages
+from imprint.semantic.index.largest import find_largest
+from imprint.semantic.search.signals.messages import Shown, score_messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,26 +51,26 @@ def score_files(
     last = past.find(commit)
     if last is None:
         return {}
-    reached = past.ancestors(last)
-    scores = score_messages(past, words, reached)
-    given: dict[int, list[float]] = defaultdict(list)
-    followed = _PATHS.of(commit)
-    for number in _best(scores):
-        touched = _touched(past, past.commit(number), number)
-        share = float(scores[number]) / max(len(touched), 1) ** 0.5
-        for path in touched:
-            file = followed.follow(past, reached, path, files)
-            if file is not None:
-                given[file].append(share)
-    return {file: sum(sorted(shares, reverse=True)[:BEST]) for file, shares in given.items()}
+    leads = _SEARCHED.of(commit).leads(past, past.ancestors(last), files)
+    scores = score_messages(past, words, leads.shown)
+    best = find_largest(scores, COMMITS_MAX, above=0.0)
+    found = [leads.find(past, number) for number in best.tolist()]
+    counts = [len(lead.files) for lead in found]
+    if not sum(counts):
+        return {}
+    shares = np.repeat(scores[best].astype(np.float64) * [lead.share for lead in found], counts)
+    return _sum_best(np.concatenate([lead.files for lead in found]), shares)
 
 
-def _best(scores: Array) -> list[int]:
-    fitting = np.flatnonzero(scores)
-    if len(fitting) > COMMITS_MAX:
-        fitting = fitting[np.argpartition(-scores[fitting], COMMITS_MAX - 1)[:COMMITS_MAX]]
-    found: list[int] = fitting.tolist()
-    return found
+def _sum_best(files: Array, shares: Array) -> dict[int, float]:
+    """Of each file the sum of the largest `BEST` of its shares."""
+    order = np.lexsort((-shares, files))
+    files, shares = files[order], shares[order]
+    distinct, starts = np.unique(files, return_index=True)
+    which = np.cumsum(np.isin(np.arange(len(files)), starts)) - 1
+    few = np.arange(len(files)) - starts[which] < BEST
+    sums = np.bincount(which[few], weights=shares[few])
+    return dict(zip(distinct.tolist(), sums.tolist(), strict=True))
 
 
 _touched_kept: OrderedDict[ObjectId, tuple[bytes, ...]] = OrderedDict()
@@ -87,27 +88,72 @@ def _touched(past: Past, commit: ObjectId, number: int) -> tuple[bytes, ...]:
     return kept
 
 
-class _Followed:
-    """What old paths of one commit's past are called at that commit."""
+class _Lead(NamedTuple):
+    """The files of the searched commit that a commit touched, and what part of its score each gets."""
 
-    def __init__(self) -> None:
-        self._next: dict[bytes, bytes | None] = {}
+    files: Array
+    share: float
 
-    def follow(self, past: Past, reached: Array, path: bytes, files: Mapping[bytes, int]) -> int | None:
+
+class _Leads:
+    """Where the commits of one past lead to, among the files of the searched commit.
+
+    Args:
+        past: the past; only asked, never kept.
+        reached: the commits that the searched one reaches.
+        files: the number of each path of the searched commit.
+        renames: old paths and what they became next, shared with other pasts of the same commit.
+    """
+
+    def __init__(
+        self, past: Past, reached: Array, files: Mapping[bytes, int], renames: dict[bytes, bytes | None]
+    ) -> None:
+        self.reached = reached
+        self.files = files
+        self.shown = Shown(past, reached)
+        self._renames = renames
+        self._found: dict[int, _Lead] = {}
+
+    def find(self, past: Past, number: int) -> _Lead:
+        """Where a commit leads to. It touched what it touched: found once."""
+        lead = self._found.get(number)
+        if lead is None:
+            touched = _touched(past, past.commit(number), number)
+            followed = (self._follow(past, path) for path in touched)
+            files = np.array([file for file in followed if file is not None], np.int64)
+            lead = self._found[number] = _Lead(files, 1 / max(len(touched), 1) ** 0.5)
+        return lead
+
+    def _follow(self, past: Past, path: bytes) -> int | None:
         """The file that a path became; None if it is gone."""
         for _ in range(_RENAMES_MAX):
-            file = files.get(path)
+            file = self.files.get(path)
             if file is not None:
                 return file
-            if path not in self._next:
-                if len(self._next) >= _PATHS_KEPT:
-                    self._next.clear()
-                self._next[path] = _find_next(past, reached, path)
-            following = self._next[path]
+            if path not in self._renames:
+                if len(self._renames) >= _PATHS_KEPT:
+                    self._renames.clear()
+                self._renames[path] = _find_next(past, self.reached, path)
+            following = self._renames.get(path)
             if following is None:
                 return None
             path = following
         return None
+
+
+class _Searched:
+    """What is kept of one searched commit."""
+
+    def __init__(self) -> None:
+        self._renames: dict[bytes, bytes | None] = {}
+        self._leads: _Leads | None = None
+
+    def leads(self, past: Past, reached: Array, files: Mapping[bytes, int]) -> _Leads:
+        """Those of a past: another one may number its commits otherwise, and a growing index the files."""
+        leads = self._leads
+        if leads is None or leads.reached is not reached or leads.files is not files:
+            leads = self._leads = _Leads(past, reached, files, self._renames)
+        return leads
 
 
 def _find_next(past: Past, reached: Array, path: bytes) -> bytes | None:
@@ -126,20 +172,20 @@ def _find_next(past: Past, reached: Array, path: bytes) -> bytes | None:
 
 
 class _Commits:
-    """What was followed for the commits that were searched lately. Safe to share between threads."""
+    """What is kept of the commits that were searched lately. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[ObjectId, _Followed] = OrderedDict()
+        self._kept: OrderedDict[ObjectId, _Searched] = OrderedDict()
 
-    def of(self, commit: ObjectId) -> _Followed:
-        """What was followed for a commit."""
+    def of(self, commit: ObjectId) -> _Searched:
+        """What is kept of a commit."""
         with self._lock:
-            found = self._kept.setdefault(commit, _Followed())
+            found = self._kept.setdefault(commit, _Searched())
             self._kept.move_to_end(commit)
             while len(self._kept) > _COMMITS_KEPT:
                 self._kept.popitem(last=False)
             return found
 
 
-_PATHS: Final = _Commits()
+_SEARCHED: Final = _Commits()

@@ -14,20 +14,55 @@ if TYPE_CHECKING:
 
 _K1: Final = 1.2
 _B: Final = 0.75
+_REMEMBERED_MAX: Final = 300_000
+"""Commits that are remembered for words, of one searched commit: 5 MB."""
+_OVERHEAD: Final = 30
+"""Commits that as much memory would hold as a remembered word takes beside its own."""
 
 
-def score_messages(past: Past, words: Sequence[str], shown: Array) -> Array:
-    """Of each commit, by number, how well its message fits; 0 for those that are not in `shown`."""
-    scores = np.zeros(len(shown), np.float32)
-    lengths = past.message_lengths()
-    total = int(shown.sum())
-    if not total:
-        return scores
-    norm = _K1 * (1 - _B + _B * lengths / max(float(lengths[shown].mean()), 1.0))
-    for word in words:
+class Shown:
+    """Some commits of a past, and what scoring their messages needs to know of them. Safe to share.
+
+    Args:
+        past: the past; only asked, never kept.
+        mask: of each commit, by number, whether it is one of them.
+    """
+
+    def __init__(self, past: Past, mask: Array) -> None:
+        lengths = past.message_lengths()
+        self._mask = mask
+        self._total = int(mask.sum())
+        mean = float(lengths[mask].mean()) if self._total else 1.0
+        self._norm = _K1 * (1 - _B + _B * lengths / max(mean, 1.0))
+        self._known: dict[str, tuple[Array, Array]] = {}
+        self._size = 0
+
+    def __len__(self) -> int:
+        return len(self._mask)
+
+    def weigh(self, past: Past, word: str) -> tuple[Array, Array]:
+        """The commits whose message has a word, and what it adds to the score of each."""
+        known = self._known.get(word)
+        if known is None:
+            known = self._weigh(past, word)
+            if self._size > _REMEMBERED_MAX:
+                self._known, self._size = {}, 0
+            self._known[word] = known
+            self._size += len(known[0]) + _OVERHEAD
+        return known
+
+    def _weigh(self, past: Past, word: str) -> tuple[Array, Array]:
         numbers, counts = past.find_word(word)
-        kept = shown[numbers]
+        kept = self._mask[numbers]
         numbers, counts = numbers[kept], counts[kept]
-        rarity = np.log1p((total - len(numbers) + 0.5) / (len(numbers) + 0.5))
-        scores[numbers] += rarity * counts * (_K1 + 1) / (counts + norm[numbers])
+        rarity = np.log1p((self._total - len(numbers) + 0.5) / (len(numbers) + 0.5))
+        return numbers, rarity * counts * (_K1 + 1) / (counts + self._norm[numbers])
+
+
+def score_messages(past: Past, words: Sequence[str], shown: Shown) -> Array:
+    """Of each commit, by number, how well its message fits; 0 for those that are not shown."""
+    scores = np.zeros(len(shown), np.float32)
+    for word in words:
+        numbers, worths = shown.weigh(past, word)
+        scores[numbers] += worths
     return scores
