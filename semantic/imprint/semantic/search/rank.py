@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imprint.semantic.parse.terms import terms
 from imprint.semantic.search.signals.roles import demotion
-from imprint.semantic.search.stems import Family, Relative, Relatives, stem
+from imprint.semantic.search.stems import Family, stem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,7 +113,7 @@ def rank(
 ) -> list[Ranked]:
     """The best candidates, best first; `rarity` says of each word of the query how telling it is."""
     judge = _Judge(asked, candidates, rarity, weights)
-    scores = [judge.score(candidate) for candidate in candidates]
+    scores = judge.score(candidates)
     coherence = _coherence(candidates, scores, weights.coherence)
     demotions = [judge.demotion(candidate.path) for candidate in candidates]
     finals = [
@@ -149,26 +149,44 @@ def _pick(
 ) -> list[tuple[int, float]]:
     """Take the best, each further passage of a file at a discount for those before it, which is told."""
 
-    def key(place: int, factor: float = 1.0) -> tuple[float, str, int]:
-        return -scores[place] * factor, candidates[place].path, candidates[place].start_line
+    def ordered(factors: Sequence[float]) -> list[tuple[float, str, int, int]]:
+        return sorted(
+            (-score * factor, candidate.path, candidate.start_line, place)
+            for place, (score, candidate, factor) in enumerate(zip(scores, candidates, factors, strict=True))
+        )
 
     taken: dict[int, int] = defaultdict(int)
-    picked = []
-    for place in sorted(range(len(candidates)), key=key):
+    factors = [1.0] * len(candidates)
+    for *_, place in ordered(factors):
         file = candidates[place].file
-        picked.append((place, again ** taken[file]))
+        factors[place] = again ** taken[file]
         taken[file] += 1
-    return sorted(picked, key=lambda one: key(*one))[:limit]
+    return [(place, factors[place]) for *_, place in ordered(factors)[:limit]]
 
 
 @lru_cache(maxsize=65_536)
-def _family(text: str) -> Family:
-    return Family(terms(text))
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(terms(text)))
+
+
+class _Name(NamedTuple):
+    """What a path says: the words of its last folder and its stem; of the stem each word and its root.
+
+    `letters` are those words and roots together, to tell at once that a query has none of them.
+    """
+
+    words: tuple[str, ...]
+    stem: tuple[tuple[str, str], ...]
+    letters: frozenset[str]
 
 
 @lru_cache(maxsize=65_536)
-def _words_and_stems(text: str) -> tuple[tuple[str, str], ...]:
-    return tuple((word, stem(word)) for word in dict.fromkeys(terms(text)))
+def _read_path(path: str) -> _Name:
+    folders, _, name = path.rpartition("/")
+    stem_of_file = name.rpartition(".")[0] or name
+    roots = tuple((word, stem(word)) for word in _words(stem_of_file))
+    words = _words(f"{folders.rpartition('/')[2]} {stem_of_file}")
+    return _Name(words, roots, frozenset(each for pair in roots for each in pair))
 
 
 class _Judge:
@@ -184,20 +202,26 @@ class _Judge:
         self._asked = asked
         self._weights = weights
         self._words = {word: rarity.get(word, 0.0) for word in asked.words}
-        self._relatives = Relatives([(Relative.of(word), worth) for word, worth in self._words.items()])
+        self._family = Family(self._words)
+        self._covered: dict[int, float] = {}
         self._own = frozenset(asked.words) | {stem(word) for word in asked.words}
         self._total = sum(self._words.values()) or 1.0
         self._fit = max((candidate.fit for candidate in candidates), default=0.0) or 1.0
         self._near = max((candidate.near for candidate in candidates), default=0.0) or 1.0
         self._history = max((candidate.history for candidate in candidates), default=0.0) or 1.0
-        self._covered: dict[str, float] = {}
+        self._symbols: dict[str, float] = {}
         self._demotions: dict[str, float] = {}
         self._paths: dict[str, tuple[float, float]] = {}
 
-    def score(self, candidate: Candidate) -> float:
-        """Everything that speaks for a passage by itself."""
-        place, file_stem = self._of_path(candidate.path)
-        return sum((*self._evidence(candidate), place, file_stem, self._of_symbol(candidate)))
+    def score(self, candidates: Sequence[Candidate]) -> list[float]:
+        """Of each passage everything that speaks for it by itself."""
+        scores = []
+        for candidate in candidates:
+            words, near, history, definition = self._evidence(candidate)
+            place, file_stem = self._paths.get(candidate.path) or self._of_path(candidate.path)
+            so_far = words + near + history + definition + place + file_stem
+            scores.append(so_far + self._of_symbol(candidate.symbol))
+        return scores
 
     def parts(self, candidate: Candidate) -> dict[str, float]:
         """The same, one by one."""
@@ -210,7 +234,7 @@ class _Judge:
             "definition": definition,
             "place": place,
             "stem": file_stem,
-            "symbol": self._of_symbol(candidate),
+            "symbol": self._of_symbol(candidate.symbol),
         }
 
     def _evidence(self, candidate: Candidate) -> tuple[float, float, float, float]:
@@ -226,26 +250,27 @@ class _Judge:
             else 0.0,
         )
 
-    def _of_symbol(self, candidate: Candidate) -> float:
-        return self._weights.symbol * self._coverage(candidate.symbol)
+    def _of_symbol(self, symbol: str) -> float:
+        known = self._symbols.get(symbol)
+        if known is None:
+            known = self._symbols[symbol] = self._weights.symbol * self._coverage(_words(symbol))
+        return known
 
     def _of_path(self, path: str) -> tuple[float, float]:
         """What a file's stem and folder are worth."""
         known = self._paths.get(path)
         if known is None:
-            folders, _, name = path.rpartition("/")
-            stem_of_file = name.rpartition(".")[0] or name
+            name = _read_path(path)
             known = self._paths[path] = (
-                self._weights.place * self._coverage(f"{folders.rpartition('/')[2]} {stem_of_file}"),
-                self._weights.stem * self._precision(stem_of_file),
+                self._weights.place * self._coverage(name.words),
+                0.0 if name.letters.isdisjoint(self._own) else self._weights.stem * self._precision(name),
             )
         return known
 
-    def _precision(self, text: str) -> float:
-        """The share of the text's words that the query has too, in one form or another."""
-        found = _words_and_stems(text)
-        met = sum(word in self._own or root in self._own for word, root in found)
-        return met / len(found) if found else 0.0
+    def _precision(self, name: _Name) -> float:
+        """The share of the stem's words that the query has too, in one form or another."""
+        met = len([word for word, root in name.stem if word in self._own or root in self._own])
+        return met / len(name.stem)
 
     def _definition(self, candidate: Candidate, name: Name) -> float:
         weights = self._weights
@@ -261,11 +286,16 @@ class _Judge:
             worth *= weights.qualified
         return worth
 
-    def _coverage(self, text: str) -> float:
-        """The share of the query's words, by their weight, that have a relative in the text."""
-        known = self._covered.get(text)
+    def _coverage(self, words: Sequence[str]) -> float:
+        """The share of the query's words, by their weight, that have a relative among some words."""
+        met = 0
+        for word in words:
+            met |= self._family.find(word)
+        known = self._covered.get(met)
         if known is None:
-            known = self._covered[text] = self._relatives.met(_family(text)) / self._total
+            worths = enumerate(self._words.values())
+            worth = sum([worth for place, worth in worths if met >> place & 1])
+            known = self._covered[met] = worth / self._total
         return known
 
     def demotion(self, path: str) -> float:

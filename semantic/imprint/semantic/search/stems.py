@@ -7,12 +7,11 @@ only beside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 # Longest first within what may follow each other; each needs a rest of at least three letters.
 _ENDINGS: Final = (
@@ -40,74 +39,36 @@ def stem(word: str) -> str:
 
 
 class Family:
-    """Words, asked for their relatives.
+    """Some words, asked which of them are relatives of another. Not to be shared between threads.
 
-    Attributes:
-        letters: everything by which one of them may be met: they, their stems and their beginnings.
+    Relatives are equal, have one stem, or one is the other cut short, as `config` and `configuration` are.
     """
 
     def __init__(self, words: Iterable[str]) -> None:
-        self._words = frozenset(words)
-        self._stems = frozenset(stem(word) for word in self._words if len(word) > _REST_MIN)
-        self._forms = self._words.union(*map(_beginnings, self._words))
-        self.letters = self._forms | self._stems
+        self._starting: dict[str, list[tuple[int, str]]] = {}
+        for place, word in enumerate(dict.fromkeys(words)):
+            self._starting.setdefault(word[:_REST_MIN], []).append((1 << place, word))
+        self._found: dict[str, int] = {}
 
     def has_relative(self, word: str) -> bool:
-        """Whether one of the words is this one, of its family, or one of the two cut short.
+        """Whether one of the words is a relative of this one."""
+        return self.find(word) != 0
 
-        `config` and `configuration` are such a pair.
-        """
-        return self.holds(Relative.of(word))
-
-    def holds(self, wanted: Relative) -> bool:
-        """The same of a word that was looked at before."""
-        return (
-            wanted.word in (self._forms if wanted.is_long else self._words)
-            or wanted.root in self._stems
-            or not self._words.isdisjoint(wanted.beginnings)
-        )
+    def find(self, word: str) -> int:
+        """Which of the words are: bit by bit, in the order in which they were given first."""
+        bits = self._found.get(word)
+        if bits is None:  # relatives begin alike
+            near = self._starting.get(word[:_REST_MIN])
+            bits = sum([bit for bit, other in near if _are_relatives(word, other)]) if near else 0
+            self._found[word] = bits
+        return bits
 
 
-@dataclass(frozen=True, slots=True)
-class Relative:
-    """A word that relatives are looked for of, in many families.
-
-    Attributes:
-        word: the word.
-        root: its stem; None where it is too short to have one.
-        beginnings: the word cut short.
-        is_long: whether it may itself be another word cut short.
-    """
-
-    word: str
-    root: str | None
-    beginnings: frozenset[str]
-    is_long: bool
-
-    @classmethod
-    def of(cls, word: str) -> Relative:
-        """Look at a word."""
-        root = stem(word) if len(word) > _REST_MIN else None
-        return cls(word, root, _beginnings(word), len(word) >= _REST_MIN)
-
-
-class Relatives:
-    """Words that relatives are looked for of, each with what it is worth."""
-
-    def __init__(self, words: Sequence[tuple[Relative, float]]) -> None:
-        self._words = words
-        self._letters = frozenset[str]().union(
-            *((word.word, word.root or word.word, *word.beginnings) for word, _ in words)
-        )
-
-    def met(self, family: Family) -> float:
-        """What those are worth together that have a relative in the family; most families have none."""
-        if family.letters.isdisjoint(self._letters):
-            return 0.0
-        return sum([worth for word, worth in self._words if family.holds(word)])
-
-
-@lru_cache(maxsize=65_536)
-def _beginnings(word: str) -> frozenset[str]:
-    """The word cut short to every length that still says something."""
-    return frozenset(word[:length] for length in range(_REST_MIN, len(word)))
+def _are_relatives(one: str, other: str) -> bool:
+    """Whether two words are relatives that begin with the same three letters, or are equal."""
+    if one == other:
+        return True
+    short, long = (one, other) if len(one) < len(other) else (other, one)
+    if len(short) < _REST_MIN:
+        return False
+    return long.startswith(short) or (len(short) >= _WORD_MIN and stem(one) == stem(other))
