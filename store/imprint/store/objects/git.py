@@ -17,6 +17,7 @@ import weakref
 import zlib
 from contextlib import closing, contextmanager
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from dulwich.errors import ApplyDeltaError, ChecksumMismatch
@@ -213,17 +214,21 @@ class GitObjects:
         in_pack: Callable[[OpenPack, bytes], _Found | None],
         in_file: Callable[[Path, ObjectId], _Found | None],
     ) -> _Found | None:
-        """Ask each folder, packs first, as git does; a good copy anywhere makes up for a damaged one."""
+        """Ask the packs of every folder, then its files, as git does: a file that is not there costs more.
+
+        A good copy anywhere makes up for a damaged one.
+        """
         damage: ObjectDamaged | None = None
-        for folder in self._folders:
-            for ask in (partial(folder.packs.ask, question=in_pack), partial(in_file, folder.path)):
-                try:
-                    found = ask(wanted)
-                except ObjectDamaged as fault:
-                    damage = damage or fault
-                else:
-                    if found is not None:
-                        return found
+        packs = (partial(folder.packs.ask, question=in_pack) for folder in self._folders)
+        files = (partial(in_file, folder.path) for folder in self._folders)
+        for ask in chain(packs, files):
+            try:
+                found = ask(wanted)
+            except ObjectDamaged as fault:
+                damage = damage or fault
+            else:
+                if found is not None:
+                    return found
         if damage:
             raise damage
         return None
