@@ -89,6 +89,27 @@ def test_a_file_is_followed_through_its_renames(work_tree, read_past):
     assert view.refs.snapshot().head_id
 
 
+def test_moves_are_found_as_by_reading_every_touch_of_a_path(work_tree, log, open_view):
+    make_history(work_tree)
+    view = open_view(work_tree.folder)
+    log.ensure(view)
+    main = ObjectId(work_tree("rev-parse", "main~2"))
+    for past in (log.of(view.id), log.of(view.id).limited([main])):
+        for number in range(len(past)):
+            own = [each.path for each in past.touches(number) if each.kind != OTHER_PARENT]
+            assert sorted(past.touched_paths(number, len(own))) == sorted(own)
+            assert past.touched_paths(number, len(own) - 1) == ()
+            reached = past.ancestors(number)
+            for path in (b"a.py", b"b.py", b"moved.py", b"nowhere.py"):
+                moved = [
+                    each.path
+                    for each in past.touches_of(path)
+                    if each.old_path == path != each.path and each.new and reached[each.number]
+                ]
+                assert past.moved_to(path, reached) == next(iter(moved), None)
+    assert log.of(view.id).moved_to(b"b.py", log.of(view.id).ancestors(len(past) - 1)) == b"moved.py"
+
+
 def test_what_is_added_later_joins_what_is_there(work_tree, read_past, log, tmp_path, open_view):
     make_history(work_tree)
     view, before = read_past(work_tree)

@@ -192,6 +192,16 @@ class Past:
         starts = segment.arrays["touch_starts"]
         return [_touch(segment, touch) for touch in range(int(starts[place]), int(starts[place + 1]))]
 
+    def touched_paths(self, number: int, most: int) -> tuple[bytes, ...]:
+        """The paths of what it did to files against its first parent; none if there are more than so many."""
+        segment, place = self._locate(number)
+        starts, kinds = segment.arrays["touch_starts"], segment.arrays["touch_kinds"]
+        span = slice(int(starts[place]), int(starts[place + 1]))
+        own = kinds[span] < OTHER_PARENT
+        if np.count_nonzero(own) > most:
+            return ()
+        return tuple(map(segment.paths.__getitem__, segment.arrays["touch_paths"][span][own].tolist()))
+
     @property
     def is_shallow(self) -> bool:
         """Whether some commit's parents are not here, so that history may become longer."""
@@ -247,6 +257,15 @@ class Past:
             for each in segment.touches_of_path(path).tolist()
             if self.is_shown((touch := _touch(segment, each)).number)
         ]
+
+    def moved_to(self, path: bytes, reached: Array) -> bytes | None:
+        """The path that a file of this one got, last, by one of the commits given; None if none moved it."""
+        for segment in reversed(self._segments):
+            for touch in segment.moves.get(path, ()):
+                number = segment.first + int(segment.arrays["touch_commits"][touch])
+                if reached[number] and self.is_shown(number):
+                    return segment.paths[int(segment.arrays["touch_paths"][touch])]
+        return None
 
     def touches_of_content(self, content: ObjectId, *, taken_away: bool = False) -> list[PathTouch]:
         """The touches that brought a content, or with `taken_away` those that ended it; newest first."""

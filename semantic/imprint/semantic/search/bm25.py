@@ -143,11 +143,11 @@ def _weigh(corpus: Corpus, term: _Term) -> _Worth:
     many = len(corpus)
     counts = np.zeros(many, np.float32)
     _count(corpus, term.text, 1.0, counts)
-    rarity = _rarity(many, int(np.count_nonzero(counts)))
+    rarity = _rarity(many, int(np.count_nonzero(counts > 0)))
     relatives = _find_relatives(corpus, term.text) if term.relative else []
     for other in relatives:
         _count(corpus, other, term.relative, counts)
-    chunks = np.flatnonzero(counts)
+    chunks = np.flatnonzero(counts > 0)  # truth is counted and found several times faster than numbers
     counts = counts[chunks]
     norm = _K1 * (1 - _B) + _K1 * _B / corpus.mean_length * corpus.lengths[chunks]
     telling = term.worth * _rarity(many, len(chunks))

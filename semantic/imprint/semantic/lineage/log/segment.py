@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -208,6 +209,18 @@ class Segment:
         if place == len(self.paths) or self.paths[place] != path:
             return self.arrays["by_path.touches"][:0]
         return self._group("by_path", place)
+
+    @cached_property
+    def moves(self) -> dict[bytes, list[int]]:
+        """The touches that gave a file of an old path a new one, newest first."""
+        arrays = self.arrays
+        moved = np.flatnonzero(
+            (arrays["touch_old_paths"] != arrays["touch_paths"]) & (arrays["touch_new"] >= 0)
+        )
+        found: dict[bytes, list[int]] = {}
+        for touch in moved[::-1].tolist():
+            found.setdefault(self.paths[int(arrays["touch_old_paths"][touch])], []).append(touch)
+        return found
 
     def touches_of_content(self, content: bytes, *, taken_away: bool = False) -> Array:
         """The touches that brought a content, or that took it away, newest first."""

@@ -73,21 +73,6 @@ def _sum_best(files: Array, shares: Array) -> dict[int, float]:
     return dict(zip(distinct.tolist(), sums.tolist(), strict=True))
 
 
-_touched_kept: OrderedDict[ObjectId, tuple[bytes, ...]] = OrderedDict()
-
-
-def _touched(past: Past, commit: ObjectId, number: int) -> tuple[bytes, ...]:
-    """The paths that a commit touched; none if there are too many. A commit's never change."""
-    kept = _touched_kept.get(commit)
-    if kept is None:
-        touched = past.touched(number)
-        kept = tuple(touch.path for touch in touched) if len(touched) <= FILES_MAX else ()
-        _touched_kept[commit] = kept
-        if len(_touched_kept) > _PATHS_KEPT:
-            _touched_kept.popitem(last=False)
-    return kept
-
-
 class _Lead(NamedTuple):
     """The files of the searched commit that a commit touched, and what part of its score each gets."""
 
@@ -118,7 +103,7 @@ class _Leads:
         """Where a commit leads to. It touched what it touched: found once."""
         lead = self._found.get(number)
         if lead is None:
-            touched = _touched(past, past.commit(number), number)
+            touched = past.touched_paths(number, FILES_MAX)
             followed = (self._follow(past, path) for path in touched)
             files = np.array([file for file in followed if file is not None], np.int64)
             lead = self._found[number] = _Lead(files, 1 / max(len(touched), 1) ** 0.5)
@@ -133,7 +118,7 @@ class _Leads:
             if path not in self._renames:
                 if len(self._renames) >= _PATHS_KEPT:
                     self._renames.clear()
-                self._renames[path] = _find_next(past, self.reached, path)
+                self._renames[path] = past.moved_to(path, self.reached)
             following = self._renames.get(path)
             if following is None:
                 return None
@@ -154,21 +139,6 @@ class _Searched:
         if leads is None or leads.reached is not reached or leads.files is not files:
             leads = self._leads = _Leads(past, reached, files, self._renames)
         return leads
-
-
-def _find_next(past: Past, reached: Array, path: bytes) -> bytes | None:
-    """The path that a file was moved to, last."""
-    return next(
-        (
-            touch.path
-            for touch in past.touches_of(path)
-            if touch.old_path == path
-            and touch.path != path
-            and touch.new is not None
-            and reached[touch.number]
-        ),
-        None,
-    )
 
 
 class _Commits:
