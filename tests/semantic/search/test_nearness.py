@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from imprint.semantic.search.nearness import SCALE, Neighbourhood, Rows
+from imprint.semantic.search.query import Query, read_query
+from imprint.semantic.search.retrieve import Beside, retrieve
 
 
 def turn(count, width, seed):
@@ -66,3 +68,23 @@ def test_sums_of_the_nearest_and_the_farthest_do_not_overflow(width, share):
 def test_a_question_of_which_nothing_is_known_is_near_to_nothing():
     neighbourhood, question, _ = make(2_000)
     assert not len(neighbourhood.near(np.zeros_like(question)).best(10))
+
+
+def test_vectors_are_asked_for_a_symbol_only_where_its_definition_is_not_enough(
+    sample, open_view, library, index_head
+):
+    view = open_view(sample.folder)
+    index_head(view)
+    corpus = library._corpus(view, view.objects.read_commit(view.refs.snapshot().head_id).tree)
+    asked = []
+
+    def find(text, limit):
+        query = Query(text, limit=limit)
+        return retrieve(corpus, query, read_query(query), Beside(near=asked.append))
+
+    assert find("RetryPolicy", 1)[0].passage.symbol.startswith("RetryPolicy")
+    assert not asked
+    find("RetryPolicy", 100)
+    find("nowhere_defined", 1)
+    find("retry policy", 1)
+    assert asked == ["RetryPolicy", "nowhere_defined", "retry policy"]

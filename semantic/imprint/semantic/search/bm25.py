@@ -33,6 +33,8 @@ _WEIGHED_MAX: Final = 3_000_000
 """Chunks that are remembered for terms, of all corpora together: 24 MB."""
 _OVERHEAD: Final = 100
 """Chunks that as much memory would hold as a remembered term takes beside its own."""
+_FEW: Final = 8
+"""A term that fewer than one chunk in so many holds is added chunk by chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,9 @@ def score_chunks(corpus: Corpus, asked: Asked, mix: Mix = Mix()) -> Fits:
     for word in asked.words:
         worth = _WEIGHED.find(corpus, _Term(word, relative=mix.relative))
         rarity[word] = worth.rarity
-        scores[worth.chunks] += worth.scores
+        worth.add_to(scores)
     for phrase in asked.phrases:
-        worth = _WEIGHED.find(corpus, _Term(phrase, worth=mix.phrase))
-        scores[worth.chunks] += worth.scores
+        _WEIGHED.find(corpus, _Term(phrase, worth=mix.phrase)).add_to(scores)
     return Fits(scores, rarity)
 
 
@@ -103,11 +104,26 @@ class _Term(NamedTuple):
 
 
 class _Worth(NamedTuple):
-    """What a term adds to the scores of the chunks that hold it, and how telling it is by itself."""
+    """What a term adds to the scores of the chunks that hold it, and how telling it is by itself.
 
-    chunks: Array
+    Where very many hold it, `scores` has one for every chunk, in order, and `chunks` is None.
+    """
+
+    chunks: Array | None
     scores: Array
     rarity: float
+
+    @property
+    def size(self) -> int:
+        """Chunks that take as much memory."""
+        return _OVERHEAD + (len(self.scores) // 2 if self.chunks is None else len(self.scores))
+
+    def add_to(self, scores: Array) -> None:
+        """Add what the term is worth to the scores of all chunks."""
+        if self.chunks is None:
+            scores += self.scores
+        else:
+            scores[self.chunks] += self.scores
 
 
 class _Weighed:
@@ -130,9 +146,9 @@ class _Weighed:
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = found
-                self._size += len(found.chunks) + _OVERHEAD
+                self._size += found.size
             while self._size > _WEIGHED_MAX:
-                self._size -= len(self._kept.popitem(last=False)[1].chunks) + _OVERHEAD
+                self._size -= self._kept.popitem(last=False)[1].size
         return found
 
 
@@ -152,6 +168,10 @@ def _weigh(corpus: Corpus, term: _Term) -> _Worth:
     norm = _K1 * (1 - _B) + _K1 * _B / corpus.mean_length * corpus.lengths[chunks]
     telling = term.worth * _rarity(many, len(chunks))
     scores = telling * counts * (_K1 + 1) / (counts + norm)
+    if len(chunks) > many // _FEW:
+        whole = np.zeros(many, np.float32)
+        whole[chunks] = scores
+        return _Worth(None, whole, rarity)
     return _Worth(chunks.astype(np.int32), scores.astype(np.float32), rarity)
 
 

@@ -118,6 +118,11 @@ class Listing:
         return self.paths.decode()
 
     @cached_property
+    def shown_paths(self) -> list[str]:
+        """The same as text: what is no UTF-8 is replaced."""
+        return [path.decode("utf-8", "replace") for path in self.decoded_paths]
+
+    @cached_property
     def numbers(self) -> dict[bytes, int]:
         """The number of each path."""
         return {path: number for number, path in enumerate(self.decoded_paths)}

@@ -6,7 +6,7 @@ Invariants:
 
 The rough sums take the largest numbers of the question alone. Which those are differs from question to
 question, so columns are kept, each with one number of every chunk. Of the nearest 50 among 115,000 chunks
-`_NUMBERS` of 256 keep 48 among the `_NEAREST`; 64 numbers that are the same for every question, 45.
+`_NUMBERS` of 256 keep 48 among the `_NEAREST`; 64 that are the same for every question keep 45.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SCALE: Final = 127.0
 """A number of a kept vector is so many times what it is, rounded to 8 bits."""
 _SUM_MAX: Final = 2**15 - 1
-_NUMBERS: Final = 40
+_NUMBERS: Final = 32
 _NEAREST: Final = 1_000
 _AT_ONCE: Final = 32_768
 """Chunks of which the chosen columns are copied together: they fit the processor's cache."""

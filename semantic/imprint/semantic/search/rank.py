@@ -115,7 +115,7 @@ def rank(
     judge = _Judge(asked, candidates, rarity, weights)
     scores = judge.score(candidates)
     coherence = _coherence(candidates, scores, weights.coherence)
-    demotions = [judge.demotion(candidate.path) for candidate in candidates]
+    demotions = [judge.demotion(candidate) for candidate in candidates]
     finals = [
         (score + more) * factor for score, more, factor in zip(scores, coherence, demotions, strict=True)
     ]
@@ -210,45 +210,40 @@ class _Judge:
         self._near = max((candidate.near for candidate in candidates), default=0.0) or 1.0
         self._history = max((candidate.history for candidate in candidates), default=0.0) or 1.0
         self._symbols: dict[str, float] = {}
-        self._demotions: dict[str, float] = {}
+        self._demotions: dict[int, float] = {}
         self._paths: dict[str, tuple[float, float]] = {}
 
     def score(self, candidates: Sequence[Candidate]) -> list[float]:
-        """Of each passage everything that speaks for it by itself."""
+        """Of each passage everything that speaks for it by itself: the sum of its first seven `parts`."""
+        weights, with_prose = self._weights, 0.0 if self._asked.is_symbol else 1.0
+        near_worth, history_worth = with_prose * weights.near, with_prose * weights.history
         scores = []
         for candidate in candidates:
-            words, near, history, definition = self._evidence(candidate)
             place, file_stem = self._paths.get(candidate.path) or self._of_path(candidate.path)
-            so_far = words + near + history + definition + place + file_stem
-            scores.append(so_far + self._of_symbol(candidate.symbol))
+            scores.append(
+                weights.fit * candidate.fit / self._fit
+                + near_worth * candidate.near / self._near
+                + history_worth * candidate.history / self._history
+                + (self._definition(candidate) if candidate.defines else 0.0)
+                + place
+                + file_stem
+                + self._of_symbol(candidate.symbol)
+            )
         return scores
 
     def parts(self, candidate: Candidate) -> dict[str, float]:
         """The same, one by one."""
-        words, near, history, definition = self._evidence(candidate)
+        weights, is_symbol = self._weights, self._asked.is_symbol
         place, file_stem = self._of_path(candidate.path)
         return {
-            "words": words,
-            "near": near,
-            "history": history,
-            "definition": definition,
+            "words": weights.fit * candidate.fit / self._fit,
+            "near": 0.0 if is_symbol else weights.near * candidate.near / self._near,
+            "history": 0.0 if is_symbol else weights.history * candidate.history / self._history,
+            "definition": self._definition(candidate) if candidate.defines else 0.0,
             "place": place,
             "stem": file_stem,
             "symbol": self._of_symbol(candidate.symbol),
         }
-
-    def _evidence(self, candidate: Candidate) -> tuple[float, float, float, float]:
-        """What words, vectors, history and definitions are worth."""
-        weights = self._weights
-        is_symbol = self._asked.is_symbol
-        return (
-            weights.fit * candidate.fit / self._fit,
-            0.0 if is_symbol else weights.near * candidate.near / self._near,
-            0.0 if is_symbol else weights.history * candidate.history / self._history,
-            max([self._definition(candidate, name) for name in candidate.defines], default=0.0)
-            if candidate.defines
-            else 0.0,
-        )
 
     def _of_symbol(self, symbol: str) -> float:
         known = self._symbols.get(symbol)
@@ -272,7 +267,11 @@ class _Judge:
         met = len([word for word, root in name.stem if word in self._own or root in self._own])
         return met / len(name.stem)
 
-    def _definition(self, candidate: Candidate, name: Name) -> float:
+    def _definition(self, candidate: Candidate) -> float:
+        """What it is worth that a passage defines names asked for: the best of them."""
+        return max([self._define(candidate, name) for name in candidate.defines])
+
+    def _define(self, candidate: Candidate, name: Name) -> float:
         weights = self._weights
         worth = weights.definition if self._asked.is_symbol else weights.definition_in_prose
         if not name.is_sure:
@@ -298,8 +297,9 @@ class _Judge:
             known = self._covered[met] = worth / self._total
         return known
 
-    def demotion(self, path: str) -> float:
-        known = self._demotions.get(path)
+    def demotion(self, candidate: Candidate) -> float:
+        """The factor of its file's role."""
+        known = self._demotions.get(candidate.file)
         if known is None:
-            known = self._demotions[path] = demotion(path, self._words.keys())
+            known = self._demotions[candidate.file] = demotion(candidate.path, self._words.keys())
         return known

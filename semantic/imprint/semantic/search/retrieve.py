@@ -2,11 +2,15 @@
 
 Invariants:
     1. A passage that a filter does not let through is no candidate, whichever list it is on.
+    2. Vectors do not rank what is only a symbol; where that is defined and enough is found by its words,
+       they bring no candidates either, and are not compared.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from heapq import nsmallest
+from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -92,13 +96,14 @@ def retrieve(
         return []
     fits = score_chunks(corpus, asked)
     scores = fits.scores
-    near = beside.near(query.text) if beside.near else None
     if sieve.chunks is not None:
         scores[~sieve.chunks] = 0.0
     defining = _find_definitions(corpus, asked, scores, sieve.chunks)
     history = _score_history(corpus, asked, beside)
     wanted = max(CANDIDATES, 5 * query.limit)
     chunks = defining.keys() | set(_best(scores, wanted))
+    is_known = asked.is_symbol and defining and len(chunks) >= query.limit
+    near = beside.near(query.text) if beside.near and not is_known else None
     if near is not None:
         chunks |= set(near.best(wanted // 2, sieve.chunks).tolist())
     chunks |= set(_best_of_files(corpus, history, scores, sieve.chunks))
@@ -106,13 +111,13 @@ def retrieve(
         chunks = _sift(corpus, chunks, scores, sieve.file, wanted)
     ordered = sorted(chunks)
     passages = dict(zip(ordered, corpus.list_passages(ordered), strict=True))
-    nearness = near.of(ordered).clip(0.0).tolist() if near is not None else [0.0] * len(ordered)
-    paths = corpus.listing.decoded_paths
+    nearness = near.of(ordered).clip(0.0).tolist() if near is not None else repeat(0.0)
+    paths = corpus.listing.shown_paths
     candidates = [
         Candidate(
             chunk,
             passage.file,
-            paths[passage.file].decode("utf-8", "replace"),
+            paths[passage.file],
             passage.start_line,
             passage.symbol,
             fit,
@@ -120,8 +125,8 @@ def retrieve(
             history.get(passage.file, 0.0),
             closeness,
         )
-        for (chunk, passage), fit, closeness in zip(
-            passages.items(), scores[ordered].tolist(), nearness, strict=True
+        for (chunk, passage), fit, closeness in zip(  # noqa: B905 - the last one may have no end
+            passages.items(), scores[ordered].tolist(), nearness
         )
     ]
     ranked = rank(asked, candidates, query.limit, fits.rarity, weights)
@@ -159,7 +164,7 @@ def _best_of_files(
     corpus: Corpus, history: Mapping[int, float], scores: Array, allowed: Array | None
 ) -> Iterator[int]:
     """The best passage of each of the files that commits speak for the most."""
-    for file in sorted(history, key=lambda file: (-history[file], file))[:_FILES_OF_HISTORY]:
+    for _, file in nsmallest(_FILES_OF_HISTORY, [(-worth, file) for file, worth in history.items()]):
         first, end = int(corpus.starts[file]), int(corpus.starts[file + 1])
         if end > first:
             chunk = first + int(np.argmax(scores[first:end]))
