@@ -26,7 +26,8 @@ import struct
 import subprocess
 import sys
 import threading
-from dataclasses import astuple
+from dataclasses import fields
+from operator import attrgetter
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Self
 
@@ -50,6 +51,13 @@ if TYPE_CHECKING:
 # A megabyte of source takes half a second and 200 MB.
 SECONDS_MAX = 30.0
 MEMORY_BYTES_MAX = 1024**3
+
+# What of each is sent, in order. `astuple` copies deeply and would take a fifth of the time of parsing.
+_ENTITY = attrgetter(*(field.name for field in fields(Entity)[1:]))
+_REFERENCE = attrgetter(*(field.name for field in fields(Reference)[2:]))
+_IMPORT, _BINDING, _CHUNK = (
+    attrgetter(*(field.name for field in fields(kind))) for kind in (Import, Binding, Chunk)
+)
 
 _REQUEST = struct.Struct("!HI?")
 _ANSWER = struct.Struct("!I")
@@ -189,11 +197,11 @@ def _read_until(pipe: IO[bytes], length: int, until: float) -> bytes | None:
 def _render_answer(found: Extraction) -> bytes:
     return json.dumps(
         {
-            "entities": [(each.kind.value, *astuple(each)[1:]) for each in found.entities],
-            "references": [(each.name, each.kind.value, *astuple(each)[2:]) for each in found.references],
-            "imports": [astuple(each) for each in found.imports],
-            "bindings": [astuple(each) for each in found.bindings],
-            "chunks": [astuple(each) for each in found.chunks],
+            "entities": [(each.kind.value, *_ENTITY(each)) for each in found.entities],
+            "references": [(each.name, each.kind.value, *_REFERENCE(each)) for each in found.references],
+            "imports": list(map(_IMPORT, found.imports)),
+            "bindings": list(map(_BINDING, found.bindings)),
+            "chunks": list(map(_CHUNK, found.chunks)),
             "skipped": found.skipped,
         }
     ).encode()
@@ -207,10 +215,10 @@ def _parse_answer(language: Language, answer: bytes) -> Extraction:
         references=tuple(
             Reference(name, ReferenceKind(kind), *rest) for name, kind, *rest in value["references"]
         ),
-        chunks=tuple(Chunk(*fields) for fields in value["chunks"]),
+        chunks=tuple(Chunk(*rest) for rest in value["chunks"]),
         skipped=value["skipped"],
-        imports=tuple(Import(*fields) for fields in value["imports"]),
-        bindings=tuple(Binding(*fields) for fields in value["bindings"]),
+        imports=tuple(Import(*rest) for rest in value["imports"]),
+        bindings=tuple(Binding(*rest) for rest in value["bindings"]),
     )
 
 
