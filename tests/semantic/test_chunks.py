@@ -54,6 +54,24 @@ def test_the_process_ends_when_it_is_idle_killed_or_did_enough_and_comes_back(tm
         table.close()
 
 
+def test_the_process_is_started_before_it_is_needed_and_ends_unneeded(tmp_path) -> None:
+    table = ChunkTable(tmp_path / "chunks", apart=True, idle_seconds=60)
+    try:
+        table.prepare()
+        started = table._keeper._process
+        table.prepare()
+        table.write(ROWS[2:])
+        assert table._keeper._process is started
+        table.close()
+        table._idle_seconds = 0.05
+        table.prepare()
+        unneeded = table._keeper._process
+        assert unneeded.wait(10) != 0
+        assert table.read() == {ROWS[2].key: ROWS[2]}
+    finally:
+        table.close()
+
+
 @pytest.mark.parametrize("apart", [False, True])
 def test_what_lancedb_cannot_do_is_said(tmp_path, apart: bool) -> None:
     (tmp_path / "chunks").write_text("no folder")

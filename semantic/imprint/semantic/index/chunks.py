@@ -54,6 +54,18 @@ class ChunkTable:
         self._requests = 0
         self._idle: threading.Timer | None = None
 
+    def prepare(self) -> None:
+        """Start the process, if there is to be one: something will be written soon.
+
+        Raises:
+            StorageFailed: there is no process to be had.
+        """
+        with self._lock:
+            if self._keeper is None and self._make_keeper is _Process:
+                self._keeper = _Process(self._folder)
+                self._requests = 0
+                self._stop_later()
+
     def write(self, rows: Sequence[PassageRow]) -> None:
         """Add rows.
 
@@ -102,10 +114,13 @@ class ChunkTable:
             if isinstance(self._keeper, _Process) and self._requests >= REQUESTS_MAX:
                 self._stop()
             elif isinstance(self._keeper, _Process):
-                self._idle = threading.Timer(self._idle_seconds, self._stop_if_idle)
-                self._idle.daemon = True
-                self._idle.start()
+                self._stop_later()
         return rows
+
+    def _stop_later(self) -> None:
+        self._idle = threading.Timer(self._idle_seconds, self._stop_if_idle)
+        self._idle.daemon = True
+        self._idle.start()
 
     def _stop_if_idle(self) -> None:
         with self._lock:

@@ -95,6 +95,10 @@ class LanceIndex:
         found = self.find_rows(wanted)
         return {key for key in wanted if key not in found} if len(found) < len(wanted) else set()
 
+    def prepare(self) -> None:
+        """Start the process that keeps LanceDB; see `Index.prepare`."""
+        self._chunks.prepare()
+
     def add(self, blobs: Sequence[ExtractedBlob]) -> None:
         """Index content; see `Index.add`."""
         self.segments()  # mends them where need be, before they are merged

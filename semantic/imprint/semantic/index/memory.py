@@ -40,6 +40,9 @@ class MemoryIndex:
         with self._lock:
             return {key for key in keys if key not in self._rows}
 
+    def prepare(self) -> None:
+        """Nothing takes time; see `Index.prepare`."""
+
     def add(self, blobs: Sequence[ExtractedBlob]) -> None:
         """Index content; see `Index.add`."""
         with self._lock:

@@ -104,6 +104,14 @@ class Index(Protocol):
         """Those of the keys that are not indexed."""
         ...
 
+    def prepare(self) -> None:
+        """Content will be added soon: start now what takes time to start, and wait for nothing.
+
+        Raises:
+            StorageFailed: it cannot be started.
+        """
+        ...
+
     def add(self, blobs: Sequence[ExtractedBlob]) -> None:
         """Index content. Keys that are there already are left as they are.
 

@@ -226,6 +226,8 @@ class Builder:
     def _batches(
         self, view: RepositoryView, keys: Sequence[BlobKey], stopping: Callable[[], bool]
     ) -> Iterator[list[ExtractedBlob]]:
+        if keys:
+            self._index.prepare()
         batch: list[ExtractedBlob] = []
         size = 0
         for count, blob in self._extracted(view, keys, stopping):
