@@ -8,6 +8,7 @@ import pytest
 from imprint.semantic.index import chunks
 from imprint.semantic.index.chunks import ChunkTable
 from imprint.semantic.index.passages.rows import PassageRow
+from imprint.semantic.library import EXTRACTORS, Library
 from imprint.store.errors import StorageFailed
 
 ROWS = [
@@ -79,3 +80,17 @@ def test_what_lancedb_cannot_do_is_said(tmp_path, apart: bool) -> None:
     with pytest.raises(StorageFailed, match="LanceDB in"):
         table.write(ROWS)
     table.close()
+
+
+def test_a_library_starts_its_processes_before_the_first_content_and_ends_them(tmp_path) -> None:
+    library = Library.open(tmp_path / "library", apart=True)
+    library.prepare()
+    library.prepare()
+    processes = [worker._process for worker in library._workers._alive]
+    assert len(processes) == EXTRACTORS + 1
+    processes.append(library._index._chunks._keeper._process)
+    assert [process.poll() for process in processes] == [None] * len(processes)
+    library.extract(b"a.py", b"def a():\n    pass\n")
+    assert len(library._workers._alive) == EXTRACTORS + 1
+    library.close()
+    assert None not in [process.poll() for process in processes]

@@ -37,6 +37,7 @@ from imprint.api.settings import ApiSettings
 from imprint.semantic.embedding.choice import open_encoder
 from imprint.semantic.library import Library
 from imprint.store.clock import SystemClock
+from imprint.store.errors import StoreError
 from imprint.store.hosting.data import DataFolder
 from imprint.store.hosting.repositories import Hosting
 from imprint.store.hosting.sessions import RULES_NAME, load_redactor
@@ -60,6 +61,8 @@ _KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection stays open: longer than clients and proxies usually wait to use it again."""
 _PATIENCE_SECONDS: Final = 1.0
 """An end that takes longer is spoken of."""
+_START_SECONDS: Final = 2.0
+"""After that, a start is over, and processes are started that only a push needs."""
 _SIGNALLED: Final = 128
 """Added to the number of the second signal, it is the exit code."""
 
@@ -98,8 +101,7 @@ def serve(  # noqa: PLR0913 - the two callbacks belong to the caller, the rest i
         TlsFailed: the certificate or its key cannot be used.
         BadRequest: a trusted proxy is no address.
         BadInput: the data folder's rules of redaction have a fault.
-        StorageFailed: the folder is not writable.
-        DataFolderMismatch: the folder is not one that this version can use.
+        StorageFailed, DataFolderMismatch: the folder is not writable, or not one that this version can use.
     """
     settings = settings or ApiSettings()
     parse_proxies(settings.trusted_proxies)
@@ -117,6 +119,7 @@ def serve(  # noqa: PLR0913 - the two callbacks belong to the caller, the rest i
                 sockets,
                 key_file=key_file,
                 settings=settings,
+                is_alone=True,
                 on_ready=on_ready,
                 on_ssh_ready=on_ssh_ready,
                 on_wait=on_wait,
@@ -145,11 +148,14 @@ def serve_on(  # noqa: PLR0913 - as `serve`
     *,
     key_file: Path | None,
     settings: ApiSettings,
+    is_alone: bool = False,
     on_ready: Callable[[str], None] = lambda _: None,
     on_ssh_ready: Callable[[str], None] = lambda _: None,
     on_wait: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Serve in this process, at sockets that listen already; otherwise as `serve`.
+
+    One that `is_alone` is the one that indexes: it makes ready for the first push when it has started.
 
     Raises:
         TlsFailed, StorageFailed, DataFolderMismatch: as `serve`.
@@ -161,6 +167,8 @@ def serve_on(  # noqa: PLR0913 - as `serve`
         origins = opened.enter_context(Origins.of_hosting(hosting))
         library = Library.open(hosting.folder.index_path, apart=True, encoder=open_encoder(None))
         opened.callback(library.close)
+        if is_alone:
+            opened.enter_context(_soon(library.prepare))
         app = create_app(hosting, origins, library, settings)
         server = Server(app, settings, ending, lambda _: on_ready(sockets.address))
         if sockets.tls is not None:
@@ -168,6 +176,24 @@ def serve_on(  # noqa: PLR0913 - as `serve`
         if (ssh := sockets.ssh) is not None:
             server.speak_ssh(ssh, lambda: on_ssh_ready(ssh_address_of(ssh)), http=sockets.http)
         return server.run_on(sockets.http)
+
+
+@contextmanager
+def _soon(task: Callable[[], None]) -> Iterator[None]:
+    """Do something beside, when the start is over, unless the end comes before."""
+
+    def attempt() -> None:
+        with suppress(StoreError, OSError):  # whoever needs it tries again, and is told
+            task()
+
+    timer = threading.Timer(_START_SECONDS, attempt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 class Ending:

@@ -151,6 +151,16 @@ class Library:
             elder=Elder(elder, index, apart=apart) if elder else None,
         )
 
+    def prepare(self) -> None:
+        """Start the processes that the first content would wait for; LanceDB's ends again if none comes.
+
+        Raises:
+            StorageFailed: there are no processes to be had.
+        """
+        self._index.prepare()
+        if self._workers:
+            self._workers.prepare()
+
     # -- indexing -----------------------------------------------------------------------------------
 
     def ensure(

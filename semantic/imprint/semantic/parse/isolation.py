@@ -26,6 +26,7 @@ import struct
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import fields
 from operator import attrgetter
 from time import monotonic
@@ -94,6 +95,15 @@ class Extractors:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def prepare(self) -> None:
+        """Start the workers that do not run yet, so that the first files need not wait for it."""
+        found: list[_Worker | None] = []
+        with suppress(queue.Empty):
+            while True:
+                found.append(self._idle.get_nowait())
+        for worker in found:
+            self._idle.put(worker or self._start())
 
     def extract(self, path: bytes, content: bytes) -> Extraction:
         """Extract from a file; waits while all workers are busy."""
