@@ -27,11 +27,13 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from imprint.store.catalog.kept.at_hand import verify_may_wait
+from imprint.store.catalog.kept.watch import FileWatch
 from imprint.store.catalog.lock import FileLock
 from imprint.store.errors import BadInput, StorageFailed, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -80,6 +82,13 @@ class SqlDatabase(Protocol):
         """A transaction that sees one state."""
         ...
 
+    def version(self) -> Hashable | None:
+        """A value that differs from every earlier one once anybody has committed; None if that is not known.
+
+        A commit that was told before is in it, whichever process made it.
+        """
+        ...
+
     def writing(self) -> AbstractContextManager[Connection]:
         """A transaction of its own that alone may write; durable when the block has ended."""
         ...
@@ -112,6 +121,7 @@ class Database(SqlDatabase):
         self._path = path
         self._lock = FileLock(path.with_name(f"{path.name}.lock"))
         self._engine = _make_engine(path)
+        self._watch = FileWatch(_make_uri(path), BUSY_SECONDS_MAX)
         self._waiting: deque[_Job] = deque()
         self._committer = threading.Lock()
 
@@ -121,9 +131,15 @@ class Database(SqlDatabase):
 
         Raises:
             StorageFailed: the file cannot be read.
+            NotAtHand: it would be read where nothing may be waited for.
         """
+        verify_may_wait()
         with self._failures_named(), self._engine.connect() as connection, connection.begin():
             yield connection
+
+    def version(self) -> tuple[int, int] | None:
+        """A value that is another one after every commit; asking for it never waits."""
+        return self._watch.version()
 
     @property
     def place(self) -> str:
@@ -224,6 +240,7 @@ class Database(SqlDatabase):
 
     def close(self) -> None:
         """Close every connection."""
+        self._watch.close()
         self._engine.dispose()
 
     @contextmanager
@@ -258,6 +275,10 @@ def _make_engine(path: Path) -> Engine:
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _make_uri(path: Path) -> str:
+    return f"file:{_quote_uri(path)}?mode=rw"
 
 
 def _quote_uri(path: Path) -> str:

@@ -16,14 +16,16 @@ from __future__ import annotations
 import logging
 import shlex
 import struct
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
+from imprint.store.catalog.kept.at_hand import verify_may_wait
 from imprint.store.errors import BadInput, OutcomeUnknown, StorageFailed, StoreError
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class PostgresDatabase:
 
     def __init__(self, url: str) -> None:
         self._engine = _make_engine(url)
+        self._watch = _SnapshotWatch(self._engine)
         address = self._engine.url
         self.place = f"{address.host or 'localhost'}:{address.port or _PORT}/{address.database}"
         """Which database this is, without user or password."""
@@ -76,9 +79,20 @@ class PostgresDatabase:
 
         Raises:
             StorageFailed: the database cannot be reached.
+            NotAtHand: it would be read where nothing may be waited for.
         """
+        verify_may_wait()
         with self._failures_named(), self._engine.connect() as connection, connection.begin():
             yield connection
+
+    def version(self) -> str | None:
+        """A value that is another one after every commit, for one message to the database and back.
+
+        Raises:
+            NotAtHand: nothing may be waited for, and this waits for the network.
+        """
+        verify_may_wait()
+        return self._watch.version()
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -125,6 +139,7 @@ class PostgresDatabase:
 
     def close(self) -> None:
         """Close every connection."""
+        self._watch.close()
         self._engine.dispose()
 
     @contextmanager
@@ -178,6 +193,44 @@ class PostgresDatabase:
             f"the database {self.place}: {text}",
             hint="check that PostgreSQL runs and is reachable; the next request tries again",
         )
+
+
+class _SnapshotWatch:
+    """Which transactions have ended, as the text of a snapshot: equal snapshots see the same rows.
+
+    Source: PostgreSQL's manual, "System Information Functions": what writes has a number, and until it has
+    ended its number is in the snapshot, or not below its end.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._connection: Any = None
+
+    def version(self) -> str | None:
+        """The snapshot of now; None when the database cannot be asked."""
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = self._engine.raw_connection()
+                cursor = self._connection.cursor()
+                cursor.execute("SELECT txid_current_snapshot()::text")
+                (snapshot,) = cursor.fetchone()
+                cursor.close()
+            except (*_BROKEN, SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error):
+                self._drop()
+                return None
+            return str(snapshot)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        with self._lock:
+            self._drop()
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
 
 
 def _facts(failure: BaseException) -> dict[str, str]:

@@ -3,6 +3,8 @@
 Invariants:
     1. Every method is one transaction: readers see one state, writers change all or nothing.
     2. A repository's generation, its newest event and its refs change together or not at all.
+    3. What every request asks (who holds a token, which repository it is) is kept until anybody commits; it
+       is never older than the newest commit that was told to its caller: see `kept.answers`.
 
 A crash at any instant leaves the catalogue as after the last transaction that was told to its caller, or
 after one more whose caller was not told yet.
@@ -17,6 +19,7 @@ from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 from imprint.store.actors import Turn
 from imprint.store.catalog import schema, sql_journal, sql_packs, sql_people
 from imprint.store.catalog.database import Database, SqlDatabase
+from imprint.store.catalog.kept.answers import KeptAnswers
 from imprint.store.catalog.migrate import read_revision
 from imprint.store.catalog.ports import Catalogue, RefSnapshot, RepositoryRecord
 from imprint.store.errors import Conflict, DataFolderMismatch, RepositoryExists, RepositoryMissing
@@ -44,6 +47,7 @@ class SqlCatalogue(Catalogue):
 
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
+        self._kept = KeptAnswers(database.version)
 
     @classmethod
     def open_sqlite(cls, path: Path) -> Self:
@@ -86,17 +90,25 @@ class SqlCatalogue(Catalogue):
 
     def find_repository(self, name: RepositoryName) -> RepositoryRecord | None:
         """See `Catalogue.find_repository`."""
-        with self._database.reading() as connection:
-            row = connection.execute(_REPOSITORY_BY_KEY, {"wanted": name.key}).first()
-            return _record(row, sql_packs.read_settings(connection, row.id)) if row else None
+
+        def read() -> RepositoryRecord | None:
+            with self._database.reading() as connection:
+                row = connection.execute(_REPOSITORY_BY_KEY, {"wanted": name.key}).first()
+                return _record(row, sql_packs.read_settings(connection, row.id)) if row else None
+
+        return self._kept.ask(("name", name.key), read)
 
     def get_repository(self, repository_id: str) -> RepositoryRecord:
         """See `Catalogue.get_repository`."""
-        with self._database.reading() as connection:
-            row = connection.execute(_REPOSITORY, {"wanted": repository_id}).first()
-            if row is None:
-                raise RepositoryMissing(repository_id)
-            return _record(row, sql_packs.read_settings(connection, repository_id))
+
+        def read() -> RepositoryRecord:
+            with self._database.reading() as connection:
+                row = connection.execute(_REPOSITORY, {"wanted": repository_id}).first()
+                if row is None:
+                    raise RepositoryMissing(repository_id)
+                return _record(row, sql_packs.read_settings(connection, repository_id))
+
+        return self._kept.ask(("repository", repository_id), read)
 
     def list_repositories(self, *, deleted: bool = False) -> list[RepositoryRecord]:
         """See `Catalogue.list_repositories`."""
@@ -194,8 +206,12 @@ class SqlCatalogue(Catalogue):
 
     def find_actor(self, name: str) -> Actor | None:
         """See `Catalogue.find_actor`."""
-        with self._database.reading() as connection:
-            return next(iter(sql_people.read_actors(connection, name.casefold())), None)
+
+        def read() -> Actor | None:
+            with self._database.reading() as connection:
+                return next(iter(sql_people.read_actors(connection, name.casefold())), None)
+
+        return self._kept.ask(("actor", name.casefold()), read)
 
     def list_actors(self) -> list[Actor]:
         """See `Catalogue.list_actors`."""
@@ -208,8 +224,12 @@ class SqlCatalogue(Catalogue):
 
     def find_token(self, secret_hash: str) -> Token | None:
         """See `Catalogue.find_token`."""
-        with self._database.reading() as connection:
-            return sql_people.find_token(connection, secret_hash=secret_hash)
+
+        def read() -> Token | None:
+            with self._database.reading() as connection:
+                return sql_people.find_token(connection, secret_hash=secret_hash)
+
+        return self._kept.ask(("token", secret_hash), read)
 
     def list_tokens(self) -> list[Token]:
         """See `Catalogue.list_tokens`."""

@@ -1,0 +1,1 @@
+"""Answers of the catalogue's database that are kept while nobody commits."""

@@ -1,0 +1,53 @@
+"""Asking only what can be answered without waiting, as on an event loop.
+
+    with only_at_hand():
+        principal = hosting.authenticate(secret)
+
+Invariants:
+    1. Inside the block no database is read and no process is started: `NotAtHand` is raised instead, and the
+       same is asked again where waiting is allowed. So there is one way to ask, and no second set of rules.
+    2. The block is one moment: all that it is answered is of the state that the database had when it was
+       asked first, or newer.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Moment = dict[int, Any]
+"""The versions of databases as they were found in a block, by the identity of who found them."""
+_MOMENT: Final[ContextVar[Moment | None]] = ContextVar("imprint_at_hand", default=None)
+
+
+class NotAtHand(Exception):
+    """What was asked cannot be answered without waiting."""
+
+
+@contextmanager
+def only_at_hand() -> Iterator[None]:
+    """Let nothing wait inside the block."""
+    token = _MOMENT.set({})
+    try:
+        yield
+    finally:
+        _MOMENT.reset(token)
+
+
+def find_moment() -> Moment | None:
+    """The moment of the block around the caller; None where waiting is allowed."""
+    return _MOMENT.get()
+
+
+def verify_may_wait() -> None:
+    """Called before something is waited for.
+
+    Raises:
+        NotAtHand: it may not be.
+    """
+    if _MOMENT.get() is not None:
+        raise NotAtHand

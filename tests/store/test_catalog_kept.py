@@ -1,0 +1,139 @@
+"""Answers that a catalogue keeps: never older than what was told, whoever committed it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from imprint.store.actors import ActorKind, Token, Verb
+from imprint.store.catalog.kept.answers import ANSWERS_MAX, KeptAnswers
+from imprint.store.catalog.kept.at_hand import NotAtHand, only_at_hand
+from imprint.store.catalog.kept.watch import FileWatch
+from imprint.store.catalog.migrate import upgrade, upgrade_database
+from imprint.store.catalog.ports import RepositoryRecord
+from imprint.store.catalog.postgres import PostgresDatabase
+from imprint.store.catalog.sql import SqlCatalogue
+from imprint.store.errors import RepositoryMissing
+from imprint.store.events import Admission, EventKind
+from imprint.store.types import HashAlgorithm, RefName, RepositoryName
+
+APP, TOOL = RepositoryName.parse("acme/app"), RepositoryName.parse("acme/tool")
+RECORD = RepositoryRecord("repo_1", APP, HashAlgorithm.SHA1, RefName.parse("refs/heads/main"), 0, 1)
+TOKEN = Token("tok_1", "f" * 64, "ada", (APP.key,), frozenset({Verb.READ}), 1)
+
+
+def admission(number: int, kind: EventKind = EventKind.PUSH, **chosen) -> Admission:
+    return replace(
+        Admission("repo_1", f"evt_{number}", kind, 1, "ada", None, "allowed: token scope"), **chosen
+    )
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def two(request, tmp_path) -> Iterator[tuple[SqlCatalogue, SqlCatalogue]]:
+    """The same catalogue opened twice, as by two processes."""
+    if request.param == "sqlite":
+        upgrade(tmp_path / "catalogue.db")
+        opened = [SqlCatalogue.open_sqlite(tmp_path / "catalogue.db") for _ in range(2)]
+    else:
+        server = request.getfixturevalue("postgres")
+        url = server.url(server.make())
+        database = PostgresDatabase(url)
+        upgrade_database(database)
+        opened = [SqlCatalogue.open(database), SqlCatalogue.open(PostgresDatabase(url))]
+    opened[0].create_repository(RECORD, admission(1, EventKind.CREATED))
+    opened[0].ensure_actor("ada", ActorKind.AGENT)
+    opened[0].add_token(TOKEN)
+    yield opened[0], opened[1]
+    for each in opened:
+        each.close()
+
+
+@pytest.mark.parametrize("by", [0, 1], ids=["here", "by another process"])
+def test_what_was_committed_is_in_the_next_answer(two, by):
+    asked, changed = two[0], two[by]
+    for _ in range(3):
+        assert asked.find_token(TOKEN.secret_hash).repositories == (APP.key,)
+        assert asked.find_repository(APP).generation == asked.get_repository("repo_1").generation == 1
+        assert asked.find_actor("ADA").emails == ()
+
+    changed.revoke_token("tok_1", 7)
+    assert asked.find_token(TOKEN.secret_hash).revoked_at_ms == 7
+    changed.ensure_actor("ada", ActorKind.AGENT, ["ada@example.com"])
+    assert asked.find_actor("ada").emails == ("ada@example.com",)
+    changed.admit(admission(2, EventKind.SETTINGS, settings={"transfer.hideRefs": "refs/secret"}))
+    assert asked.get_repository("repo_1").settings == {"transfer.hideRefs": "refs/secret"}
+    changed.rename_repository(TOOL, admission(3, EventKind.RENAMED))
+    assert asked.find_repository(APP) is None
+    assert asked.find_token(TOKEN.secret_hash).repositories == (TOOL.key,)
+    changed.delete_repository(1, admission(4, EventKind.DELETED))
+    assert asked.find_repository(TOOL) is None
+    assert asked.get_repository("repo_1").purge_after_ms == 1
+    changed.purge_repository("repo_1", 2)
+    with pytest.raises(RepositoryMissing):
+        asked.get_repository("repo_1")
+    assert asked.find_token(TOKEN.secret_hash).repositories == ()
+
+
+def test_nothing_is_waited_for_at_hand(tmp_path):
+    upgrade(tmp_path / "catalogue.db")
+    catalogue, other = (SqlCatalogue.open_sqlite(tmp_path / "catalogue.db") for _ in range(2))
+    catalogue.create_repository(RECORD, admission(1, EventKind.CREATED))
+
+    def ask_at_hand() -> RepositoryRecord | None:
+        with only_at_hand():
+            return catalogue.find_repository(APP)
+
+    with pytest.raises(NotAtHand):
+        ask_at_hand()
+    with pytest.raises(NotAtHand), only_at_hand():
+        catalogue.list_events("repo_1")
+    assert catalogue.find_repository(APP) == ask_at_hand() == replace(RECORD, generation=1)
+    other.admit(admission(2, EventKind.SETTINGS, settings={"receive.denyDeletes": "true"}))
+    with pytest.raises(NotAtHand):
+        ask_at_hand()
+    catalogue.close()
+    other.close()
+
+
+def test_a_block_is_one_moment():
+    versions = iter(range(100))
+    kept = KeptAnswers(lambda: next(versions))
+    kept.ask("a", lambda: "first")
+    with only_at_hand(), pytest.raises(NotAtHand):
+        kept.ask("a", lambda: "second")
+    assert next(versions) == 2
+
+
+def test_without_a_version_nothing_is_kept():
+    kept = KeptAnswers(lambda: None)
+    assert [kept.ask("a", lambda: 1), kept.ask("a", lambda: 2)] == [1, 2]
+
+
+def test_an_answer_that_came_late_is_not_kept_as_newer():
+    """Read before a commit and finished after it, beside somebody who asks between."""
+    state = {"version": 1, "value": "old"}
+    kept = KeptAnswers(lambda: state["version"])
+
+    def read_slowly() -> str:
+        value = state["value"]
+        state.update(version=2, value="new")
+        assert kept.ask("a", lambda: state["value"]) == "new"
+        return value
+
+    assert kept.ask("a", read_slowly) == "old"
+    assert kept.ask("a", lambda: state["value"]) == "new"
+
+
+def test_answers_are_bounded_and_nothing_is_kept_of_what_is_not_there():
+    kept = KeptAnswers(lambda: 1)
+    for number in range(ANSWERS_MAX + 10):
+        kept.ask(number, lambda: True)
+        kept.ask(-number - 1, lambda: None)
+    assert len(kept._newest[1]) <= ANSWERS_MAX
+
+
+def test_a_file_that_cannot_be_watched_has_no_version(tmp_path: Path):
+    watch = FileWatch(f"file:{tmp_path / 'none.db'}?mode=rw", 1)
+    assert watch.version() is None
+    watch.close()
