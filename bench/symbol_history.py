@@ -9,6 +9,10 @@ question before, and warm, with the steps of the first time kept. `git log -L` r
 from the function's first line to its last, as git finds them. Where a language's labels never speak of layout
 alone, figures without our commits of layout alone are shown too ("as labelled").
 
+A third time, "indexed", it is asked with nothing kept but what an index of the whole history has of the
+contents that come up: these are indexed before, the cold answer telling which they are. The answer must be
+the same. The index is that of a server, on disk; it holds fewer contents than a whole history's.
+
 `symbol_history_rows.jsonl` beside this file are 33 functions of other repositories, labelled by hand from
 git's patches, renames and first occurrences before they were asked for.
 """
@@ -24,17 +28,24 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from imprint.semantic.index.flavours import canonical_path, flavour
+from imprint.semantic.index.lance import LanceIndex
+from imprint.semantic.index.layout import Layout
+from imprint.semantic.index.ports import BlobKey, ExtractedBlob
+from imprint.semantic.indexed import IndexedContents
 from imprint.semantic.lineage.changes import ChangeLog
 from imprint.semantic.lineage.model import ChangeKind
 from imprint.semantic.lineage.tracing.contents import Contents
 from imprint.semantic.lineage.tracing.steps import KeptSteps
 from imprint.semantic.lineage.tracing.walk import trace_definition
-from imprint.semantic.parse.extract import extract_definitions
+from imprint.semantic.parse.extract import extract, extract_definitions
 from imprint.store.clone import Clone
+from imprint.store.history.reading import iter_objects
 from imprint.store.objects.trees import find_entry
 from imprint.store.types import ObjectId
 
 RESAMPLES = 2_000
+BATCH_BLOBS = 200
 GIT_SECONDS_MAX = 60
 
 
@@ -73,15 +84,54 @@ def find_function(contents: Contents, path: bytes, blob: ObjectId, row):
     return min(named, default=None, key=lambda each: abs(each.line - row["start_line"]))
 
 
-def ask(clone, past, row, steps):
-    view, commit, path = clone.view, ObjectId(row["start_commit"]), row["file"].encode()
+class Asked:
+    """Says of no content that it is indexed, and remembers which were asked for."""
+
+    def __init__(self) -> None:
+        self.keys: set[BlobKey] = set()
+
+    def has(self, path, blob) -> bool:
+        return BlobKey(blob, flavour(path)) in self.keys
+
+    def prepare(self, files) -> None:
+        self.keys.update(BlobKey(blob, flavour(path)) for path, blob in files)
+
+    def pieces(self, path, blob) -> None:
+        self.prepare([(path, blob)])
+
+    entities = pieces
+
+
+def index_asked(view, rows, past, folder: Path) -> LanceIndex:
+    """Index the contents that the questions ask for."""
+    asked, index = Asked(), LanceIndex(folder)
+    for row in rows:
+        ask_one(view, past, row, None, asked)
+    keys = sorted(index.find_missing(asked.keys))
+    for begin in range(0, len(keys), BATCH_BLOBS):
+        some = keys[begin : begin + BATCH_BLOBS]
+        contents = {
+            blob: content for blob, _, content in iter_objects(view.plumbing, [key.blob for key in some])
+        }
+        index.add(
+            [
+                ExtractedBlob(key, extract(canonical_path(key.flavour), contents[key.blob]))
+                for key in some
+                if key.blob in contents
+            ]
+        )
+    return index
+
+
+def ask_one(view, past, row, steps, known=None):
+    commit, path = ObjectId(row["start_commit"]), row["file"].encode()
     contents = Contents(view, extract_definitions)
     blob = find_entry(view.objects, view.objects.read_commit(commit).tree, path).id
     entity = find_function(contents, path, blob, row)
     if entity is None:
         return None, (0.0, 0.0), None
     started, used = time.perf_counter(), use_cpu()
-    contents = Contents(view, extract_definitions)
+    contents = Contents(view, extract_definitions, known)
     history = trace_definition(past, contents, past.find(commit), (path, blob), entity, steps)
     return history, (time.perf_counter() - started, use_cpu() - used), entity
 
@@ -133,21 +183,31 @@ def measure(
     started = time.perf_counter()
     log.ensure(clone.view)
     log_s = time.perf_counter() - started
-    past, results = log.of(clone.view.id), []
+    past, results, different = log.of(clone.view.id), [], []
+    index = index_asked(clone.view, rows, past, scratch / "index")
+    segments = Layout(index.segments())
     with tempfile.TemporaryDirectory() as kept:
         steps = KeptSteps.open(Path(kept))
         for row in rows:
-            history, cold, entity = ask(clone, past, row, steps)
-            again, warm, _ = ask(clone, past, row, steps)
+            history, cold, entity = ask_one(clone.view, past, row, steps)
+            again, warm, _ = ask_one(clone.view, past, row, steps)
+            by_index, indexed, _ = ask_one(clone.view, past, row, None, IndexedContents(index, segments))
+            if by_index != history:
+                different.append(row["id"])
             changes = history.changes if history else ()
             found = {str(change.commit) for change in changes}
             assert again is None or {str(change.commit) for change in again.changes} == found
             introduced = {str(c.commit) for c in changes if ChangeKind.INTRODUCED in c.kinds}
             layout = {str(c.commit) for c in changes if c.kinds == (ChangeKind.LAYOUT,)}
             told = found if row["language"] in with_layout else found - layout
-            one = {**score(found, introduced, row), "cold_s": cold[0], "warm_s": warm[0]}
+            one = {
+                **score(found, introduced, row),
+                "cold_s": cold[0],
+                "warm_s": warm[0],
+                "indexed_s": indexed[0],
+            }
             one |= {f"labelled_{key}": value for key, value in score(told, introduced, row).items()}
-            one |= {"cold_cpu_s": cold[1], "warm_cpu_s": warm[1]}
+            one |= {"cold_cpu_s": cold[1], "warm_cpu_s": warm[1], "indexed_cpu_s": indexed[1]}
             if with_git and entity is not None:
                 by_git, last, (one["git_s"], one["git_cpu_s"]) = ask_git(folder, row, entity)
                 one |= {f"git_{key}": value for key, value in score(by_git, {last}, row).items()}
@@ -155,7 +215,8 @@ def measure(
             results.append(one)
             tell(details, row, changes, one, clone)
         steps.close()
-    facts = {"repository": mirror.parent.name, "commits": len(past), "log_s": log_s}
+    index.close()
+    facts = {"repository": mirror.parent.name, "commits": len(past), "log_s": log_s, "different": different}
     clone.view.objects.close()
     return results, facts
 
@@ -218,7 +279,7 @@ def main() -> None:
         if any("Yformatchange" in kind or kind == "Ychange" for kind in row["expected"].values())
     }
     details = arguments.details.open("w") if arguments.details else None
-    results, left_out = [], []
+    results, left_out, different = [], [], []
     with tempfile.TemporaryDirectory() as scratch:
         for name, rows in sorted(by_repository.items()):
             mirror = arguments.mirrors / name.replace("/", "+") / "repo"
@@ -230,10 +291,11 @@ def main() -> None:
                     mirror, there, place, details, with_layout, with_git=not arguments.no_git
                 )
                 results += found
+                different += facts["different"]
                 print(
                     f"{name:34}{facts['commits']:8,} commits, logged in {facts['log_s']:6.1f} s", flush=True
                 )
-    print(f"left out: {', '.join(left_out) or 'none'}")
+    print(f"left out: {', '.join(left_out) or 'none'}; by the index otherwise: {different or 'none'}")
     for language in sorted({one["language"] for one in results}):
         show(language, [one for one in results if one["language"] == language])
     show("all", results)
@@ -243,16 +305,29 @@ def main() -> None:
 def summarise(results) -> None:
     mean = {
         key: statistics.mean(one[key] for one in results)
-        for key in ("precision", "recall", "introduced", "exact", "cold_s", "warm_s", "warm_cpu_s")
+        for key in (
+            "precision",
+            "recall",
+            "introduced",
+            "exact",
+            "cold_s",
+            "warm_s",
+            "warm_cpu_s",
+            "indexed_cpu_s",
+        )
     }
-    for key in ("cold_s", "warm_s", "git_s", "cold_cpu_s", "warm_cpu_s", "git_cpu_s"):
+    for key in [f"{one}{unit}" for unit in ("_s", "_cpu_s") for one in ("cold", "indexed", "warm", "git")]:
         times = sorted(one[key] * 1000 for one in results if key in one)
         if times:
             half, most = times[len(times) // 2], times[int(len(times) * 0.95)]
             print(f"{key}: mean {statistics.mean(times):.1f} ms, p50 {half:.1f}, p95 {most:.1f}")
     git_times = [one["git_cpu_s"] for one in results if "git_cpu_s" in one]
-    faster = f"{statistics.mean(git_times) / mean['warm_cpu_s']:.0f} times" if git_times else ""
-    beside = f"; {faster} less processor time than git log -L" if faster else ""
+    faster = [
+        f"{statistics.mean(git_times) / mean[f'{one}_cpu_s']:.1f} times {one}"
+        for one in ("warm", "indexed")
+        if git_times
+    ]
+    beside = f"; {', '.join(faster)} less processor time than git log -L" if faster else ""
     print(
         f"symbol history: {len(results)} functions, P {mean['precision']:.3f} R {mean['recall']:.3f} "
         f"introducing {mean['introduced']:.3f} exact {mean['exact']:.3f}, "

@@ -112,6 +112,15 @@ def test_content_of_another_flavour_is_kin(index):
     assert index.find_kin([key, other.key]) == {key: index.find_rows([blob.key])[blob.key]}
 
 
+def test_parts_of_several_contents_are_found_at_once_by_key(index):
+    blobs = [extracted(number, f"parse_{number}") for number in range(1, 4)]
+    index.add(blobs)
+    ids = ids_of(index, *blobs)
+    others = {BlobKey(blobs[0].key.blob, "*.other"), extracted(9).key}
+    found = index.find_all_parts({blob.key for blob in blobs} | others)
+    assert found == {blob.key: index.find_parts(row) for blob, row in zip(blobs, ids, strict=True)}
+
+
 def test_what_was_added_is_found_by_key_name_use_and_word(index):
     blob = extracted(1)
     assert index.find_missing([blob.key]) == {blob.key}

@@ -1,4 +1,4 @@
-"""A snapshot that reads the index: nothing is parsed when a question is asked.
+"""A snapshot and contents that are read from the index: nothing is parsed when a question is asked.
 
 Invariant: names are found through the postings of passages, and what is found is looked up in the facts, so
 that a name that only looks like a definition is none.
@@ -13,20 +13,28 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from imprint.semantic.index.definitions import fold_name
-from imprint.semantic.index.passages.rows import join_facts, list_defined
+from imprint.semantic.index.flavours import flavour
+from imprint.semantic.index.passages.rows import join_entities, join_facts, list_defined, list_entities
+from imprint.semantic.index.ports import BlobKey
+from imprint.semantic.lineage.tracing.unchanged import Pieces
 from imprint.semantic.parse.model import Extraction
 from imprint.semantic.parse.source import decode_content
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from imprint.semantic.index.ports import Index
+    from imprint.semantic.index.layout import Layout
+    from imprint.semantic.index.passages.rows import Fields
+    from imprint.semantic.index.ports import Index, Parts
+    from imprint.semantic.parse.model import Entity
     from imprint.semantic.search.corpus import Corpus
     from imprint.semantic.standing import Standing
     from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
 
 _FACTS_KEPT: Final = 2_048
+_PARTS_KEPT: Final = 20_000
+_PASSAGES_KEPT: Final = 50_000
 
 
 class IndexedSnapshot:
@@ -111,3 +119,69 @@ class IndexedSnapshot:
     def _files_of(self, chunks: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[int]:
         files: list[int] = np.unique(self._corpus.files[chunks]).tolist()
         return files
+
+
+class IndexedContents:
+    """What is indexed of contents, whatever commits have them: nothing is parsed, and none is read.
+
+    For one thread and one question: what was looked up is kept.
+
+    Args:
+        index: where contents are put together.
+        layout: where passages are; what was indexed after it was made is as if it were not.
+    """
+
+    def __init__(self, index: Index, layout: Layout) -> None:
+        self._index = index
+        self._layout = layout
+        self._parts: dict[BlobKey, Parts | None] = {}
+        self._defined: dict[int, list[Fields]] = {}
+
+    def has(self, path: bytes, blob: ObjectId) -> bool:
+        """Whether a content was looked up."""
+        return BlobKey(blob, flavour(path)) in self._parts
+
+    def prepare(self, files: Iterable[tuple[bytes, ObjectId]]) -> None:
+        """Look up contents under their paths that will be asked for soon."""
+        keys = {BlobKey(blob, flavour(path)) for path, blob in files} - self._parts.keys()
+        if keys:
+            if len(self._parts) > _PARTS_KEPT:
+                self._parts.clear()
+            found = self._index.find_all_parts(keys)
+            self._parts.update((key, self._check(found.get(key))) for key in keys)
+
+    def pieces(self, path: bytes, blob: ObjectId) -> Pieces | None:
+        """Of which passages a content consists; None if it is not indexed."""
+        parts = self._find(path, blob)
+        return None if parts is None else Pieces(parts.passages, parts.first_lines)
+
+    def entities(self, path: bytes, blob: ObjectId) -> tuple[Entity, ...] | None:
+        """What a content defines under a path; None if it is not indexed."""
+        parts = self._find(path, blob)
+        if parts is None:
+            return None
+        places = [
+            (self._list(number), line) for number, line in zip(parts.passages, parts.first_lines, strict=True)
+        ]
+        return join_entities(places, parts.tail)
+
+    def _find(self, path: bytes, blob: ObjectId) -> Parts | None:
+        key = BlobKey(blob, flavour(path))
+        if key not in self._parts:
+            self.prepare([(path, blob)])
+        return self._parts[key]
+
+    def _check(self, parts: Parts | None) -> Parts | None:
+        """The same, if all of its passages are in the layout."""
+        known = self._layout.part_of
+        is_there = parts is not None and all(
+            number < len(known) and known[number] >= 0 for number in parts.passages
+        )
+        return parts if is_there else None
+
+    def _list(self, passage: int) -> list[Fields]:
+        if passage not in self._defined:
+            if len(self._defined) > _PASSAGES_KEPT:
+                self._defined.clear()
+            self._defined[passage] = list_entities(self._layout.facts(passage))
+        return self._defined[passage]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from imprint.semantic.index.lance import LanceIndex
 from imprint.semantic.index.sql.database import SCHEMA_VERSION
-from imprint.semantic.indexed import IndexedSnapshot
+from imprint.semantic.indexed import IndexedContents, IndexedSnapshot
 from imprint.semantic.indexing.build import AT_ONCE_BLOBS_MAX, BATCH_BLOBS, Builder
 from imprint.semantic.indexing.elder import Elder, find_elder
 from imprint.semantic.indexing.histories import Histories, Progress
@@ -365,6 +365,10 @@ class Library:
         return self._shelf.corpus(
             f"history-{view.id}-{contents.name}-{stage}", contents.files, distinct=True, keep=is_whole
         )
+
+    def contents(self) -> IndexedContents:
+        """What is indexed of contents, by content: for questions about the past. For one thread."""
+        return IndexedContents(self._index, self._shelf.layout())
 
     def _is_history_whole(self, view: RepositoryView) -> bool:
         return self._histories is not None and self._histories.is_whole(

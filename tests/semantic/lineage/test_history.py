@@ -1,9 +1,12 @@
 """The history of symbols, in histories whose every commit is known."""
 
+import random
+
 import pytest
 
 from imprint.semantic.lineage.history import Wanted, symbol_history
 from imprint.semantic.lineage.model import ChangeKind
+from imprint.semantic.lineage.tracing.contents import Contents
 from imprint.semantic.lineage.tracing.steps import KeptSteps
 from imprint.store.errors import BadInput
 
@@ -17,9 +20,16 @@ def next_delay(attempt, base):
 """
 
 
+def refuse(path, content):
+    raise AssertionError(f"{path!r} was parsed")
+
+
 @pytest.fixture
 def ask(library, index_head, read_past, open_contents):
-    """Ask for a symbol's history at HEAD: commits' subjects with what they did, newest first."""
+    """Ask for a symbol's history at HEAD: commits' subjects with what they did, newest first.
+
+    With the whole history indexed the answer is the same, and nothing is parsed for it.
+    """
 
     def ask_one(work_tree, name="", steps=None, **wanted):
         view, past = read_past(work_tree)
@@ -27,6 +37,10 @@ def ask(library, index_head, read_past, open_contents):
         snapshot = library.snapshot(view)
         history = symbol_history(snapshot, past, open_contents(view), Wanted(name, **wanted), steps)
         assert [change.time for change in history.changes]
+        if not history.missing:
+            library.extend(view)
+            indexed = Contents(view, refuse, library.contents())
+            assert symbol_history(snapshot, past, indexed, Wanted(name, **wanted)) == history
         return [
             (change.subject, {kind.value for kind in change.kinds}) for change in history.changes
         ], history
@@ -285,3 +299,57 @@ def test_history_says_where_a_content_is_not_here(work_tree, ask):
     (git.folder / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
     _, history = ask(git, "next_delay")
     assert history.missing == ("contents of files are not in this repository",)
+
+
+def spread(count, end="\n"):
+    """Functions of so many lines that each is a passage of its own."""
+    bodies = (f"    value = value * {n} + step  # step {n}\n" * 22 for n in range(count))
+    return "\n\n".join(f"def work_{n}(value, step):\n{body}" for n, body in enumerate(bodies)).replace(
+        "\n", end
+    )
+
+
+def test_other_line_ends_are_told_where_passages_are_the_same(work_tree, ask):
+    git = work_tree
+    git.commit_file("work.py", spread(4), "introduce")
+    git.commit_file("work.py", spread(4).replace("* 3", "* 5"), "another")
+    git.commit_file("work.py", spread(4, "\r\n").replace("* 3", "* 7"), "other ends, and another")
+    git.commit_file("work.py", spread(4, "\r\n").replace("* 3", "* 9"), "another again")
+    told, _ = ask(git, "work_1")
+    assert told == [("other ends, and another", {"layout"}), ("introduce", {"introduced"})]
+
+
+def test_a_content_whose_definition_is_the_same_is_not_read(work_tree, library, index_head, read_past):
+    git = work_tree
+    texts = [spread(6).replace("* 5", f"* {n}") for n in range(10, 18)]
+    for text in texts:
+        git.commit_file("work.py", text, "another")
+    view, past = read_past(git)
+    index_head(view)
+    library.extend(view)
+    contents = Contents(view, refuse, library.contents())
+    found = symbol_history(library.snapshot(view), past, contents, Wanted("work_1"))
+    assert [change.kinds for change in found.changes] == [(ChangeKind.INTRODUCED,)]
+    blobs = [git("rev-parse", f"HEAD~{n}:work.py").strip() for n in range(8)]
+    assert [contents.has(blob) for blob in blobs] == [True] + 6 * [False] + [True]
+
+
+def test_histories_by_passages_are_those_by_text(work_tree, ask):
+    chance = random.Random(7)
+    parts = [spread(1).replace("work_0", f"work_{n}") for n in range(7)]
+    for number in range(14):
+        at = chance.randrange(len(parts))
+        done = chance.randrange(5)
+        if done == 0:
+            parts[at] = parts[at].replace("step 0", f"step {number}", chance.randrange(1, 20))
+        elif done == 1:
+            parts.insert(at, parts.pop())
+        elif done == 2:
+            parts[at] = f"# note {number}\n{parts[at]}"
+        elif done == 3:
+            parts[at] = parts[at] + "    return value\n"
+        else:
+            parts.insert(at, f"LIMIT_{number} = {number}\n" * chance.randrange(1, 30))
+        work_tree.commit_file("work.py", "\n\n".join(parts), f"{number}")
+    for name in ("work_1", "work_4"):
+        ask(work_tree, name)

@@ -35,7 +35,7 @@ def _history(here: Standpoint, asked: Mapping[str, Any]) -> Json:
     if snapshot is None:
         return standing(None) | {"complete": False, "missing": [], "left_out": 0, "changes": [], "others": []}
     wanted = Wanted(asked["name"] or "", unquote_path(asked["path"] or ""), asked["line"] or 0)
-    contents = Contents(here.view, here.library.extract_definitions)
+    contents = _open_contents(here)
     found = symbol_history(snapshot, here.past(), contents, wanted, here.steps)
     changes = found.changes[: asked["limit"]]
     told = [change_json(change) for change in changes]
@@ -58,6 +58,11 @@ def _history(here: Standpoint, asked: Mapping[str, Any]) -> Json:
     }
 
 
+def _open_contents(here: Standpoint) -> Contents:
+    """The repository's contents, with what is indexed of them."""
+    return Contents(here.view, here.library.extract_definitions, here.library.contents())
+
+
 def _add_origins(here: Standpoint, commit: ObjectId, changes: list[Json]) -> None:
     """Say of each change whose it was, and from which prompt, as far as the caller may know."""
     known = here.origins(commit)
@@ -69,7 +74,7 @@ def _add_origins(here: Standpoint, commit: ObjectId, changes: list[Json]) -> Non
 
 def _diff(here: Standpoint, asked: Mapping[str, Any]) -> Json:
     old, new = (resolve_commit(here.view, asked[name]) for name in ("base", "ref"))
-    found = compare(here.view, old, new, Contents(here.view, here.library.extract_definitions))
+    found = compare(here.view, old, new, _open_contents(here))
     deltas = found.deltas
     if asked["path"]:
         prefix = unquote_path(asked["path"]).rstrip(b"/")

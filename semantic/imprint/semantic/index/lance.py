@@ -34,6 +34,7 @@ from imprint.semantic.index.sql.database import Database, renew_incarnation
 from imprint.semantic.index.sql.dump import dump_rows
 from imprint.semantic.index.sql.tables import (
     delete_blobs,
+    find_all_parts,
     find_existing,
     find_held,
     find_kin,
@@ -299,6 +300,11 @@ class LanceIndex:
         """Of what the facts of a content consist."""
         with self._database.reading() as sql:
             return find_parts(sql, row_id)
+
+    def find_all_parts(self, keys: Collection[BlobKey]) -> dict[BlobKey, Parts]:
+        """Of what the facts of contents consist."""
+        with self._database.reading() as sql:
+            return find_all_parts(sql, keys)
 
     def find_tree(self, repository_id: str, commit: ObjectId) -> ObjectId | None:
         """The root tree of an indexed commit."""

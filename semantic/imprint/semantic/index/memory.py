@@ -86,6 +86,11 @@ class MemoryIndex:
         with self._lock:
             return self._parts.get(row_id)
 
+    def find_all_parts(self, keys: Collection[BlobKey]) -> dict[BlobKey, Parts]:
+        """Of what the facts of contents consist."""
+        with self._lock:
+            return {key: self._parts[self._rows[key].id] for key in keys if key in self._rows}
+
     def mark(self, repository_id: str, commits: Sequence[IndexedCommit], position: int | None = None) -> bool:
         """Record indexed commits and the follower's position; see `Index.mark`."""
         with self._lock:

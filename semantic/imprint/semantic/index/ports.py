@@ -171,6 +171,10 @@ class Index(Protocol):
         """Of what the facts of a content consist, by the id of its row; None if there is no such row."""
         ...
 
+    def find_all_parts(self, keys: Collection[BlobKey]) -> dict[BlobKey, Parts]:
+        """Of what the facts of contents consist; those that are not indexed are left out."""
+        ...
+
     def read_passages(self) -> Iterator[tuple[int, PassageRow]]:
         """Every passage with its id: for what is derived from their texts."""
         ...

@@ -131,21 +131,12 @@ def join_facts(
     language: str, places: Sequence[tuple[bytes, int]], tail: bytes, skipped: str | None = None
 ) -> Extraction:
     """The facts of a content from those of its passages (packed, first line) and its tail."""
-    module, ends = _unpack(tail) if tail else (None, [])
-    entities = [_entity(module, 0)] if module else []
+    unpacked = [(_unpack(packed), start) for packed, start in places if packed]
+    entities = join_entities([(own[0], start) for own, start in unpacked], tail)
     references: list[Reference] = []
     imports: list[Import] = []
     bindings: list[Binding] = []
-    rest = iter(ends)
-    for packed, start in places:
-        if not packed:
-            continue
-        own = _unpack(packed)
-        for fields in own[0]:
-            if fields[4] == _OPEN_END:
-                end, fields[8] = next(rest)
-                fields[4] = end - start
-            entities.append(_entity(fields, start))
+    for own, start in unpacked:
         references += [
             Reference(name, ReferenceKind(kind), line + start, container, qualifier)
             for name, kind, line, container, qualifier in own[1]
@@ -158,9 +149,28 @@ def join_facts(
             Binding(container, target, kind, value, line + start)
             for container, target, kind, value, line in own[3]
         ]
-    return Extraction(
-        language, tuple(entities), tuple(references), (), skipped, tuple(imports), tuple(bindings)
-    )
+    return Extraction(language, entities, tuple(references), (), skipped, tuple(imports), tuple(bindings))
+
+
+def join_entities(places: Sequence[tuple[list[Fields], int]], tail: bytes) -> tuple[Entity, ...]:
+    """The entities of a content from those of its passages (`list_entities`, first line) and its tail."""
+    module, ends = _unpack(tail) if tail else (None, [])
+    entities = [_entity(module, 0)] if module else []
+    rest = iter(ends)
+    for own, start in places:
+        for fields in own:
+            if fields[4] == _OPEN_END:
+                end, shape = next(rest)
+                entities.append(_entity([*fields[:4], end - start, *fields[5:8], shape], start))
+            else:
+                entities.append(_entity(fields, start))
+    return tuple(entities)
+
+
+def list_entities(packed: bytes) -> list[Fields]:
+    """What begins in a passage, for `join_entities`; from its packed facts."""
+    entities: list[Fields] = _unpack(packed)[0] if packed else []
+    return entities
 
 
 def list_defined(packed: bytes) -> list[str]:

@@ -86,6 +86,20 @@ def find_parts(sql: sqlite3.Connection, row_id: int) -> Parts | None:
     return Parts(language, skipped, *unpack_places(places), tail)
 
 
+def find_all_parts(sql: sqlite3.Connection, keys: Collection[BlobKey]) -> dict[BlobKey, Parts]:
+    """The same of several contents."""
+    found = {}
+    for some in _parts(sorted({key.blob for key in keys})):
+        for blob, flavour, language, skipped, places, tail in sql.execute(
+            f"SELECT blob, flavour, language, skipped, places, tail FROM blob WHERE blob IN ({_marks(some)})",  # noqa: S608
+            some,
+        ):
+            key = BlobKey(blob, flavour)
+            if key in keys:
+                found[key] = Parts(language, skipped, *unpack_places(places), tail)
+    return found
+
+
 def insert_passages(sql: sqlite3.Connection, keys: Sequence[str]) -> dict[str, int]:
     """Add passages; give their ids by key, ascending in the order given."""
     ids = {}

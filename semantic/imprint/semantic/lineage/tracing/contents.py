@@ -19,6 +19,7 @@ from imprint.store.history.reading import iter_objects
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from imprint.semantic.lineage.tracing.unchanged import Known
     from imprint.semantic.parse.model import Entity
     from imprint.semantic.snapshot import Facts
     from imprint.store.types import ObjectId
@@ -36,20 +37,23 @@ class Contents:
     Args:
         view: the repository.
         extract: gives the extraction of a content under a path.
-        find_facts: gives what an index already has of a content under a path; None where it has nothing.
+        known: what an index already has of contents; None where there is no index.
+
+    Attributes:
+        known: as given.
     """
 
     def __init__(
         self,
         view: RepositoryView,
         extract: Callable[[bytes, bytes], Facts],
-        find_facts: Callable[[bytes, ObjectId], Facts | None] | None = None,
+        known: Known | None = None,
     ) -> None:
         self.lacks_some = False
         """Whether a content that was asked for is not in the repository."""
         self._view = view
         self._extract = extract
-        self._find_facts = find_facts
+        self.known = known
         self._contents: OrderedDict[ObjectId, bytes] = OrderedDict()
         self._entities: OrderedDict[tuple[ObjectId, bytes], tuple[Entity, ...]] = OrderedDict()
 
@@ -66,6 +70,10 @@ class Contents:
             content = b""
         return self._keep(blob, content)
 
+    def has(self, blob: ObjectId) -> bool:
+        """Whether a content was read."""
+        return blob in self._contents
+
     def prepare(self, blobs: Iterable[ObjectId]) -> None:
         """Read contents that will be asked for soon, through one process where they are many."""
         wanted = [blob for blob in dict.fromkeys(blobs) if blob not in self._contents][:_AT_ONCE]
@@ -79,10 +87,10 @@ class Contents:
         if key in self._entities:
             self._entities.move_to_end(key)
             return self._entities[key]
-        facts = self._find_facts(path, blob) if self._find_facts is not None else None
-        if facts is None:
-            facts = self._extract(path, self.read(blob))
-        entities = tuple(entity for entity in facts.entities if entity.name)
+        found = self.known.entities(path, blob) if self.known is not None else None
+        if found is None:
+            found = self._extract(path, self.read(blob)).entities
+        entities = tuple(entity for entity in found if entity.name)
         self._entities[key] = entities
         if len(self._entities) > CONTENTS_KEPT:
             self._entities.popitem(last=False)

@@ -235,6 +235,9 @@ def _pair_some(
                 pairs[id(one)] = other
                 left.remove(one)
                 old.remove(other)
+    if len(left) == len(old) == 1 and least <= 0 and not apart:
+        pairs[id(left[0])] = old[0]  # however little alike they are: it need not be told
+        return
     ranked = sorted(
         (
             (likeness(one, other), -a, -b)

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Final
 from imprint.semantic.lineage.log.segment import ABSENT, ORDINARY, OTHER_PARENT
 from imprint.semantic.lineage.model import ChangeKind, SymbolChange
 from imprint.semantic.lineage.tracing.identity import (
-    are_preceded_alike,
     define,
     find_before,
     find_elsewhere,
@@ -28,6 +27,7 @@ from imprint.semantic.lineage.tracing.identity import (
     has_moved,
     tell_kinds,
 )
+from imprint.semantic.lineage.tracing.unchanged import find_passages, find_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -105,9 +105,11 @@ def trace_definition(
 ) -> History:
     """The history of a definition in a file, a path and its content, as a commit has it."""
     path, blob = file
-    for each in define(path, contents.read(blob), [entity]):
-        return _Walk(past, contents, steps).run(_spot(path, blob, each), number)
-    return History(())
+    spot = _spot(path, blob, define(path, contents.read(blob), [entity])[0])
+    try:
+        return _Walk(past, contents, steps).run(spot, number)
+    except _TextsDiffer:
+        return _Walk(past, contents, steps, by_passages=False).run(spot, number)
 
 
 def _spot(path: bytes, blob: ObjectId, each: Defined) -> Spot:
@@ -115,10 +117,16 @@ def _spot(path: bytes, blob: ObjectId, each: Defined) -> Spot:
     return Spot(path, blob, entity.qualified_name, each.first, entity.start_line, entity.end_line)
 
 
-class _Walk:
-    """One question's way back."""
+class _TextsDiffer(Exception):
+    """Equal passages had other texts: their lines end in another way."""
 
-    def __init__(self, past: Past, contents: Contents, steps: KeptSteps | None) -> None:
+
+class _Walk:
+    """One question's way back; `by_passages` over contents that need not be read."""
+
+    def __init__(
+        self, past: Past, contents: Contents, steps: KeptSteps | None, *, by_passages: bool = True
+    ) -> None:
         self._past = past
         self._contents = contents
         self._steps = steps
@@ -126,6 +134,8 @@ class _Walk:
         self._touches: dict[bytes, dict[int, list[PathTouch]]] = {}
         self._origins: dict[tuple[bytes, int], list[PathTouch]] = {}
         self._taken: dict[bytes, bytes] = {}
+        self._by_passages = by_passages
+        self._texts: dict[Spot, bytes] = {}
         self._changes: dict[tuple[int, bytes], SymbolChange] = {}
         self._missing: set[str] = set()
 
@@ -260,7 +270,10 @@ class _Walk:
         return kept == b"1"
 
     def _lines(self, spot: Spot) -> list[bytes]:
-        return self._contents.read(spot.blob).split(b"\n")[spot.first - 1 : spot.end_line]
+        lines = self._contents.read(spot.blob).split(b"\n")[spot.first - 1 : spot.end_line]
+        if spot in self._texts and self._texts[spot] != b"\n".join(lines):
+            raise _TextsDiffer
+        return lines
 
     def _report(self, number: int, kinds: tuple[ChangeKind, ...], spot: Spot) -> None:
         past, key = self._past, (number, spot.path)
@@ -292,21 +305,15 @@ class _Walk:
         moved = (ChangeKind.MOVED,) if touch.old_path != touch.path else ()
         if touch.old is not None:
             if touch.old == spot.blob:
-                return _Outcome(replace(spot, path=touch.old_path), moved)
-            self._prepare(touch)
-            content, old = self._contents.read(spot.blob), self._contents.read(touch.old)
-            place = _find_unchanged(content, old, spot)
-            if place is not None:
-                by = place - spot.first
-                before = replace(
-                    spot,
-                    path=touch.old_path,
-                    blob=touch.old,
-                    first=place,
-                    start_line=spot.start_line + by,
-                    end_line=spot.end_line + by,
-                )
+                same = replace(spot, path=touch.old_path)
+                if spot in self._texts:
+                    self._texts[same] = self._texts[spot]
+                return _Outcome(same, moved)
+            before = self._find_unchanged(spot, touch.old_path, touch.old, touch)
+            if before is not None:
                 return _Outcome(before, moved)
+        if spot in self._texts:
+            self._lines(spot)
         now = self._define(spot.path, spot.blob)
         defined = _locate(now, spot)
         if defined is None:
@@ -324,16 +331,44 @@ class _Walk:
             or _Outcome(None, (ChangeKind.INTRODUCED,))
         )
 
-    def _prepare(self, touch: PathTouch) -> None:
-        """Read the contents that the next steps will ask for, so that few processes do."""
-        following: list[ObjectId] = []
+    def _find_unchanged(self, spot: Spot, path: bytes, blob: ObjectId, touch: PathTouch) -> Spot | None:
+        """A definition in an older content, where it is beyond doubt that its text is the same."""
+        known, place, before = self._contents.known if self._by_passages else None, None, None
+        if known is not None:
+            if not known.has(path, blob):
+                known.prepare(self._list_following(touch))
+            now, before = known.pieces(spot.path, spot.blob), known.pieces(path, blob)
+            place = find_passages(now, before, spot) if now and before else None
+        found = place is not None
+        if place is None:
+            if before is None and not self._contents.has(blob):
+                self._contents.prepare(old for _, old in self._list_following(touch))
+            place = find_text(self._contents.read(spot.blob), self._contents.read(blob), spot)
+        if place is None:
+            return None
+        by = place - spot.first
+        older = replace(
+            spot,
+            path=path,
+            blob=blob,
+            first=place,
+            start_line=spot.start_line + by,
+            end_line=spot.end_line + by,
+        )
+        if found:
+            self._texts[older] = self._texts.get(spot) or b"\n".join(self._lines(spot))
+        return older
+
+    def _list_following(self, touch: PathTouch) -> list[tuple[bytes, ObjectId]]:
+        """The contents that the next steps will ask for, so that few processes read them."""
+        following: list[tuple[bytes, ObjectId]] = []
         while touch.old is not None and len(following) < _PREPARED:
-            following.append(touch.old)
+            following.append((touch.old_path, touch.old))
             origin = self._find_origin(touch.old_path, self._go_back(touch))
             if not origin:
                 break
             touch = origin[0]
-        self._contents.prepare(following)
+        return following
 
     def _define(self, path: bytes, blob: ObjectId) -> list[Defined]:
         return define(path, self._contents.read(blob), self._contents.entities(path, blob))
@@ -422,34 +457,3 @@ def _locate(now: Iterable[Defined], spot: Spot) -> Defined | None:
     last = spot.name.rpartition(".")[2]
     named = [each for each in now if each.entity.name == last]
     return min(named, default=None, key=lambda each: abs(each.entity.start_line - spot.start_line))
-
-
-def _find_unchanged(content: bytes, old: bytes, spot: Spot) -> int | None:
-    """The line on which a definition's text begins in an older content, where that is beyond doubt.
-
-    It is in doubt where the text is there twice, or stands in a longer comment, among annotations, or at the
-    head of a longer body.
-    """
-    lines = content.split(b"\n")
-    text = b"\n".join(lines[spot.first - 1 : spot.end_line])
-    at = old.find(text)
-    while at > 0 and old[at - 1 : at] != b"\n":
-        at = old.find(text, at + 1)
-    end = at + len(text)
-    if at < 0 or old.find(text, at + 1) >= 0 or (end < len(old) and old[end : end + 1] != b"\n"):
-        return None
-    above = old[:at].rpartition(b"\n")[0].rpartition(b"\n")[2] if at else b""
-    own_above = lines[spot.first - 2] if spot.first > 1 else b""
-    if not are_preceded_alike(above, own_above) or not _ends_alike(lines, old[end + 1 :], spot):
-        return None
-    return old.count(b"\n", 0, at) + 1
-
-
-def _ends_alike(lines: Sequence[bytes], rest: bytes, spot: Spot) -> bool:
-    """Whether what follows a text cannot belong to it."""
-    last = lines[spot.end_line - 1].strip()
-    if last[:1] in {b"}", b")", b"]"} or last.startswith(b"end"):
-        return True
-    following = next((line for line in rest.split(b"\n", 50)[:50] if line.strip()), b"")
-    own = lines[spot.start_line - 1]
-    return len(following) - len(following.lstrip()) <= len(own) - len(own.lstrip())
