@@ -19,6 +19,7 @@ from imprint.store.errors import BadInput
 
 ASKED = {
     "search": {"q": "where is the retry policy", "why": True},
+    "symbol": {"name": "call"},
     "definition": {"name": "call"},
     "references": {"name": "send"},
     "callers": {"name": "send"},
@@ -79,6 +80,19 @@ def test_tools_answer_as_rest_does(over_http, server, sample) -> None:
             rest = client.get(f"/api/repos/{sample.name}/{name}", params=ASKED[name])
             assert rest.status_code == 200, rest.text
             assert told == rest.json()
+
+
+def test_the_symbol_tool_gives_what_the_symbols_of_rest_are(over_http, server, sample) -> None:
+    (whole, none) = over_http(
+        ("symbol", {"repo": sample.name, "name": "CALL"}),
+        ("symbol", {"repo": sample.name, "name": "NoSuchName"}),
+    )
+    told = server.client(server.token(sample.name)).get(
+        f"/api/repos/{sample.name}/symbols", params={"name": "CALL"}
+    )
+    assert whole.structured_content == {"repo": sample.name, "left_out": 0, **told.json()}
+    assert [each["name"] for each in told.json()["symbols"]] == ["call"]
+    assert none.structured_content["symbols"] == []
 
 
 def test_a_prompt_is_told_to_those_only_who_may_read_it(over_http, server, sample) -> None:

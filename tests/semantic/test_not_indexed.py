@@ -14,6 +14,7 @@ from imprint.store.view import resolve_commit
 
 QUESTIONS = {
     "search": {"q": "retry policy"},
+    "symbol": {"name": "RetryPolicy"},
     "definition": {"name": "RetryPolicy"},
     "callers": {"name": "RetryPolicy"},
     "impact": {"name": "RetryPolicy"},

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from imprint.api.rest.documents import HitDocument, SearchDocument
+from imprint.api.rest.documents import HitDocument, SearchDocument, SymbolsDocument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,12 @@ class _Answer(BaseModel):
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class FoundSymbolsDocument(SymbolsDocument):
+    """The definitions of a name; `left_out` says how many more there are."""
+
+    left_out: int
 
 
 class PlaceDocument(_Part):
@@ -261,6 +267,7 @@ class SearchAcrossDocument(_Part):
 
 DOCUMENTS: Final[Mapping[str, type[BaseModel]]] = {
     "search": SearchDocument,
+    "symbol": FoundSymbolsDocument,
     "definition": DefinitionsDocument,
     "references": UsesDocument,
     "callers": CallersDocument,

@@ -11,6 +11,8 @@ from imprint.semantic.graph.questions import find_callees, find_callers, find_de
 from imprint.semantic.overview.impact import DISTANCE, LIMIT, find_impact
 from imprint.semantic.overview.map import TOKENS_DEFAULT, TOKENS_MAX, draw_map
 from imprint.semantic.overview.outline import read_outline
+from imprint.semantic.search.render import symbols_json
+from imprint.semantic.symbols import find_symbols
 from imprint.store.errors import BadInput
 from imprint.store.paths import quote_path, unquote_path
 
@@ -35,6 +37,13 @@ def standing(snapshot: Snapshot | None) -> Json:
     if snapshot is None:
         return {"commit": None, "behind": 0}
     return {"commit": snapshot.commit, "behind": snapshot.behind}
+
+
+def _symbol(here: Standpoint, asked: Mapping[str, Any]) -> Json:
+    snapshot = here.library.snapshot(here.view, asked["ref"])
+    found = find_symbols(snapshot, asked["name"])
+    shown = found[: asked["limit"]]
+    return standing(snapshot) | {"left_out": len(found) - len(shown), "symbols": symbols_json(shown)}
 
 
 def _edges(
@@ -171,6 +180,14 @@ def _impact(here: Standpoint, asked: Mapping[str, Any]) -> Json:
     }
 
 
+SYMBOL: Final = Question(
+    "symbol",
+    "Every definition of a name: file, lines, kind and signature.",
+    "Ask when you know a name, in whatever letter case; `definition` tells which one a use means.",
+    (NAME, LIMIT_OF_EDGES),
+    _symbol,
+    "symbols",
+)
 DEFINITION: Final = Question(
     "definition",
     "Where a name is defined, or what stands at a place of a file leads to.",

@@ -14,6 +14,7 @@ from imprint.semantic.asking.structure import (
     MAP,
     OUTLINE,
     REFERENCES,
+    SYMBOL,
 )
 from imprint.semantic.asking.through_time import DIFF, HISTORY
 from imprint.store.errors import BadInput
@@ -28,6 +29,7 @@ QUESTIONS: Final[dict[str, Question]] = {
     question.name: question
     for question in (
         SEARCH,
+        SYMBOL,
         DEFINITION,
         REFERENCES,
         CALLERS,
