@@ -127,6 +127,7 @@ def _compare_file(contents: Contents, pair: _Pair, sides: _Sides) -> list[Entity
         ]
     before = _read(contents, old_path, old) if old else []
     after = _read(contents, path, new) if new else []
+    entities = [each.entity for each in before], [each.entity for each in after]
     deltas = []
     matched: set[int] = set()
     unmatched = []
@@ -136,7 +137,7 @@ def _compare_file(contents: Contents, pair: _Pair, sides: _Sides) -> list[Entity
             unmatched.append(each)
             continue
         matched.add(id(found))
-        if kinds := tell_kinds(found, each, moved=has_moved(found, each, before, after)):
+        if kinds := tell_kinds(found, each, moved=has_moved(found, each, *entities)):
             deltas.append(_delta(kinds, old_path, found, path, each))
     sides.new += [(path, each) for each in unmatched]
     sides.gone += [(old_path, each) for each in before if id(each) not in matched]

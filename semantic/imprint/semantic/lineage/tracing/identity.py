@@ -150,6 +150,12 @@ def are_akin(one: EntityKind, other: EntityKind) -> bool:
     return one is other or (one in _CALLABLE and other in _CALLABLE)
 
 
+def find_named(defined: Defined, now: Iterable[Defined], before: Iterable[Defined]) -> Defined | None:
+    """The first phase of `find_before`, which asks of both contents only what has the definition's name."""
+    rivals, named = (_named_like(defined, each) for each in (now, before))
+    return _pair(rivals, named).get(id(defined)) if named else None
+
+
 def find_before(defined: Defined, now: Sequence[Defined], before: Sequence[Defined]) -> Defined | None:
     """What a definition of a content was in an earlier content of the same file; None if it was not there."""
     kind = defined.entity.kind
@@ -303,13 +309,13 @@ def find_elsewhere(defined: Defined, others: Sequence[Defined]) -> Defined | Non
     return _most_alike(defined, akin, ELSEWHERE_ALIKE_MIN)
 
 
-def has_moved(old: Defined, new: Defined, before: Iterable[Defined], now: Iterable[Defined]) -> bool:
+def has_moved(old: Defined, new: Defined, before: Iterable[Entity], now: Iterable[Entity]) -> bool:
     """Whether a definition went to another container of its file; not if its container has a new name."""
     left, entered = old.entity.container, new.entity.container
     if left == entered:
         return False
-    stays = not left or any(each.entity.qualified_name == left for each in now)
-    return stays or not entered or any(each.entity.qualified_name == entered for each in before)
+    stays = not left or any(each.qualified_name == left for each in now)
+    return stays or not entered or any(each.qualified_name == entered for each in before)
 
 
 def tell_kinds(before: Defined, after: Defined, *, moved: bool) -> tuple[ChangeKind, ...]:

@@ -24,6 +24,7 @@ from imprint.semantic.lineage.tracing.identity import (
     find_before,
     find_elsewhere,
     find_gone,
+    find_named,
     has_moved,
     tell_kinds,
 )
@@ -314,15 +315,21 @@ class _Walk:
                 return _Outcome(before, moved)
         if spot in self._texts:
             self._lines(spot)
-        now = self._define(spot.path, spot.blob)
-        defined = _locate(now, spot)
+        name = spot.name.rpartition(".")[2]
+        named = self._define(spot.path, spot.blob, name)
+        defined = _locate(named, spot)
         if defined is None:
             return _Outcome(None, (ChangeKind.INTRODUCED,))
         if touch.old is not None:
-            earlier = self._define(touch.old_path, touch.old)
-            found = find_before(defined, now, earlier)
+            found = find_named(defined, named, self._define(touch.old_path, touch.old, name))
+            if found is None:  # what has its name did not tell
+                every = self._define(spot.path, spot.blob)
+                now = [defined if each.entity == defined.entity else each for each in every]
+                found = find_before(defined, now, self._define(touch.old_path, touch.old))
             if found is not None:
-                is_moved = bool(moved) or has_moved(found, defined, earlier, now)
+                entities = self._contents.entities
+                sides = entities(touch.old_path, touch.old), entities(spot.path, spot.blob)
+                is_moved = bool(moved) or has_moved(found, defined, *sides)
                 kinds = tell_kinds(found, defined, moved=is_moved)
                 return _Outcome(_spot(touch.old_path, touch.old, found), kinds)
         return (
@@ -370,8 +377,11 @@ class _Walk:
             touch = origin[0]
         return following
 
-    def _define(self, path: bytes, blob: ObjectId) -> list[Defined]:
-        return define(path, self._contents.read(blob), self._contents.entities(path, blob))
+    def _define(self, path: bytes, blob: ObjectId, name: str = "") -> list[Defined]:
+        """What a content defines, or what of it has a name."""
+        entities = self._contents.entities(path, blob)
+        wanted = [each for each in entities if each.name == name] if name else entities
+        return define(path, self._contents.read(blob), wanted)
 
     def _find_elsewhere(self, defined: Defined, touch: PathTouch) -> _Outcome | None:
         """Where in the commit's other files the definition was before."""
