@@ -1,44 +1,61 @@
 """What fetches cost the server, beside `git http-backend` behind nginx, in one run and in turn.
 
-    python bench/transport.py REPOSITORY... [--rounds 5] [--only WORK,...] [--json FILE]
+    python bench/transport.py REPOSITORY... [--refs 100,10000] [--rounds 5] [--only WORK,...] [--json FILE]
 
 Each REPOSITORY is bare and only read. Both sides serve the same refs, maintained as well as each can: bitmaps
-and a commit-graph. Processor time is that of all processes of a side, wall time is what a stock client sees,
-which is mostly its own work. Followers are kept still by holding their lock, so that only serving is
-counted. "First" is a request that the server has not answered before: each round asks for another branch,
-made for it; "again" is the same request once more. The last line is the summary.
+and a commit-graph. `cpu` is the processor time of all processes of a side, for one request, over all rounds;
+`wall` is the median of what a stock client sees, which is mostly its own work; `memory` is the most that a
+side's processes had of their own, mapped files not counted. Followers stand still, by holding their lock, so
+that only serving is counted. "First" is a request that the server has not answered before: each asks for
+another branch, made for it; "again" is the same requests once more. `--refs` adds repositories of so many
+refs. The last line is the summary: the ratios of processor time.
 """
 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from peer import HttpBackend, cpu_seconds, free_port, wait_for_port
-from thread import GIT_ENVIRONMENT, IMPRINT, git
+from cgroup import ControlGroup
+from peer import HttpBackend
+from sides import Ours, Peer, Spent
+from thread import git
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-BRANCHES = 40
+BRANCHES = 60
 """Branches made for the bench, each a commit below the one before."""
+DEEPEST = 100
+"""The most commits that a client is behind."""
+SETTLE_SECONDS = 0.1
+"""For processes that have answered to end."""
+FLEET = 50
+FLEET_AT_ONCE = 8
+
+
+@dataclass
+class Side:
+    """What one side took in a row."""
+
+    cpu: float = 0.0
+    wall: list[float] = field(default_factory=list)
+    memory: int = 0
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; times in seconds for one request, medians over the rounds."""
+    """One line of the table; seconds for one request, bytes."""
 
     repository: str
     work: str
@@ -46,85 +63,54 @@ class Row:
     peer_cpu: float
     ours_wall: float
     peer_wall: float
+    ours_memory: int
+    peer_memory: int
 
+    @property
+    def ratio(self) -> float:
+        """Processor time, times the peer's."""
+        return self.ours_cpu / max(self.peer_cpu, 1e-9)
 
-class Ours:
-    """A server of this project on a data folder, whose followers stand still."""
-
-    def __init__(self, folder: Path) -> None:
-        self.data = folder / "data"
-        self.port = free_port()
-        self.base = f"http://127.0.0.1:{self.port}"
-        self._run("init")
-        (self.data / "derived").mkdir(exist_ok=True)
-        self._lock = (self.data / "derived" / "followers.lock").open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def _run(self, *arguments: str) -> None:
-        done = subprocess.run(
-            [*IMPRINT, *arguments, "--data", str(self.data)], capture_output=True, check=False
-        )
-        if done.returncode not in {0, 1}:
-            raise SystemExit(f"imprint {arguments}: {done.stderr.decode()[-2000:]}")
-
-    def add(self, name: str, source: Path) -> str:
-        """Take a repository over, as one pack; its URL."""
-        self._run("import", str(source), f"bench/{name}", "--skip-list-from-report", "--allow-missing")
-        self._run("repo", "maintain", f"bench/{name}", "--all")
-        return f"{self.base}/bench/{name}.git"
-
-    def start(self) -> None:
-        """Begin to serve."""
-        self._process = subprocess.Popen(
-            [*IMPRINT, "serve", "--data", str(self.data), "--port", str(self.port)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        wait_for_port(self.port, 60)
-        token = (self.data / "admin-token").read_text().strip()
-        GIT_ENVIRONMENT.update(
-            GIT_CONFIG_COUNT="1",
-            GIT_CONFIG_KEY_0=f"http.{self.base}/.extraHeader",
-            GIT_CONFIG_VALUE_0=f"Authorization: Bearer {token}",
+    def __str__(self) -> str:
+        return (
+            f"{self.repository:12} {self.work:24} cpu {1000 * self.ours_cpu:8.1f}"
+            f" {1000 * self.peer_cpu:8.1f} ms {self.ratio:5.2f}   wall {1000 * self.ours_wall:8.1f}"
+            f" {1000 * self.peer_wall:8.1f} ms {self.ours_wall / self.peer_wall:5.2f}   memory"
+            f" {self.ours_memory / 2**20:5.0f} {self.peer_memory / 2**20:5.0f} MiB"
         )
 
-    def stop(self) -> None:
-        """End it."""
-        if self._process:
-            self._process.terminate()
-            self._process.wait(30)
 
-    def restart(self) -> None:
-        """What is kept in memory goes."""
-        self.stop()
-        self.start()
+class Bench:
+    """Runs work on both sides in turn."""
 
-    def process_ids(self) -> list[int]:
-        """The server, which waits for its children."""
-        assert self._process
-        return [self._process.pid]
+    def __init__(self, rounds: int, only: frozenset[str], ours: Ours, peer: Peer) -> None:
+        self.rounds = rounds
+        self._only = only
+        self._sides = (ours, peer)
+        self.rows: list[Row] = []
 
+    def compare(self, repository: str, work: str, times: int, action: Callable[[int, int], float]) -> None:
+        """Both sides do `action(side, number)`, which returns its wall time, so many times a round."""
+        if not self.wants(work):
+            return
+        taken = (Side(), Side())
+        for turn in range(self.rounds):
+            for side in (0, 1) if turn % 2 == 0 else (1, 0):
+                with Spent(self._sides[side].group) as spent:
+                    taken[side].wall += [action(side, turn * times + number) for number in range(times)]
+                    time.sleep(SETTLE_SECONDS)
+                taken[side].cpu += spent.cpu
+                taken[side].memory = max(taken[side].memory, spent.memory)
+        count = times * self.rounds
+        cpu = [side.cpu / count for side in taken]
+        wall = [statistics.median(side.wall) for side in taken]
+        row = Row(repository, work, *cpu, *wall, *(side.memory for side in taken))
+        self.rows.append(row)
+        print(row, flush=True)
 
-class Peer:
-    """`git http-backend` with the same repositories."""
-
-    def __init__(self, backend: HttpBackend) -> None:
-        self._backend = backend
-
-    def add(self, name: str, source: Path) -> str:
-        """Copy a repository, as one pack with bitmaps and a commit-graph; its URL."""
-        url = self._backend.create(name)
-        path = self._backend.folder / "repositories" / f"{name}.git"
-        git("fetch", "-q", str(source), "+refs/*:refs/*", cwd=path)
-        head = git("symbolic-ref", "HEAD", cwd=source)
-        git("symbolic-ref", "HEAD", head, cwd=path)
-        self._backend.repack(name)
-        return url
-
-    def process_ids(self) -> list[int]:
-        """All of its processes."""
-        return self._backend.process_ids()
+    def wants(self, work: str) -> bool:
+        """Whether a row was asked for."""
+        return not self._only or work.partition(",")[0] in self._only
 
 
 @contextmanager
@@ -135,39 +121,6 @@ def scratch() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-class Bench:
-    """Runs work on both sides in turn."""
-
-    def __init__(self, rounds: int, only: frozenset[str], ours: Ours, peer: Peer) -> None:
-        self._rounds, self._only = rounds, only
-        self._sides = (ours, peer)
-        self._ours = ours
-        self.rows: list[Row] = []
-
-    def compare(self, repository: str, work: str, times: int, action: Callable[[int, int], float]) -> None:
-        """Both sides do `action(side, number)`, which returns its wall time, so many times a round."""
-        if self._only and work.partition(",")[0] not in self._only:
-            return
-        cpu: tuple[list[float], list[float]] = ([], [])
-        wall: tuple[list[float], list[float]] = ([], [])
-        for turn in range(self._rounds):
-            for side in (0, 1) if turn % 2 == 0 else (1, 0):
-                before = cpu_seconds(self._sides[side].process_ids())
-                taken = [action(side, turn * times + number) for number in range(times)]
-                spent = cpu_seconds(self._sides[side].process_ids()) - before
-                cpu[side].append(spent / times)
-                wall[side].append(statistics.mean(taken))
-        medians = [statistics.median(each) for each in (*cpu, *wall)]
-        row = Row(repository, work, *medians)
-        self.rows.append(row)
-        print(
-            f"{repository:10} {work:28} cpu {1000 * row.ours_cpu:8.1f} {1000 * row.peer_cpu:8.1f} ms"
-            f"  {row.ours_cpu / max(row.peer_cpu, 1e-9):5.2f}   wall {1000 * row.ours_wall:8.1f}"
-            f" {1000 * row.peer_wall:8.1f} ms  {row.ours_wall / row.peer_wall:5.2f}",
-            flush=True,
-        )
 
 
 def timed(*arguments: str, cwd: Path | None = None) -> float:
@@ -194,14 +147,36 @@ def in_parallel(count: int, action: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
+class Clients:
+    """Clients that are so many commits behind; they share the objects of the oldest."""
+
+    def __init__(self, source: Path, line: Sequence[str], folder: Path) -> None:
+        self._source, self._line, self._folder = source, line, folder
+        self._base = folder / "base.git"
+        git("init", "-q", "--bare", str(self._base))
+        git("fetch", "-q", str(source), line[-1], cwd=self._base)
+
+    def behind(self, branch: int, count: int) -> Path:
+        """One that has what is `count` commits below a branch."""
+        client = self._folder / f"client-{branch}-{count}.git"
+        if not client.exists():
+            git("init", "-q", "--bare", str(client))
+            (client / "objects/info").mkdir(exist_ok=True)
+            (client / "objects/info/alternates").write_text(f"{self._base}/objects\n")
+            git("fetch", "-q", str(self._source), self._line[branch + count], cwd=client)
+            git("update-ref", "refs/heads/have", self._line[branch + count], cwd=client)
+        return client
+
+
 class Work:
     """The rows of one repository."""
 
-    def __init__(self, bench: Bench, name: str, source: Path, ours: Ours, peer: Peer, folder: Path) -> None:
+    def __init__(self, bench: Bench, name: str, source: Path, sides: tuple[Ours, Peer], folder: Path) -> None:
         self._bench, self._name, self._folder = bench, name, folder
         self._source = self._prepare(source)
-        self._urls = (ours.add(name, self._source), peer.add(name, self._source))
-        ours.restart()
+        self._urls = tuple(side.add(name, self._source) for side in sides)
+        sides[0].restart()
+        self._clients = Clients(self._source, self._line, folder)
 
     def _prepare(self, source: Path) -> Path:
         """A copy with branches for the bench: `bench-N` is N commits below the tip."""
@@ -209,8 +184,9 @@ class Work:
         git("init", "-q", "--bare", str(copy))
         git("fetch", "-q", str(source), "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", cwd=copy)
         git("symbolic-ref", "HEAD", git("symbolic-ref", "HEAD", cwd=source), cwd=copy)
-        self.line = git("rev-list", "--first-parent", "-n", str(BRANCHES + 101), "HEAD", cwd=copy).split()
-        for number, commit in enumerate(self.line[:BRANCHES]):
+        many = str(BRANCHES + DEEPEST + 1)
+        self._line = git("rev-list", "--first-parent", "-n", many, "HEAD", cwd=copy).split()
+        for number, commit in enumerate(self._line[:BRANCHES]):
             git("update-ref", f"refs/heads/bench-{number}", commit, cwd=copy)
         return copy
 
@@ -218,12 +194,6 @@ class Work:
         """All rows."""
         compare, urls, name = self._bench.compare, self._urls, self._name
         compare(name, "ls-remote", 10, lambda side, _: timed("ls-remote", urls[side]))
-        compare(
-            name,
-            "ls-remote, one branch",
-            10,
-            lambda side, _: timed("ls-remote", urls[side], "refs/heads/bench-7"),
-        )
         compare(name, "mirror clone", 1, lambda side, _: clone(urls[side], "--mirror"))
 
         def one(side: int, number: int, *options: str) -> float:
@@ -242,68 +212,88 @@ class Work:
             self._compare_fetch(count)
 
     def _compare_fetch(self, count: int) -> None:
-        per_round = 4
-        clients = {}
-        for number in range(min(BRANCHES, per_round * 5)):
-            client = self._folder / f"client-{self._name}-{count}-{number}"
-            git("init", "-q", "--bare", str(client))
-            git("fetch", "-q", str(self._source), self.line[number + count], cwd=client)
-            git("update-ref", "refs/heads/have", self.line[number + count], cwd=client)
-            clients[number] = client
-
-        def fetch(side: int, number: int) -> float:
-            number %= len(clients)
-            with scratch() as folder:
-                shutil.copytree(clients[number], folder / "c", copy_function=_link)
-                return timed(
-                    "fetch", "-q", "--no-tags", self._urls[side], f"bench-{number}", cwd=folder / "c"
-                )
-
+        work = f"fetch {count}"
+        if not self._bench.wants(work):
+            return
+        per_round = BRANCHES // self._bench.rounds
+        for number in range(per_round * self._bench.rounds):
+            self._clients.behind(number, count)
         for when in ("first", "again"):
-            self._bench.compare(self._name, f"fetch {count}, {when}", per_round, fetch)
+            self._bench.compare(
+                self._name, f"{work}, {when}", per_round, lambda side, n: self._fetch(side, n, count)
+            )
+        if count == DEEPEST // 10:
+            name = f"{work}, {FLEET} agents"
+            self._bench.compare(self._name, name, 1, lambda side, n: self._fleet(side, n, count))
 
-        def fleet(side: int) -> float:
-            gate = threading.Semaphore(8)
+    def _fetch(self, side: int, branch: int, count: int) -> float:
+        with scratch() as folder:
+            shutil.copytree(self._clients.behind(branch, count), folder / "c", copy_function=_link)
+            return timed("fetch", "-q", "--no-tags", self._urls[side], f"bench-{branch}", cwd=folder / "c")
 
-            def agent() -> None:
-                with gate:
-                    fetch(side, 0)
+    def _fleet(self, side: int, branch: int, count: int) -> float:
+        gate = threading.Semaphore(FLEET_AT_ONCE)
 
-            return in_parallel(50, agent)
+        def agent() -> None:
+            with gate:
+                self._fetch(side, branch, count)
 
-        if count == 10:
-            self._bench.compare(self._name, "fetch 10, 50 agents", 1, lambda side, _: fleet(side))
+        return in_parallel(FLEET, agent)
 
 
 def _link(source: str, target: str) -> None:
     Path(target).hardlink_to(source)
 
 
+def compare_refs(bench: Bench, count: int, sides: tuple[Ours, Peer], folder: Path) -> None:
+    """The rows of a repository with so many refs."""
+    source = folder / f"refs-{count}.git"
+    git("init", "-q", "--bare", "-b", "main", str(source))
+    tree = git("hash-object", "-t", "tree", "-w", "/dev/null", cwd=source)
+    commits = [git("commit-tree", tree, "-m", f"commit {number}", cwd=source) for number in range(20)]
+    names = [f"refs/heads/team-{number % 97}/topic-{number}" for number in range(count - 1)]
+    lines = [f"{commits[number % 20]} {name}\n" for number, name in enumerate(names)]
+    packed = "# pack-refs with: peeled fully-peeled sorted \n" + "".join(sorted(lines, key=lambda x: x[41:]))
+    (source / "packed-refs").write_text(packed)
+    git("update-ref", "refs/heads/main", commits[0], cwd=source)
+    urls = tuple(side.add(f"refs-{count}", source) for side in sides)
+    sides[0].restart()
+    name = f"{count} refs"
+    times = 10 if count < 50_000 else 3
+    bench.compare(name, "ls-remote", times, lambda side, _: timed("ls-remote", urls[side]))
+    one = names[count // 2]
+    bench.compare(name, "ls-remote, one branch", 10, lambda side, _: timed("ls-remote", urls[side], one))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("repositories", type=Path, nargs="+")
+    parser.add_argument("repositories", type=Path, nargs="*")
+    parser.add_argument("--refs", default="", help="numbers of refs, with commas between")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="the first words of rows, with commas between")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     only = frozenset(filter(None, given.only.split(",")))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imprint-bench-")))
-        ours = Ours(folder)
+        groups = [stack.enter_context(ControlGroup()) for _ in range(2)]
+        ours = Ours(folder, groups[0])
         stack.callback(ours.stop)
-        peer = Peer(stack.enter_context(HttpBackend()))
-        bench = Bench(given.rounds, only, ours, peer)
+        sides = (ours, Peer(stack.enter_context(HttpBackend()), groups[1]))
+        bench = Bench(given.rounds, only, *sides)
+        for count in filter(None, given.refs.split(",")):
+            compare_refs(bench, int(count), sides, folder)
         for path in given.repositories:
             name = path.resolve().parent.name.split("+")[-1] if path.name.startswith("repo") else path.stem
-            Work(bench, name, path, ours, peer, folder).run()
+            own = folder / name
+            own.mkdir()
+            Work(bench, name, path, sides, own).run()
+            shutil.rmtree(own)
     if given.json:
         given.json.write_text(json.dumps([asdict(row) for row in bench.rows], indent=1) + "\n")
-    ratios = {
-        f"{row.repository} {row.work}": round(row.ours_cpu / max(row.peer_cpu, 1e-9), 2) for row in bench.rows
-    }
-    print(json.dumps(ratios))
+    print(json.dumps({f"{row.repository} {row.work}": round(row.ratio, 2) for row in bench.rows}))
     return 0
 
 

@@ -64,7 +64,7 @@ def requests(count: int) -> st.SearchStrategy[Asked]:
 def send(stock: Stock, request: PackRequest, algorithm: str) -> bytes:
     """The whole pack."""
     layout = make_plan(stock, request)
-    pack = b"".join(layout.pieces())
+    pack = b"".join(layout.splices().blocks())
     assert len(pack) == layout.size_bytes
     return pack + hashlib.new(algorithm, pack).digest()
 

@@ -16,59 +16,64 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+from imprint.store.packing.splices import NOTHING
 
-Piece = bytes | memoryview
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imprint.store.packing.splices import Splices
+
 Key = tuple[str, str]
 """A repository's id, and what was asked for."""
 
 SMALL_BYTES: Final = 1024**2
 """Packs up to this size are put together once."""
-_PIECE_BYTES: Final = 250
-"""What a piece takes beside its bytes: a view of a mapping, and its place in a list."""
+_OWN_BYTES: Final = 500
+"""What a pack takes beside its bytes or stretches."""
 
 
 class ReadyPack:
-    """A pack without its checksum, which is computed when it is sent for the first time.
+    """A pack, whose checksum is computed when it is sent for the first time, unless it is known.
 
     Attributes:
         names: of the packs on disk that it has stretches of.
         weight_bytes: memory that it takes.
 
     Args:
-        pieces: its bytes.
-        size_bytes: of all pieces.
+        splices: its bytes without the checksum.
         names: of the packs that they lie in.
         algorithm: of the checksum, as `hashlib` calls it.
+        checksum: its checksum, where that is known.
     """
 
     def __init__(
-        self, pieces: Sequence[Piece], size_bytes: int, names: frozenset[str], algorithm: str
+        self, splices: Splices, names: frozenset[str], algorithm: str, checksum: bytes | None = None
     ) -> None:
+        self._splices = splices
         self._algorithm = algorithm
-        self._checksum: bytes | None = None
-        if size_bytes <= SMALL_BYTES:
-            whole = b"".join(pieces)
-            self._checksum = hashlib.new(algorithm, whole, usedforsecurity=False).digest()
-            self._pieces: Sequence[Piece] = (whole,)
-            self.names: frozenset[str] = frozenset()
-            self.weight_bytes = size_bytes + _PIECE_BYTES
-            return
-        self._pieces = pieces
+        self._checksum = checksum
+        self._whole: bytes | None = None
         self.names = names
-        own = sum(len(piece) for piece in pieces if isinstance(piece, bytes))
-        self.weight_bytes = own + _PIECE_BYTES * len(pieces)
+        self.weight_bytes = splices.weight_bytes + _OWN_BYTES
+        if splices.size_bytes <= SMALL_BYTES:
+            whole = b"".join(splices.blocks())
+            self._whole = whole + hashlib.new(algorithm, whole, usedforsecurity=False).digest()
+            self._splices = NOTHING
+            self.names = frozenset()
+            self.weight_bytes = len(whole) + _OWN_BYTES
 
-    def pieces(self) -> Iterator[Piece]:
+    def blocks(self) -> Iterator[bytes]:
         """The whole pack. May be asked for several times, also at the same time."""
+        if self._whole is not None:
+            yield self._whole
+            return
         if self._checksum is not None:
-            yield from self._pieces
+            yield from self._splices.blocks()
         else:
             digest = hashlib.new(self._algorithm, usedforsecurity=False)
-            for piece in self._pieces:
-                digest.update(piece)
-                yield piece
+            for block in self._splices.blocks():
+                digest.update(block)
+                yield block
             self._checksum = digest.digest()
         yield self._checksum
 

@@ -18,20 +18,12 @@ from imprint.store.packing.files.pack import COMMIT, NO_BASE, TAG, TREE
 from imprint.store.packing.shelf import Absent, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from imprint.store.packing.shelf import Stock
 
 BYTES_MAX: Final = 32 * 1024**2
 _CHAIN_MAX: Final = 4096
 _COMMIT: Final = re.compile(rb"tree (?P<tree>[0-9a-f]+)\n(?P<parents>(?:parent [0-9a-f]+\n)*)")
 _COMMITTED: Final = re.compile(rb"^committer .* (\d{1,18}) [-+]\d+$", re.MULTILINE)
-TREE_MODE: Final = b"40000"
-LINK_MODE: Final = b"160000"
-"""Of a line that names a commit of another repository, which is not here."""
-
-Line = tuple[bytes, bytes, bytes]
-"""A line of a tree: mode, name, raw id."""
 
 
 class Contents:
@@ -47,8 +39,8 @@ class Contents:
         self._kept: OrderedDict[Place, tuple[int, bytes]] = OrderedDict()
         self._kept_bytes = 0
         self._bytes_max = bytes_max
-        self._entries = re.compile(rb"([0-7]+) ([^\0]*)\0([\s\S]{%d})" % stock.id_bytes)
-        self._trees: dict[bytes, frozenset[Line]] = {}
+        self._entries = re.compile(rb"[0-7]+ [^\0]*\0[\s\S]{%d}" % stock.id_bytes)
+        self._trees: dict[bytes, frozenset[bytes]] = {}
 
     def read(self, place: Place) -> tuple[int, bytes]:
         """The type number and content of an object.
@@ -117,8 +109,8 @@ class Contents:
             raise Absent(f"{raw_id.hex()} is no tag")
         return bytes.fromhex(line[7:].decode("ascii"))
 
-    def read_tree(self, raw_id: bytes) -> frozenset[Line]:
-        """The lines of a tree: mode, name, raw id of each.
+    def read_tree(self, raw_id: bytes) -> frozenset[bytes]:
+        """The lines of a tree as they are; `imprint.store.packing.trees` says what is in one.
 
         Raises:
             Absent: it is not in the stock, or no tree.
@@ -137,30 +129,3 @@ class Contents:
         while self._kept_bytes > self._bytes_max:
             _, (_, content) = self._kept.popitem(last=False)
             self._kept_bytes -= len(content)
-
-
-def find_new_lines(
-    contents: Contents, tree: bytes, bases: Iterable[bytes], replaced_ids: set[bytes] | None = None
-) -> tuple[frozenset[Line], dict[bytes, list[bytes]]]:
-    """What is in a tree and in none of others.
-
-    Args:
-        contents: reads them.
-        tree: its raw id.
-        bases: the raw ids of the others.
-        replaced_ids: gets what the others have and the tree has not.
-
-    Returns:
-        The lines of the tree that no base has, and by name the trees of the bases that are other ones there.
-    """
-    new = lines = contents.read_tree(tree)
-    replaced: dict[bytes, list[bytes]] = {}
-    for base in bases:
-        old = contents.read_tree(base)
-        new -= old
-        for mode, name, raw_id in old - lines:
-            if replaced_ids is not None:
-                replaced_ids.add(raw_id)
-            if mode == TREE_MODE:
-                replaced.setdefault(name, []).append(raw_id)
-    return new, replaced

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from imprint.store.packing.contents import LINK_MODE, TREE_MODE, find_new_lines
+from imprint.store.packing.trees import LINK_MODE, TREE_MODE, compare_trees, pick_trees, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from imprint.store.packing.contents import Contents
     from imprint.store.packing.shelf import Place
+    from imprint.store.packing.trees import Line
     from imprint.store.packing.walk import Commits, Walked
 
     Integers = npt.NDArray[np.int64]
@@ -49,6 +50,7 @@ class Gathered:
         self._with_blobs = with_blobs
         self.places: dict[bytes, Place] = {}
         self.known: set[bytes] = set()
+        self._likes: dict[bytes, bytes] = {}
 
     def add(self, raw_id: bytes) -> None:
         """Send an object by itself."""
@@ -89,14 +91,28 @@ class Gathered:
             if tree in self.places or tree in sent or tree in had:
                 continue
             self.add(tree)
-            new, replaced_sent = find_new_lines(self._contents, tree, sent)
-            newer, replaced_had = find_new_lines(self._contents, tree, had, self.known)
-            for mode, name, raw_id in new & newer:
-                if mode == TREE_MODE:
-                    ours, theirs = replaced_sent.get(name, ()), replaced_had.get(name, ())
-                    waiting.append((raw_id, tuple(ours), tuple(theirs)))
-                elif mode != LINK_MODE and self._with_blobs and raw_id not in self.known:
-                    self.add(raw_id)
+            from_sent = compare_trees(self._contents, tree, sent)
+            from_had = compare_trees(self._contents, tree, had)
+            ours, theirs = from_sent.read_replaced(), from_had.read_replaced()
+            self.known.update(line.raw_id for lines in theirs.values() for line in lines)
+            for line in read_lines(from_sent.new & from_had.new):
+                before_sent, before_had = ours.get(line.name, ()), theirs.get(line.name, ())
+                self._note_like(line, (*before_sent, *before_had))
+                if line.mode == TREE_MODE:
+                    waiting.append((line.raw_id, pick_trees(before_sent), pick_trees(before_had)))
+                elif line.mode != LINK_MODE and self._with_blobs and line.raw_id not in self.known:
+                    self.add(line.raw_id)
+
+    def _note_like(self, line: Line, before: Iterable[Line]) -> None:
+        """Remember what the client has at a path where something is sent, perhaps several versions back."""
+        for old in before:
+            if old.mode == line.mode:
+                self._likes[line.raw_id] = self._likes.get(old.raw_id, old.raw_id)
+
+    def list_likes(self) -> dict[bytes, bytes]:
+        """For objects that are sent, by raw id, one at the same path that is not: the client has it."""
+        places = self.places
+        return {new: old for new, old in self._likes.items() if new in places and old not in places}
 
     def list_picked(self) -> list[tuple[int, Integers]]:
         """Packs by number, with the ranks to send."""

@@ -1,7 +1,8 @@
 """A pack for a client, out of entries that lie in packs here: copied as they are, deltas included.
 
 Only where an entry stands is computed, and how far back its base then is; nothing is inflated but the few
-deltas whose base is neither sent nor known to the client.
+deltas whose base is neither sent nor known to the client. They are made anew: as deltas of what the client
+has at the same path, or whole.
 
 Invariants:
     1. Every delta that is sent builds on an object that is sent before it, or that the client has.
@@ -15,15 +16,24 @@ from __future__ import annotations
 
 import struct
 import zlib
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from imprint.store.packing.deltas import make_delta
+from imprint.store.packing.entries import (
+    count_digits,
+    render_delta_headers,
+    render_entry_header,
+    replace_kind,
+)
 from imprint.store.packing.files.pack import HEADER_BYTES, NO_BASE, OFS_DELTA, REF_DELTA
 from imprint.store.packing.shelf import Absent, Place
+from imprint.store.packing.splices import Splices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -35,11 +45,12 @@ if TYPE_CHECKING:
 _HEADER: Final = struct.Struct(">4sLL")
 _ROUNDS_MAX: Final = 16
 """How often the distances to bases are computed anew: each may take more or fewer bytes than before."""
-_WHOLE_MAX: Final = 2_000
-"""Deltas that are made whole at most; with more git is asked, which finds other bases for them."""
-_WHOLE_BYTES_MAX: Final = 64 * 1024**2
+_ANEW_MAX: Final = 2_000
+"""Entries that are made anew at most; with more git is asked, which finds other bases for them."""
+_ANEW_BYTES_MAX: Final = 64 * 1024**2
 _LEVEL: Final = 1
 """How hard zlib tries for those."""
+NO_LIKES: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 
 
 class Layout:
@@ -49,11 +60,13 @@ class Layout:
         count: how many objects are in it.
         names: of the packs that they lie in.
         size_bytes: of the pack without its checksum.
+        checksum: of the pack, if one that lies here is sent whole.
 
     Args:
         contents: reads objects of the stock.
         picked: packs by number, ascending, with the ranks of the entries to send, ascending.
         client_has: tells of a raw id whether the client has the object; None where no delta may build on it.
+        likes: for objects, by raw id, one that is like it and that the client has: a delta may be made of it.
 
     Raises:
         Absent: it would take too much to make this pack here.
@@ -61,17 +74,25 @@ class Layout:
     """
 
     def __init__(
-        self, contents: Contents, picked: Picked, client_has: Callable[[bytes], bool] | None = None
+        self,
+        contents: Contents,
+        picked: Picked,
+        client_has: Callable[[bytes], bool] | None = None,
+        likes: Mapping[bytes, bytes] = NO_LIKES,
     ) -> None:
         self._contents = contents
         self._stock = contents.stock
         self._picked = [(number, ranks) for number, ranks in picked if len(ranks)]
         self.count = sum(len(ranks) for _, ranks in self._picked)
         self.names = frozenset(self._stock.packs[number].name for number, _ in self._picked)
+        self._likes = likes
         self._special: dict[int, bytes] = {}
         """Entries that are sent with another header, or other content, by their number in the new pack."""
+        self.checksum: bytes | None = None
         if self._is_whole_pack():
-            self.size_bytes = len(self._stock.packs[self._picked[0][0]].data) - self._stock.id_bytes
+            whole = self._stock.packs[self._picked[0][0]].data
+            self.size_bytes = len(whole) - self._stock.id_bytes
+            self.checksum = bytes(whole.content[self.size_bytes :])
             return
         self._gather()
         self._settle_bases(client_has)
@@ -118,11 +139,11 @@ class Layout:
             self._kinds[entry] = OFS_DELTA
         elif client_has and client_has(base_id):
             begin, end = int(self._begins[entry]), int(self._header_ends[entry])
-            header = _with_kind(bytes(pack.data.content[begin:end]), REF_DELTA)
+            header = replace_kind(bytes(pack.data.content[begin:end]), REF_DELTA)
             self._special[entry] = header + base_id
             self._kinds[entry] = REF_DELTA
         else:
-            self._make_whole(entry, place)
+            self._make_anew(entry, place)
 
     def _find_sent(self, raw_id: bytes, below: int) -> int:
         """The number in the new pack of an object that is sent out of a pack of a smaller number; or -1."""
@@ -136,15 +157,32 @@ class Layout:
                     return int(self._firsts[at]) + row
         return -1
 
-    def _make_whole(self, entry: int, place: Place) -> None:
-        if len(self._special) >= _WHOLE_MAX:
+    def _make_anew(self, entry: int, place: Place) -> None:
+        """Send an object as a delta of what the client has, if it is like it, else whole."""
+        if len(self._special) >= _ANEW_MAX:
             raise Absent("too many deltas without their bases")
         kind, content = self._contents.read(place)
-        if len(content) > _WHOLE_BYTES_MAX:
+        if len(content) > _ANEW_BYTES_MAX:
             raise Absent("a delta of a large object without its base")
-        self._special[entry] = render_entry_header(kind, len(content)) + zlib.compress(content, _LEVEL)
+        head = b""
+        if like := self._likes.get(self._stock.packs[place.pack].id_of(place.rank)):
+            delta = self._make_delta(like, kind, content)
+            if 2 * len(delta) < len(content):
+                kind, content, head = REF_DELTA, delta, like
+        header = render_entry_header(kind, len(content)) + head
+        self._special[entry] = header + zlib.compress(content, _LEVEL)
         self._kinds[entry] = kind
         self._starts[entry] = self._ends[entry]  # nothing of the old entry is sent
+
+    def _make_delta(self, like: bytes, kind: int, content: bytes) -> bytes:
+        """What makes an object of another; all of it if they are of different kinds."""
+        place = self._stock.find(like)
+        if place is None:
+            return content
+        like_kind, base = self._contents.read(place)
+        if like_kind != kind or len(base) > _ANEW_BYTES_MAX:
+            return content
+        return make_delta(base, content)
 
     # -- where it stands ----------------------------------------------------------------------------
 
@@ -162,7 +200,7 @@ class Layout:
         for _ in range(_ROUNDS_MAX):
             outs = HEADER_BYTES + np.concatenate(([0], np.cumsum(sizes[:-1]))) if self.count else sizes
             distances = outs[near] - outs[bases]
-            fitting = headers[near] + _digits(distances) + contents[near]
+            fitting = headers[near] + count_digits(distances) + contents[near]
             if (fitting == sizes[near]).all():
                 break
             sizes[near] = fitting
@@ -179,73 +217,54 @@ class Layout:
 
     # -- the bytes ----------------------------------------------------------------------------------
 
-    def pieces(self) -> Iterator[bytes | memoryview]:
-        """The pack without its checksum, in pieces of any length."""
+    def splices(self) -> Splices:
+        """The pack without its checksum."""
+        packs = [self._stock.packs[number].data for number, _ in self._picked]
         if self._is_whole_pack():
-            yield self._stock.packs[self._picked[0][0]].data.content[: self.size_bytes]
-            return
-        yield _HEADER.pack(b"PACK", 2, self.count)
-        heads = self._special | self._render_moved()
-        for at, (number, _) in enumerate(self._picked):
-            content = self._stock.packs[number].data.content
-            first, last = int(self._firsts[at]), int(self._firsts[at + 1])
-            begins, ends = self._begins[first:last], self._ends[first:last]
-            breaks = set((np.flatnonzero(begins[1:] != ends[:-1]) + 1).tolist())
-            breaks.update(each - first for each in heads if first <= each < last)
-            stops = sorted(breaks | {0})
-            for begin, end in zip(stops, [*stops[1:], last - first], strict=True):
-                if head := heads.get(first + begin):
-                    yield head
-                    yield content[int(self._starts[first + begin]) : int(ends[end - 1])]
-                else:
-                    yield content[int(begins[begin]) : int(ends[end - 1])]
+            one = np.zeros(1, np.int64)
+            return Splices([packs[0].mapping], one, one, one + self.size_bytes)
+        begins, ends, heads = self._render_heads()
+        starts = np.where(ends > begins, self._starts, self._begins)
+        in_pack = self._pack_of(np.arange(self.count))
+        breaks = np.ones(self.count, np.bool_)  # where an entry does not just go on behind the one before
+        breaks[1:] = (starts[1:] != self._ends[:-1]) | (in_pack[1:] != in_pack[:-1]) | (ends > begins)[1:]
+        rows = np.flatnonzero(breaks)
+        headed = (ends > begins)[rows]
+        bodies = np.arange(len(rows)) + np.cumsum(headed) + 1
+        numbers = np.full(len(rows) + int(headed.sum()) + 1, len(packs), np.int64)
+        firsts, lasts = np.zeros_like(numbers), np.zeros_like(numbers)
+        lasts[0] = HEADER_BYTES
+        numbers[bodies], firsts[bodies] = in_pack[rows], starts[rows]
+        lasts[bodies] = self._ends[np.append(rows[1:], self.count) - 1] if len(rows) else 0
+        before = bodies[headed] - 1
+        firsts[before], lasts[before] = begins[rows[headed]], ends[rows[headed]]
+        return Splices([*(pack.mapping for pack in packs), heads], numbers, firsts, lasts)
 
-    def _render_moved(self) -> dict[int, bytes]:
-        """The headers of deltas whose base is another distance away now."""
-        heads = {}
-        packs = self._pack_of(self._moved).tolist()
-        rows = zip(self._moved.tolist(), packs, self._distances.tolist(), strict=True)
-        for entry, at, distance in rows:
-            content = self._stock.packs[self._picked[at][0]].data.content
-            header = bytes(content[int(self._begins[entry]) : int(self._header_ends[entry])])
-            heads[entry] = _with_kind(header, OFS_DELTA) + render_distance(distance)
-        return heads
+    def _render_heads(self) -> tuple[Integers, Integers, bytes]:
+        """The pack's header and all that is sent before the content of entries, or in its place.
 
-
-def render_entry_header(kind: int, size: int) -> bytes:
-    """The type and size at the start of an entry."""
-    byte, size = kind << 4 | size & 15, size >> 4
-    out = bytearray()
-    while size:
-        out.append(byte | 0x80)
-        byte, size = size & 0x7F, size >> 7
-    out.append(byte)
-    return bytes(out)
-
-
-def render_distance(distance: int) -> bytes:
-    """How far before an entry its base begins."""
-    out = [distance & 0x7F]
-    while distance := distance >> 7:
-        distance -= 1
-        out.append(0x80 | distance & 0x7F)
-    return bytes(reversed(out))
-
-
-def _digits(distances: Integers) -> Integers:
-    """How many bytes each distance takes."""
-    lengths = np.ones(len(distances), np.int64)
-    bound = 0x80
-    span = 0x80
-    while len(distances) and (longer := distances >= bound).any():
-        lengths += longer
-        span <<= 7
-        bound += span
-    return lengths
-
-
-def _with_kind(header: bytes, kind: int) -> bytes:
-    return bytes((header[0] & 0x8F | kind << 4,)) + header[1:]
+        Returns:
+            For each entry where its head begins and where it ends in the bytes, which come last; the same
+            number twice where an entry has none.
+        """
+        parts = [_HEADER.pack(b"PACK", 2, self.count)]
+        size = HEADER_BYTES
+        begins, ends = np.zeros(self.count, np.int64), np.zeros(self.count, np.int64)
+        packs = self._pack_of(self._moved)
+        for at in np.unique(packs).tolist():
+            rows = np.flatnonzero(packs == at)
+            moved = self._moved[rows]
+            array = self._stock.packs[self._picked[at][0]].data.array
+            lies = self._begins[moved], self._header_ends[moved]
+            heads = render_delta_headers(array, *lies, self._distances[rows])
+            begins[moved], ends[moved] = heads.begins + size, heads.ends + size
+            parts.append(heads.content.tobytes())
+            size += len(parts[-1])
+        for entry, head in self._special.items():
+            begins[entry], ends[entry] = size, size + len(head)
+            parts.append(head)
+            size += len(head)
+        return begins, ends, b"".join(parts)
 
 
 def _join(arrays: Sequence[Integers]) -> Integers:

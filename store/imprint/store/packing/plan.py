@@ -16,13 +16,13 @@ from imprint.store.packing.files.ewah import list_bits
 from imprint.store.packing.files.mapped import BadFile
 from imprint.store.packing.files.pack import BLOB
 from imprint.store.packing.gather import Gathered, peel
-from imprint.store.packing.layout import Layout
+from imprint.store.packing.layout import NO_LIKES, Layout
 from imprint.store.packing.reach import Floor, Reach
 from imprint.store.packing.shelf import Absent
 from imprint.store.packing.walk import Commits, TooFar, walk_new
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -84,7 +84,11 @@ class _Planner:
             gathered.add(raw_id)
         floor = Floor(self._contents, () if self._cut else self._haves, self._commits)
         known = gathered.known
-        return self._lay_out(gathered.list_picked(), lambda raw_id: raw_id in known or floor.holds(raw_id))
+
+        def has(raw_id: bytes) -> bool:
+            return raw_id in known or floor.holds(raw_id)
+
+        return self._lay_out(gathered.list_picked(), has, gathered.list_likes())
 
     def _plan_by_bitmaps(self) -> Layout:
         wanted = Reach(self._contents)
@@ -113,8 +117,12 @@ class _Planner:
             picked[number] = np.unique(ranks if before is None else np.concatenate((before, ranks)))
         return self._lay_out(sorted(picked.items(), key=lambda each: each[0]), had.holds if had else None)
 
-    def _lay_out(self, picked: Picked, client_has: Callable[[bytes], bool] | None) -> Layout:
-        return Layout(self._contents, picked, client_has if self._thin else None)
+    def _lay_out(
+        self, picked: Picked, has: Callable[[bytes], bool] | None, likes: Mapping[bytes, bytes] = NO_LIKES
+    ) -> Layout:
+        if not self._thin or has is None:
+            return Layout(self._contents, picked)
+        return Layout(self._contents, picked, has, likes)
 
 
 def _raw(object_ids: Sequence[ObjectId]) -> list[bytes]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from imprint.store.packing.contents import LINK_MODE, TREE_MODE, find_new_lines
 from imprint.store.packing.files.ewah import spread_bits
 from imprint.store.packing.shelf import Absent
+from imprint.store.packing.trees import LINK_MODE, TREE_MODE, compare_trees, pick_trees, read_lines
 from imprint.store.packing.walk import sort_parents_first
 
 if TYPE_CHECKING:
@@ -106,12 +106,13 @@ class Reach:
             tree, bases = waiting.pop()
             if tree in bases or not self._take(tree):
                 continue
-            lines, below = find_new_lines(self._contents, tree, bases)
-            for mode, name, raw_id in lines:
-                if mode == TREE_MODE:
-                    waiting.append((raw_id, tuple(below.get(name, ()))))
-                elif mode != LINK_MODE:
-                    self._take(raw_id)
+            difference = compare_trees(self._contents, tree, bases)
+            below = difference.read_replaced()
+            for line in read_lines(difference.new):
+                if line.mode == TREE_MODE:
+                    waiting.append((line.raw_id, pick_trees(below.get(line.name, ()))))
+                elif line.mode != LINK_MODE:
+                    self._take(line.raw_id)
 
     def _pack(self) -> None:
         self.words = np.packbits(self._bits, bitorder="little").view("<u8").astype(np.uint64, copy=False)

@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.packing.cache import ReadyPack
-from imprint.store.packing.framing import frame_pieces
+from imprint.store.packing.framing import frame_blocks
 from imprint.store.packing.plan import make_plan
 from imprint.store.packing.shelf import Shelf
 
@@ -78,7 +78,7 @@ class Sender:
         Raises:
             Absent: it cannot be made here. That is told at once, before the first byte is asked for.
         """
-        return frame_pieces(self._prepare(request).pieces(), request.band_bytes_max)
+        return frame_blocks(self._prepare(request).blocks(), request.band_bytes_max)
 
     def _prepare(self, request: PackRequest) -> ReadyPack:
         stock = self.stock()
@@ -104,7 +104,7 @@ class Sender:
 
     def _make(self, stock: Stock, request: PackRequest) -> ReadyPack:
         layout = make_plan(stock, request)
-        return ReadyPack(tuple(layout.pieces()), layout.size_bytes, layout.names, self._algorithm.value)
+        return ReadyPack(layout.splices(), layout.names, self._algorithm.value, layout.checksum)
 
 
 def _name(request: PackRequest) -> str:

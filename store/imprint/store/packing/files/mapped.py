@@ -35,7 +35,8 @@ class Mapped:
     """A whole file as bytes that are not copied.
 
     Attributes:
-        content: for slices that are sent or inflated.
+        mapping: for slices that are copied.
+        content: for slices that are read or inflated where they lie.
         array: the same, for arithmetic.
 
     Args:
@@ -53,6 +54,7 @@ class Mapped:
             except ValueError as failure:
                 raise BadFile(f"{path.name} is empty") from failure
         self.name = path.name
+        self.mapping: Final = mapping
         self.content = memoryview(mapping)
         self.array: Bytes = np.frombuffer(mapping, np.uint8)
 
