@@ -1,8 +1,8 @@
 """The gate: nobody gets past it without a token, except to the few addresses that tell nothing.
 
 The token is a Bearer credential or the password of HTTP Basic; the user name is ignored. Git AI's client
-sends it as `X-API-Key`, and may send a Bearer credential of another service beside it. It is looked up anew
-for every request, so that a revoked token ends at once.
+sends it as `X-API-Key`, and may send a Bearer credential of another service beside it. It is judged anew in
+every request, so that a revoked token ends at once; what is known of it is kept only while nobody commits.
 
 Invariants:
     1. Whatever is not in `PUBLIC` or below `/static/` needs a token that is valid now.
@@ -27,6 +27,7 @@ from imprint.api.errors import ForeignOrigin, TokenInUrl
 from imprint.api.refusal import is_git, is_git_ai, is_lfs, is_lfs_content, refuse
 from imprint.api.services import get_services
 from imprint.store.actors import TOKEN_PREFIX
+from imprint.store.catalog.kept.at_hand import NotAtHand, only_at_hand
 from imprint.store.errors import StoreError, Unauthenticated
 from imprint.store.hosting.passes import is_pass
 
@@ -76,7 +77,11 @@ class Gate:
         hosting = services.hosting
         is_passing = is_lfs(request.url.path) and is_pass(secret)
         admit = hosting.passes.admit if is_passing else hosting.authenticate
-        request.state.principal = await to_thread.run_sync(admit, secret, limiter=services.gate_limiter)
+        try:
+            with only_at_hand():
+                request.state.principal = admit(secret)
+        except NotAtHand:
+            request.state.principal = await to_thread.run_sync(admit, secret, limiter=services.gate_limiter)
 
 
 def body_bytes_max(request: Request) -> int:

@@ -13,7 +13,9 @@ Invariants:
 
 from __future__ import annotations
 
+import asyncio
 import io
+import time
 import zlib
 from collections.abc import Generator
 from http import HTTPStatus
@@ -126,7 +128,7 @@ class BodyFeed:
 class BodyFile(io.RawIOBase):
     """The code's end of a body: a file that can be read once, from front to back."""
 
-    def __init__(self, feed: BodyFeed, bytes_max: int) -> None:
+    def __init__(self, feed: BodyFeed | WholeBody, bytes_max: int) -> None:
         super().__init__()
         self._feed = feed
         self._bytes_max = bytes_max
@@ -162,7 +164,7 @@ class BodyFile(io.RawIOBase):
 class InflatedFile(BodyFile):
     """The same of a body in gzip (RFC 1952); the bound is on what it inflates to."""
 
-    def __init__(self, feed: BodyFeed, bytes_max: int) -> None:
+    def __init__(self, feed: BodyFeed | WholeBody, bytes_max: int) -> None:
         super().__init__(feed, bytes_max)
         self._inflate = zlib.decompressobj(_GZIP)
         self._packed = b""
@@ -182,6 +184,26 @@ class InflatedFile(BodyFile):
             if inflated:
                 return inflated
         return b""
+
+
+async def receive_whole(receive: Receive, seconds_max: float) -> bytes:
+    """A body that is known to be small. Some of it comes in each `seconds_max`.
+
+    Raises:
+        ProtocolError: the client went away, or sent nothing for too long.
+    """
+    chunks = []
+    while True:
+        try:
+            async with asyncio.timeout(seconds_max):
+                message = await receive()
+        except TimeoutError:
+            raise ProtocolError(f"the request stood still for {seconds_max:g} s") from None
+        if message["type"] == "http.disconnect":
+            raise ProtocolError(_GONE)
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(chunks)
 
 
 def bound_receive(receive: Receive, bytes_max: int) -> Receive:
@@ -209,7 +231,19 @@ def verify_size(size_bytes: int, bytes_max: int) -> None:
         raise LimitExceeded(f"the request has more than {bytes_max} bytes", limit="request body")
 
 
-def open_body(feed: BodyFeed, encoding: str, bytes_max: int) -> io.BufferedReader:
+class WholeBody:
+    """A body that has come, in the place of a feed."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def read_some(self) -> bytes:
+        """All of it; nothing afterwards."""
+        body, self._body = self._body, b""
+        return body
+
+
+def open_body(feed: BodyFeed | WholeBody, encoding: str, bytes_max: int) -> io.BufferedReader:
     """The body as a buffered file.
 
     Args:
@@ -238,18 +272,29 @@ class Chunks:
     def __init__(self, start: Callable[[], Iterator[bytes]]) -> None:
         self._start = start
         self._chunks: Iterator[bytes] | None = None
+        self.has_ended = False
+        """Whether all has been given."""
 
-    def gather(self) -> bytes:
-        """The next piece, starting the work at the first call; nothing at the end. Called from a thread."""
+    def gather(self, patience_seconds: float = 0.0) -> bytes:
+        """The next piece, starting the work at the first call; nothing at the end. Called from a thread.
+
+        Args:
+            patience_seconds: how long a message that could go now may be held back for what follows it. It
+                is longer only if what follows takes longer.
+        """
         if self._chunks is None:
             self._chunks = self._start()
         gathered = []
         size_bytes = 0
+        until = time.monotonic() + patience_seconds
         for chunk in self._chunks:
             gathered.append(chunk)
             size_bytes += len(chunk)
-            if size_bytes >= GATHERED_BYTES_MAX or 0 < len(chunk) < BULK_BYTES:
+            is_message = 0 < len(chunk) < BULK_BYTES
+            if size_bytes >= GATHERED_BYTES_MAX or (is_message and time.monotonic() >= until):
                 break
+        else:
+            self.has_ended = True
         return b"".join(gathered)
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ Invariants:
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Annotated, BinaryIO, Final, TypeVar
 
@@ -22,10 +22,10 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from imprint.api.body import BodyFeed, Chunks, open_body
-from imprint.api.errors import BadRequest, Busy, WrongMediaType
+from imprint.api.body import BodyFeed, Chunks, WholeBody, open_body
+from imprint.api.errors import BadRequest, WrongMediaType
 from imprint.api.refusal import refuse
-from imprint.api.services import Services, get_principal, get_services, open_access
+from imprint.api.services import Access, Services, get_principal, get_services, open_access
 from imprint.store.actors import Verb
 from imprint.store.errors import ProtocolError, StoreError
 from imprint.store.plumbing import CHILD_NICENESS
@@ -36,7 +36,7 @@ from imprint.store.transport.upload_pack import advertise_upload, serve_upload
 _LOGGER: Final = logging.getLogger("imprint.api")
 router: Final = APIRouter(tags=["git"])
 
-_UNCACHED: Final = {
+UNCACHED: Final = {
     "Cache-Control": "no-cache, max-age=0, must-revalidate",
     "Expires": "Fri, 01 Jan 1980 00:00:00 GMT",
     "Pragma": "no-cache",
@@ -45,6 +45,8 @@ _UNCACHED: Final = {
 _VERSION_MAX: Final = 2
 AHEAD_BYTES: Final = 256 * 1024
 """How much of a fetch request is waited for without a slot; most are smaller by far."""
+_PATIENCE_SECONDS: Final = 0.02
+"""How long the first lines of an answer wait for the pack behind them."""
 
 Made = TypeVar("Made")
 Serve = Callable[[BinaryIO], Iterator[bytes]]
@@ -74,13 +76,17 @@ def _advertise(request: Request, owner: str, repo: str, service: str) -> Respons
             raise BadRequest(
                 f"{service[:40]!r} is no git service", hint="only smart HTTP is served: use git 1.6.6 on"
             )
-    return Response(advertisement, media_type=f"application/x-{service}-advertisement", headers=_UNCACHED)
+    return Response(advertisement, media_type=media_type(service, "advertisement"), headers=UNCACHED)
 
 
 @router.post("/{owner}/{repo}/git-upload-pack", summary="Serve a clone or fetch")
 def upload_pack(request: Request, owner: str, repo: str) -> Response:
     """Answer a command of protocol version 2, or one round of an older version."""
-    access = open_access(request, owner, repo, Verb.READ)
+    return answer_fetch(request, open_access(request, owner, repo, Verb.READ))
+
+
+def answer_fetch(request: Request, access: Access) -> "GitAnswer":
+    """The answer to a fetch of somebody who may read the repository."""
     hosting, repository = access.services.hosting, access.repository
     protocol = read_protocol_version(request)
 
@@ -115,13 +121,18 @@ def read_protocol_version(request: Request) -> int:
     return max((version for version in wished if version <= _VERSION_MAX), default=0)
 
 
+def media_type(service: str, what: str) -> str:
+    """Of a request, result or advertisement of a service (gitprotocol-http(5))."""
+    return f"application/x-{service}-{what}"
+
+
 def verify_content_type(request: Request, service: str) -> None:
     """Check that the body is what git sends to this service.
 
     Raises:
         WrongMediaType: it says that it is something else.
     """
-    wanted = f"application/x-{service}-request"
+    wanted = media_type(service, "request")
     if request.headers.get("content-type") != wanted:
         raise WrongMediaType(f"the content type must be {wanted}")
 
@@ -131,7 +142,7 @@ class GitAnswer(Response):
 
     def __init__(self, request: Request, service: str, body_bytes_max: int, serve: Serve) -> None:
         verify_content_type(request, service)
-        super().__init__(media_type=f"application/x-{service}-result", headers=_UNCACHED)
+        super().__init__(media_type=media_type(service, "result"), headers=UNCACHED)
         del self.headers["content-length"]
         self._request = request
         self._services: Services = get_services(request)
@@ -160,50 +171,85 @@ class GitAnswer(Response):
                 feed.close()
                 group.cancel_scope.cancel()
 
+    async def answer_whole(self, body: bytes, receive: Receive, send: Send) -> None:
+        """Serve a fetch whose body has come: in one go, where the answer is small too."""
+        chunks = Chunks(lambda: self._serve(self._open(WholeBody(body))))
+
+        async def stream(first: bytes) -> None:
+            async with anyio.create_task_group() as group:
+
+                async def watch() -> None:
+                    while (await receive())["type"] != "http.disconnect":
+                        pass
+                    group.cancel_scope.cancel()
+
+                group.start_soon(watch)
+                await self._stream(first, chunks, send)
+                group.cancel_scope.cancel()
+
+        await self._answer_in_slot(chunks, send, stream)
+
     async def _answer(self, feed: BodyFeed, send: Send) -> None:
-        """Serve in a slot, from what has come to the end of the work, whatever became of the client."""
-        queue, actor = self._services.git_queue, get_principal(self._request).actor.name
+        """Serve from what has come to the end of the work, whatever became of the client."""
         chunks = Chunks(lambda: self._serve(self._open(feed)))
         patience = self._services.settings.first_byte_seconds_max
         try:
             await feed.arrive(AHEAD_BYTES if self._is_fetch else 1, patience)
         except ProtocolError as late:
-            await self._refuse(late, send)
+            await self.refuse(late, send)
             return
+        await self._answer_in_slot(chunks, send, lambda first: self._stream(first, chunks, send))
+
+    async def _answer_in_slot(
+        self, chunks: Chunks, send: Send, stream: Callable[[bytes], Awaitable[None]]
+    ) -> None:
+        """Begin the work when it is the actor's turn; `stream` is given what is not the whole answer."""
+        queue, actor = self._services.git_queue, get_principal(self._request).actor.name
+        patience = _PATIENCE_SECONDS if self._is_fetch else 0.0
         try:
             async with queue.slot(actor):
                 CHILD_NICENESS.set(queue.find_niceness(actor))
                 try:
-                    await self._stream(chunks, send)
+                    first = await self._in_thread(partial(chunks.gather, patience))
+                    if chunks.has_ended:
+                        await self._send_whole(first, send)
+                    else:
+                        await stream(first)
                 finally:
-                    feed.close()
-                    with anyio.CancelScope(shield=True):
-                        await self._in_thread(chunks.close)
-        except Busy as busy:
-            await self._refuse(busy, send)
+                    if not chunks.has_ended:
+                        with anyio.CancelScope(shield=True):
+                            await self._in_thread(chunks.close)
+        except StoreError as refused:
+            await self.refuse(refused, send)
 
-    def _open(self, feed: BodyFeed) -> BinaryIO:
+    def _open(self, feed: BodyFeed | WholeBody) -> BinaryIO:
         encoding = self._request.headers.get("content-encoding", "")
         return open_body(feed, encoding, self._body_bytes_max)
 
-    async def _stream(self, chunks: Chunks, send: Send) -> None:
-        try:
-            chunk = await self._in_thread(chunks.gather)
-        except StoreError as refused:
-            await self._refuse(refused, send)
-            return
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+    async def _send_whole(self, answer: bytes, send: Send) -> None:
+        with anyio.fail_after(self._services.settings.stall_seconds_max):
+            await self._begin(send, (b"content-length", b"%d" % len(answer)))
+            await send({"type": "http.response.body", "body": answer, "more_body": False})
+
+    async def _begin(self, send: Send, *more: tuple[bytes, bytes]) -> None:
+        headers = [*self.raw_headers, *more]
+        await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
+
+    async def _stream(self, chunk: bytes, chunks: Chunks, send: Send) -> None:
+        """Send what was gathered first, and all that follows."""
+        await self._begin(send)
         while chunk:
             with anyio.fail_after(self._services.settings.stall_seconds_max):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             try:
-                chunk = await self._in_thread(chunks.gather)
+                chunk = b"" if chunks.has_ended else await self._in_thread(chunks.gather)
             except StoreError as failed:
                 _LOGGER.warning("answer cut off service=%s code=%s", self._service, failed.code)
                 return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _refuse(self, error: StoreError, send: Send) -> None:
+    async def refuse(self, error: StoreError, send: Send) -> None:
+        """Say what is wrong, in place of an answer of which nothing has been sent."""
         response = await to_thread.run_sync(refuse, self._request, error)
         await response(self._request.scope, self._request.receive, send)
 

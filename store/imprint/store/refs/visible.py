@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from imprint.store.refs.hidden import HiddenRefs
     from imprint.store.types import ObjectId, RefName, RefValue
 
-_RENDERED_KEPT: Final = 8
+_RENDERED_KEPT: Final = 256
 _RENDERED_BYTES_MAX: Final = 32 * 1024**2
-"""Answers that are kept for the next client, of one repository."""
+"""Answers that are kept for the next client, of one repository, and what they take together."""
 
 
 class VisibleRefs:
@@ -37,6 +37,8 @@ class VisibleRefs:
         self.snapshot = snapshot
         self.hidden = hidden
         self._rendered: OrderedDict[object, bytes] = OrderedDict()
+        self._rendered_bytes = 0
+        self._lock = threading.Lock()
 
     @cached_property
     def refs(self) -> Mapping[RefName, RefValue]:
@@ -86,16 +88,38 @@ class VisibleRefs:
                 at += 1
         return found
 
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether the names have been looked through, which takes a while where they are many."""
+        return "names" in self.__dict__
+
+    def count_names(self, prefixes: Iterable[bytes]) -> int:
+        """About how many names `list_names` would give, or more."""
+        wanted = set(prefixes)
+        if not wanted or b"" in wanted:
+            return len(self.names)
+        return sum(
+            bisect_left(self.names, _past(prefix)) - bisect_left(self.names, prefix) for prefix in wanted
+        )
+
     def find_rendered(self, key: object) -> bytes | None:
         """An answer that was made for this generation before."""
         return self._rendered.get(key)
 
     def keep_rendered(self, key: object, answer: bytes) -> None:
         """Keep an answer for the next one who asks the same."""
-        if len(answer) * _RENDERED_KEPT <= _RENDERED_BYTES_MAX:
+        with self._lock:
+            if key in self._rendered or len(answer) > _RENDERED_BYTES_MAX // 2:
+                return
             self._rendered[key] = answer
-            while len(self._rendered) > _RENDERED_KEPT:
-                self._rendered.popitem(last=False)
+            self._rendered_bytes += len(answer)
+            while len(self._rendered) > _RENDERED_KEPT or self._rendered_bytes > _RENDERED_BYTES_MAX:
+                self._rendered_bytes -= len(self._rendered.popitem(last=False)[1])
+
+
+def _past(prefix: bytes) -> bytes:
+    """What is above the names with the prefix: UTF-8 has no byte 0xFF."""
+    return prefix + b"\xff"
 
 
 class VisibleMemo:

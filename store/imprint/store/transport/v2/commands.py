@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imprint.store.hosting.repositories import Repository
     from imprint.store.limits import Limits
     from imprint.store.transport.pktline import FrameReader
-    from imprint.store.types import ObjectId
+    from imprint.store.types import HashAlgorithm, ObjectId
 
 _FETCH_FEATURES: Final = "shallow wait-for-done filter ref-in-want sideband-all"
 
@@ -51,7 +51,7 @@ def serve_command(
     Raises:
         ProtocolError, LimitExceeded: at once: the command cannot be read.
     """
-    command, has_arguments = _parse_command(reader, repository)
+    command, has_arguments = parse_command(reader, repository.record.algorithm)
     lines = reader.iter_section() if has_arguments else iter(())
     match command:
         case b"":
@@ -66,8 +66,12 @@ def serve_command(
             raise ProtocolError(f"command {command[:80]!r} is not known")
 
 
-def _parse_command(reader: FrameReader, repository: Repository) -> tuple[bytes, bool]:
-    """The command and whether arguments follow; no command for a request that asks nothing."""
+def parse_command(reader: FrameReader, algorithm: HashAlgorithm) -> tuple[bytes, bool]:
+    """The command and whether arguments follow; no command for a request that asks nothing.
+
+    Raises:
+        ProtocolError, LimitExceeded: it cannot be read.
+    """
     command = b""
     capabilities: list[bytes] = []
     while isinstance(line := reader.read(), bytes):
@@ -82,5 +86,5 @@ def _parse_command(reader: FrameReader, repository: Repository) -> tuple[bytes, 
         raise ProtocolError("a request names a command", hint="Git protocol version 2 is spoken here")
     if command and line is None:
         raise ProtocolError("the request ends before its flush packet")
-    verify_object_format(capabilities, repository.record.algorithm)
+    verify_object_format(capabilities, algorithm)
     return command, line is Mark.DELIMITER

@@ -51,11 +51,14 @@ def parse_ls_refs(lines: Iterable[bytes]) -> LsRefsRequest:
 def render_refs(repository: Repository, request: LsRefsRequest) -> Iterator[bytes]:
     """The answer to `ls-refs`: HEAD first, then the refs by name; kept for the next who asks the same."""
     visible = visible_refs(repository, repository.view.refs.snapshot())
-    answer = visible.find_rendered(request)
-    if answer is None:
-        answer = b"".join(_iter_refs(visible, request)) + Mark.FLUSH.value
-        visible.keep_rendered(request, answer)
-    yield answer
+    yield visible.find_rendered(request) or render_answer(visible, request)
+
+
+def render_answer(visible: VisibleRefs, request: LsRefsRequest) -> bytes:
+    """The same of given refs, kept too."""
+    answer = b"".join(_iter_refs(visible, request)) + Mark.FLUSH.value
+    visible.keep_rendered(request, answer)
+    return answer
 
 
 def _iter_refs(visible: VisibleRefs, request: LsRefsRequest) -> Iterator[bytes]:

@@ -1,0 +1,1 @@
+"""What git asks most often, answered without a trip through threads and routes."""
