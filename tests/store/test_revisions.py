@@ -68,3 +68,12 @@ def test_other_suffixes_are_refused_with_what_may_be_written(merged, revision):
     with Clone.discover(merged.folder) as clone, pytest.raises(BadRevision) as refused:
         resolve_commit(clone.view, revision)
     assert refused.value.hint
+
+
+def test_a_whole_id_is_one_even_where_a_branch_is_called_like_another(merged):
+    one, other = merged("rev-parse", "HEAD"), merged("rev-parse", "HEAD~1")
+    (merged.folder / ".git/refs/heads" / one).write_text(f"{other}\n")
+    with Clone.discover(merged.folder) as clone:
+        assert resolve_commit(clone.view, one) == one == merged("rev-parse", one)
+        (merged.folder / ".git/refs/heads" / ("1" * 40)).write_text(f"{other}\n")
+        assert resolve_commit(clone.view, "1" * 40) == other  # git would not even look whether it is there

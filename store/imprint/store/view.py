@@ -55,6 +55,8 @@ def show_view(view: RepositoryView, hidden: HiddenRefs) -> RepositoryView:
 def resolve_commit(view: RepositoryView, revision: str) -> ObjectId:
     """The commit that a revision names: HEAD, a branch, tag or full ref name, or an id of 4 or more digits.
 
+    A whole id is one even where a ref has it as its name, as git takes it; and then no ref is read.
+
     Behind it `~N`, `^`, `^N` and `^{commit}` lead to ancestors, in any number, as in gitrevisions(7).
 
     Raises:
@@ -70,7 +72,7 @@ def resolve_commit(view: RepositoryView, revision: str) -> ObjectId:
             f"{revision!r} is no revision that can be read here",
             hint="after a branch, tag or commit write ~N, ^, ^N or ^{commit}, for example main~2",
         )
-    named = _find_named(view, revision)
+    named = _find_whole(view, revision) or _find_named(view, revision)
     if named is None and _ABBREVIATED.match(revision):
         named = _find_abbreviated(view, revision)
     if named is None:
@@ -137,10 +139,16 @@ def _find_named(view: RepositoryView, revision: str) -> ObjectId | None:
     return None
 
 
+def _find_whole(view: RepositoryView, revision: str) -> ObjectId | None:
+    if len(revision) != view.objects.algorithm.hex_length or not _ABBREVIATED.match(revision):
+        return None
+    full = ObjectId.parse(revision)
+    return full if view.objects.find_kind(full) and _reached(view, [full]) else None
+
+
 def _find_abbreviated(view: RepositoryView, revision: str) -> ObjectId | None:
     if len(revision) == view.objects.algorithm.hex_length:
-        full = ObjectId.parse(revision)
-        return full if view.objects.find_kind(full) and _reached(view, [full]) else None
+        return None  # looked for as a whole one
     found = view.plumbing.run("rev-parse", f"--disambiguate={revision}").decode().split()
     commits = _reached(
         view,

@@ -58,14 +58,25 @@ def decode_tree(tree: ObjectId, content: bytes) -> tuple[TreeEntry, ...]:
     Raises:
         ObjectDamaged: the content is no tree.
     """
-    lines = _LINES[tree.algorithm.hex_length // 2].findall(content)
+    lines = split_tree(tree, content)
+    return tuple([TreeEntry(name, read_mode(mode), ObjectId(raw_id.hex())) for mode, name, raw_id in lines])
+
+
+def split_tree(tree: ObjectId, content: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """The same entries as they are written: mode in octal digits, name and raw id.
+
+    Raises:
+        ObjectDamaged: the content is no tree.
+    """
+    lines: list[tuple[bytes, bytes, bytes]] = _LINES[tree.algorithm.hex_length // 2].findall(content)
     if sum(map(len, itertools.chain.from_iterable(lines))) + 2 * len(lines) != len(content):
         raise ObjectDamaged(tree, "a tree entry is cut off or does not parse")
-    return tuple([TreeEntry(name, _read_mode(mode), ObjectId(raw_id.hex())) for mode, name, raw_id in lines])
+    return lines
 
 
 @lru_cache(64)
-def _read_mode(digits: bytes) -> int:
+def read_mode(digits: bytes) -> int:
+    """One of git's five modes, from how a tree writes it."""
     return canonical_mode(int(digits, 8))
 
 

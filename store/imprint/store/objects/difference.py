@@ -1,0 +1,141 @@
+"""How two trees differ, found by reading only the folders in which they do.
+
+Invariants:
+    1. Equal ids are equal trees: what lies below them is not read.
+    2. Every comparison ends: it gives up at a number of changes, at a number of folders and at `DEPTH_MAX`.
+"""
+
+from __future__ import annotations
+
+import stat
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from imprint.store.errors import LimitExceeded, ObjectDamaged, ObjectMissing
+from imprint.store.objects.codec import read_mode, split_tree
+from imprint.store.objects.ports import ObjectKind
+from imprint.store.objects.trees import DEPTH_MAX
+from imprint.store.types import ObjectId
+
+if TYPE_CHECKING:
+    from imprint.store.objects.ports import Objects
+
+ENTRIES_KEPT: Final = 100_000
+"""Entries of trees that a `TreeReader` remembers: some 20 MB, and those of a tree of 80,000 files."""
+
+Lines: TypeAlias = frozenset[tuple[bytes, bytes, bytes]]
+"""A folder's entries: mode in octal digits, name and raw id."""
+_Entry: TypeAlias = tuple[int, bytes]
+"""Mode and raw id."""
+_Difference: TypeAlias = tuple[bytes, _Entry | None, _Entry | None]
+"""A name, and what either side has there."""
+
+
+class FileChange(NamedTuple):
+    """A path at which one tree has a regular file that the other has not, or has with another content."""
+
+    path: bytes
+    old: ObjectId | None
+    new: ObjectId | None
+
+
+class TreeReader:
+    """Reads trees and remembers the last ones. Safe to share between threads.
+
+    What is remembered is answered for whichever object set asks: ids name contents.
+    """
+
+    def __init__(self, entries_kept: int = ENTRIES_KEPT) -> None:
+        self._entries_kept = entries_kept
+        self._lock = threading.Lock()
+        self._known: OrderedDict[ObjectId, Lines] = OrderedDict()
+        self._count = 0
+
+    def read(self, objects: Objects, tree: ObjectId) -> Lines:
+        """The entries of a tree.
+
+        Raises:
+            ObjectMissing: it is neither remembered nor in the repository.
+            ObjectDamaged: it does not parse.
+        """
+        with self._lock:
+            known = self._known.get(tree)
+            if known is not None:
+                self._known.move_to_end(tree)
+                return known
+        kind, content = objects.read_raw(tree)
+        if kind is not ObjectKind.TREE:
+            raise ObjectMissing(tree)
+        found = frozenset(split_tree(tree, content))
+        with self._lock:
+            if tree not in self._known:
+                self._known[tree] = found
+                self._count += len(found)
+            while self._count > self._entries_kept and len(self._known) > 1:
+                self._count -= len(self._known.popitem(last=False)[1])
+        return found
+
+
+def count_differing(objects: Objects, reader: TreeReader, old: ObjectId, new: ObjectId) -> int:
+    """How many entries only one of two trees' topmost folders has: how far they are apart, roughly.
+
+    Raises:
+        ObjectMissing: one of them is not in the repository.
+        ObjectDamaged: one of them does not parse.
+    """
+    return len(reader.read(objects, old) ^ reader.read(objects, new))
+
+
+def find_changes(
+    objects: Objects, reader: TreeReader, old: ObjectId, new: ObjectId, at_most: int
+) -> list[FileChange]:
+    """The regular files in which two trees differ, in path order.
+
+    A file is a change only where its content differs, or where there is a regular file on one side alone.
+
+    Raises:
+        ObjectMissing: a tree is not in the repository.
+        ObjectDamaged: a tree does not parse, or has a name twice.
+        LimitExceeded: they differ in more than `at_most` files, or in as many folders.
+    """
+    changes: list[FileChange] = []
+    pending: list[tuple[bytes, ObjectId | None, ObjectId | None]] = [(b"", old, new)]
+    folders = 0
+    while pending:
+        prefix, before, after = pending.pop()
+        folders += 1
+        if folders > at_most + 1 or prefix.count(b"/") > DEPTH_MAX:
+            raise LimitExceeded(f"trees {old} and {new} differ in very many folders", limit="tree changes")
+        for name, was, now in _list_differing(objects, reader, before, after):
+            inner = _select(was, stat.S_IFDIR), _select(now, stat.S_IFDIR)
+            if any(inner):
+                pending.append((prefix + name + b"/", *inner))
+            held = _select(was, stat.S_IFREG), _select(now, stat.S_IFREG)
+            if held[0] != held[1]:
+                changes.append(FileChange(prefix + name, *held))
+        if len(changes) > at_most:
+            raise LimitExceeded(f"trees {old} and {new} differ in very many files", limit="tree changes")
+    return sorted(changes, key=lambda change: change.path)
+
+
+def _select(entry: _Entry | None, kind: int) -> ObjectId | None:
+    """The id of an entry, if it is of a kind."""
+    return ObjectId(entry[1].hex()) if entry and stat.S_IFMT(entry[0]) == kind else None
+
+
+def _list_differing(
+    objects: Objects, reader: TreeReader, before: ObjectId | None, after: ObjectId | None
+) -> list[_Difference]:
+    """The names at which two folders differ."""
+    one = reader.read(objects, before) if before else frozenset()
+    other = reader.read(objects, after) if after else frozenset()
+    was, now = _by_name(one - other, before), _by_name(other - one, after)
+    return [(name, was.get(name), now.get(name)) for name in was.keys() | now.keys()]
+
+
+def _by_name(lines: Lines, tree: ObjectId | None) -> dict[bytes, _Entry]:
+    found = {name: (read_mode(mode), raw_id) for mode, name, raw_id in lines}
+    if tree and len(found) < len(lines):
+        raise ObjectDamaged(tree, "it has a name twice")
+    return found
