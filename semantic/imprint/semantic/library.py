@@ -347,7 +347,15 @@ class Library:
 
     def _stand(self, view: RepositoryView, ref: str) -> Standing:
         def complete(commit: ObjectId, tree: ObjectId) -> bool:
-            return self._shelf.holds(tree) or self._builder.complete(view, commit, tree)
+            if self._shelf.holds(tree):
+                return True
+            near = self._shelf.find_near(view.objects, tree)
+            if near is None:
+                return self._builder.complete(view, commit, tree)
+            if not self._builder.complete_part(view, commit, tree, near.keys(), near.kept):
+                return False
+            self._shelf.add(tree, near)
+            return True
 
         return find_standing(self._index, view, ref, complete)
 
@@ -376,7 +384,7 @@ class Library:
         )
 
     def _corpus(self, view: RepositoryView, tree: ObjectId) -> Corpus:
-        return self._shelf.corpus(tree, lambda: self._builder.files(view, tree))
+        return self._shelf.corpus(tree, lambda: self._builder.files(view, tree), objects=view.objects)
 
     def count_passages(self) -> tuple[int, int]:
         """How many passages are kept, and how many there would be if contents shared none."""

@@ -16,6 +16,7 @@ import threading
 from collections import OrderedDict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.index.flavours import canonical_path, flavour
@@ -118,7 +119,7 @@ class Builder:
             raise Stopped
         tree = view.objects.read_commit(commit).tree
         with self._urgently():
-            self._bring(view, commit, tree, self._keys(view, tree), progress, stopping)
+            self._bring(view, IndexedCommit(commit, tree), self._keys(view, tree), progress, stopping)
 
     def complete(self, view: RepositoryView, commit: ObjectId, tree: ObjectId) -> bool:
         """Index what little is missing of a commit; False, and nothing done, where that is much.
@@ -130,12 +131,23 @@ class Builder:
             keys = self._keys(view, tree)
         except ObjectMissing:
             return False
+        return bool(keys) and self.complete_part(view, commit, tree, keys, frozenset)
+
+    def complete_part(
+        self,
+        view: RepositoryView,
+        commit: ObjectId,
+        tree: ObjectId,
+        keys: set[BlobKey],
+        others: Callable[[], frozenset[int]],
+    ) -> bool:
+        """The same of some keys, where the commit's others is known to be there, as rows of these ids."""
         missing = self._index.find_missing(keys)
         if not missing:
-            return bool(keys)
+            return True
         if self._is_little(view, missing):
             with self._urgently():
-                self._bring(view, commit, tree, keys, None, never)
+                self._bring(view, IndexedCommit(commit, tree, others()), keys, None, never)
             return True
         missing -= self._index.find_kin(missing).keys()  # a folder whose files have another suffix since
         if not self._is_little(view, missing):
@@ -166,16 +178,16 @@ class Builder:
     def _bring(
         self,
         view: RepositoryView,
-        commit: ObjectId,
-        tree: ObjectId,
+        commit: IndexedCommit,
         keys: set[BlobKey],
         progress: Callable[[int, int], None] | None,
         stopping: Callable[[], bool],
     ) -> None:
+        """Index what is missing of a commit's keys, and mark it; `commit` has the ids of its other rows."""
         for _ in range(_ATTEMPTS):
             self._add(view, sorted(self._index.find_missing(keys)), progress, stopping)
-            ids = frozenset(row.id for row in self._index.find_rows(keys).values())
-            if self._index.mark(view.id, [IndexedCommit(commit, tree, ids)]):
+            ids = commit.ids.union(row.id for row in self._index.find_rows(keys).values())
+            if self._index.mark(view.id, [replace(commit, ids=ids)]):
                 return
         raise StorageFailed(f"content of {view.name} is being removed from the index", hint="try again")
 

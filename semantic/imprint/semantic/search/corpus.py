@@ -128,7 +128,7 @@ class Corpus:
         self.passages = passages
         self._lines = lines
         self._labels: dict[int, _Labels] = {}
-        self.lengths = layout.lengths[passages] + _path_lengths(listing)[files]
+        self.lengths = layout.lengths[passages] + listing.path_lengths[files]
         self.mean_length = max(float(self.lengths.mean()), 1.0) if len(files) else 1.0
         numbers, places = layout.part_of[passages], layout.place_of[passages]
         self._parts = [
@@ -217,8 +217,3 @@ class Corpus:
             if len(own):
                 found[own] = fitting[getattr(segment, column)[places[own]]]
         return found
-
-
-def _path_lengths(listing: Listing) -> Array:
-    words = listing.words
-    return np.bincount(words.items, weights=words.counts, minlength=len(listing)).astype(np.float32)

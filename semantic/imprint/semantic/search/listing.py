@@ -32,6 +32,7 @@ STEM_COUNT: Final = 2
 FOLDERS_COUNTED: Final = 3
 _PATHS_KNOWN: Final = 200_000
 """Paths whose words are remembered, some 80 MB: the next commit has nearly the same."""
+_OF_PATHS: Final = ("shown_paths", "numbers", "path_lengths")
 NOT_HERE: Final = "not in this clone"
 """The reason for files whose content a partial clone lacks."""
 
@@ -46,6 +47,7 @@ class Listing:
         blobs: their contents' ids, as bytes one after the other.
         words: terms of their paths, to file numbers.
         skipped: files of which nothing was extracted, by reason; also those that are not in the index.
+        is_own: whether every file is told by the row of its own path's flavour.
     """
 
     paths: StringTable
@@ -53,16 +55,19 @@ class Listing:
     blobs: Array
     words: Postings
     skipped: dict[str, int]
+    is_own: bool = True
 
     @classmethod
-    def build(cls, files: Sequence[tuple[bytes, ObjectId]], rows: Mapping[BlobKey, BlobRow]) -> Self:
+    def build(
+        cls, files: Sequence[tuple[bytes, ObjectId]], rows: Mapping[BlobKey, BlobRow], *, is_own: bool = True
+    ) -> Self:
         """The listing of files (path, content), less those that have no row."""
         listed = [
             (path, blob, rows[key]) for path, blob in files if (key := BlobKey(blob, flavour(path))) in rows
         ]
         words = PostingsBuilder()
         for number, (path, _, _) in enumerate(listed):
-            words.add(number, _known_terms(path))
+            words.add(number, known_terms(path))
         skipped = Counter(row.skipped for _, _, row in listed if row.skipped)
         skipped[NOT_HERE] = len(files) - len(listed)
         return cls(
@@ -71,6 +76,7 @@ class Listing:
             blobs=np.frombuffer(bytes.fromhex("".join(blob for _, blob, _ in listed)), np.uint8),
             words=words.build(),
             skipped={reason: count for reason, count in sorted(skipped.items()) if count},
+            is_own=is_own,
         )
 
     @classmethod
@@ -128,6 +134,19 @@ class Listing:
         return {path: number for number, path in enumerate(self.decoded_paths)}
 
     @cached_property
+    def path_lengths(self) -> Array:
+        """How many words each path has."""
+        words = self.words
+        return np.bincount(words.items, weights=words.counts, minlength=len(self)).astype(np.float32)
+
+    def take_paths(self, decoded: list[bytes], same: Listing | None) -> None:
+        """Take the paths, and what was found of them from a listing that has the same ones."""
+        self.__dict__["decoded_paths"] = decoded
+        for name in _OF_PATHS:
+            if same is not None and name in same.__dict__:
+                self.__dict__[name] = same.__dict__[name]
+
+    @cached_property
     def _by_row(self) -> tuple[Array, Array]:
         order = np.argsort(self.row_ids, kind="stable")
         return order, self.row_ids[order]
@@ -140,7 +159,8 @@ class Listing:
 
 
 @lru_cache(_PATHS_KNOWN)
-def _known_terms(path: bytes) -> tuple[str, ...]:
+def known_terms(path: bytes) -> tuple[str, ...]:
+    """The same as `path_terms`, remembered."""
     return tuple(path_terms(path))
 
 

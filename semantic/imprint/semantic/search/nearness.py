@@ -18,7 +18,7 @@ import numpy as np
 from imprint.semantic.index.largest import find_largest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from imprint.semantic.index.arrays import Array
 
@@ -63,12 +63,7 @@ class Rows:
 
     def columns(self) -> Array:
         """All of them, turned: a row for each number of a vector."""
-        width = self._parts[0].shape[1]
-        turned = np.empty((width, len(self)), np.int8)
-        for begin in range(0, len(self), _TURNED_AT_ONCE):
-            some = np.arange(begin, min(begin + _TURNED_AT_ONCE, len(self)))
-            turned[:, some[0] : some[-1] + 1] = self.of(some).T
-        return turned
+        return _turn(self.of, len(self), self._parts[0].shape[1])
 
 
 class Neighbourhood:
@@ -87,7 +82,7 @@ class Neighbourhood:
         self._files = files
         self._share = share
         self._columns = rows.columns()
-        self._path_columns = np.ascontiguousarray(paths.T)
+        self._path_columns = _turn(paths.__getitem__, len(paths), paths.shape[1])
 
     def near(self, question: Array) -> Nearness:
         """Compare a question's vector."""
@@ -131,6 +126,15 @@ class Nearness:
         if allowed is not None:
             chunks = chunks[allowed[chunks]]
         return chunks[find_largest(self.of(chunks), wanted, above=0.0)]
+
+
+def _turn(read: Callable[[Array], Array], count: int, width: int) -> Array:
+    """Rows as columns: as many at once as fit the processor's cache."""
+    turned = np.empty((width, count), np.int8)
+    for begin in range(0, count, _TURNED_AT_ONCE):
+        some = np.arange(begin, min(begin + _TURNED_AT_ONCE, count))
+        turned[:, some[0] : some[-1] + 1] = read(some).T
+    return turned
 
 
 def _add_columns(columns: Array, chosen: Array, worths: Array) -> Array:

@@ -66,10 +66,10 @@ class Place:
     is_history_whole: Callable[[], bool] = lambda: True
     clock: Callable[[], float] = time.monotonic
 
-    @cached_property
+    @property
     def paths(self) -> list[bytes]:
-        """The paths of the corpus's files, by number."""
-        return self.corpus.listing.paths.decode()
+        """The paths of the corpus's files, by number; not to be changed."""
+        return self.corpus.listing.decoded_paths
 
     def near(self, text: str) -> Nearness | None:
         """How near the chunks' vectors are to a question's; None where there are no vectors."""

@@ -75,7 +75,8 @@ _ROLES: Final = (
 
 def demotion(path: str, words: AbstractSet[str]) -> float:
     """The smallest factor of the roles that a path has and the words do not ask for; 1 for none."""
-    return min((role.factor for role in _find_roles(path) if not role.asked_by & words), default=1.0)
+    roles = _find_roles(path)
+    return min([role.factor for role in roles if not role.asked_by & words], default=1.0) if roles else 1.0
 
 
 @lru_cache(_PATHS_KNOWN)

@@ -1,0 +1,81 @@
+"""Which listing a tree's is derived from: of those at hand the one whose topmost folder differs least."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from imprint.semantic.search.deriving.listing import can_be_base, derive, find_places, keys_of
+from imprint.store.errors import LimitExceeded, ObjectDamaged, ObjectMissing
+from imprint.store.objects.difference import count_differing, find_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from imprint.semantic.index.ports import BlobKey, Index
+    from imprint.semantic.search.listing import Listing
+    from imprint.store.objects.difference import FileChange, TreeReader
+    from imprint.store.objects.ports import Objects
+    from imprint.store.types import ObjectId
+
+_CHANGED_SHARE: Final = 2
+"""Where more than one file in so many differs, deriving costs as much as listing the tree."""
+_CHANGED_FEW: Final = 100
+"""So many may differ in any case."""
+
+
+class Near(NamedTuple):
+    """A listing, and how a tree differs from its tree.
+
+    Attributes:
+        base: the listing.
+        incarnation: of the index that it is of.
+        changes: the files that differ, in path order.
+    """
+
+    base: Listing
+    incarnation: str
+    changes: Sequence[FileChange]
+
+    def keys(self) -> set[BlobKey]:
+        """What the tree holds and the listing's has not, at these paths."""
+        return keys_of(self.changes, new=True)
+
+    def kept(self) -> frozenset[int]:
+        """The ids of rows that both have."""
+        gone = find_places(self.base, (change.path for change in self.changes if change.old))
+        return frozenset(np.delete(self.base.row_ids, gone).tolist())
+
+    def derive(self, index: Index) -> Listing | None:
+        """The tree's listing; None where it must be made of all of its files."""
+        rows = index.find_rows(self.keys() | keys_of(self.changes, new=False))
+        listing = derive(self.base, self.changes, rows)
+        return listing if index.incarnation() == self.incarnation else None
+
+
+def find_near(
+    objects: Objects,
+    reader: TreeReader,
+    incarnation: str,
+    candidates: Iterable[tuple[ObjectId, Listing]],
+    tree: ObjectId,
+) -> Near | None:
+    """The listing from which a tree's is derived best; None where none is near."""
+    apart = []
+    for place, (other, listing) in enumerate(candidates):
+        try:
+            if can_be_base(listing):
+                apart.append((count_differing(objects, reader, other, tree), place, other, listing))
+        except (ObjectMissing, ObjectDamaged):
+            continue  # another repository's, or one that must be read whole
+    if not apart:
+        return None
+    _, _, other, listing = min(apart, key=lambda one: one[:2])
+    try:
+        changes = find_changes(
+            objects, reader, other, tree, max(len(listing) // _CHANGED_SHARE, _CHANGED_FEW)
+        )
+    except (LimitExceeded, ObjectMissing, ObjectDamaged):
+        return None
+    return Near(listing, incarnation, changes)

@@ -1,0 +1,128 @@
+"""A listing derived from a near tree's against the one made of all files."""
+
+import dataclasses
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imprint.semantic.index.flavours import flavour
+from imprint.semantic.index.memory import MemoryIndex
+from imprint.semantic.index.ports import BlobKey, BlobRow
+from imprint.semantic.library import Library
+from imprint.semantic.search.deriving.listing import can_be_base, derive
+from imprint.semantic.search.listing import Listing
+from imprint.semantic.search.query import Query
+from imprint.store.objects.difference import FileChange
+from imprint.store.types import ObjectId
+
+NAMES = (
+    "alpha.py",
+    "beta.go",
+    "alpha_beta.py",
+    "é.md",
+    "a/alpha.py",
+    "a/b/c/d/beta.py",
+    "a.b",
+    "a0",
+    "z/y",
+    "alpha",
+)
+REASONS = (None, None, "too large", "generated")
+
+trees = st.dictionaries(st.sampled_from([name.encode() for name in NAMES]), st.integers(1, 6), min_size=1)
+
+
+def blob(number):
+    return ObjectId(f"{number:040x}")
+
+
+def list_rows(*trees):
+    """A row of each content under each flavour; some were skipped."""
+    keys = sorted({BlobKey(blob(number), flavour(path)) for tree in trees for path, number in tree.items()})
+    return {
+        key: BlobRow(place + 1, "", 0, REASONS[int(key.blob, 16) % len(REASONS)])
+        for place, key in enumerate(keys)
+    }
+
+
+def build(tree, rows):
+    return Listing.build([(path, blob(number)) for path, number in sorted(tree.items())], rows)
+
+
+def list_changes(old, new):
+    both = ((path, old.get(path), new.get(path)) for path in sorted(old.keys() | new.keys()))
+    return [
+        FileChange(path, blob(was) if was else None, blob(now) if now else None)
+        for path, was, now in both
+        if was != now
+    ]
+
+
+def arrays_of(listing):
+    own = {
+        "paths": listing.paths.text,
+        "starts": listing.paths.starts,
+        "rows": listing.row_ids,
+        "blobs": listing.blobs,
+    }
+    return own | listing.words.to_arrays("words") | {"lengths": listing.path_lengths}
+
+
+def test_a_question_at_a_near_commit_is_answered_as_where_all_files_were_listed(
+    work_tree, open_view, tmp_path
+):
+    for number in range(4):
+        work_tree.commit_file(f"src/part{number}.py", f"def load_{number}():\n    pass\n", "add")
+    view, library = open_view(work_tree.folder), Library(MemoryIndex(), tmp_path)
+    other = Library(MemoryIndex())
+    library.search(view, Query("load"))
+    work_tree("mv", "src/part1.py", "src/moved.py")
+    work_tree("rm", "-q", "src/part2.py")
+    (work_tree.folder / "src/part0.py").write_text("def load_other():\n    pass\n")
+    work_tree.commit_file("src/deep/load.py", "def save():\n    pass\n", "change")
+    answer = library.search(view, Query("load"))
+    assert answer.commit == work_tree("rev-parse", "HEAD")
+    assert answer == other.search(view, Query("load"))
+    assert library.status(view) == other.status(view)
+    written = [path.name for path in tmp_path.glob("*.listing")]
+    assert len(written) == 1, "what is derived is not written"
+    library.close()
+    other.close()
+
+
+@given(trees, trees)
+def test_a_derived_listing_equals_one_that_is_made_of_all_files(old, new):
+    rows = list_rows(old, new)
+    base, expected = build(old, rows), build(new, rows)
+    before = {name: array.copy() for name, array in arrays_of(base).items()}
+    derived = derive(base, list_changes(old, new), rows)
+    for name, array in arrays_of(expected).items():
+        assert arrays_of(derived)[name].dtype == array.dtype, name
+        np.testing.assert_array_equal(arrays_of(derived)[name], array, name)
+        np.testing.assert_array_equal(arrays_of(base)[name], before[name], name)
+    assert derived.skipped == expected.skipped
+    assert derived.decoded_paths == expected.decoded_paths
+    assert derived.shown_paths == expected.shown_paths
+    assert derived.numbers == expected.numbers
+
+
+def test_nothing_is_derived_where_a_row_or_a_file_is_missing():
+    old, new = {b"alpha.py": 1, b"beta.go": 2}, {b"alpha.py": 1, b"beta.go": 3}
+    rows = list_rows(old, new)
+    base, changes = build(old, rows), list_changes(old, new)
+    assert derive(base, changes, rows) is not None
+    assert derive(base, changes, list_rows(old)) is None
+    assert derive(base, [FileChange(b"gamma.go", blob(2), blob(3))], rows) is None
+    assert derive(base, [FileChange(b"beta.go", blob(3), blob(2))], rows) is None
+    assert derive(base, [FileChange(b"beta.go", None, blob(3))], rows) is None
+    assert derive(base, list_changes(old, {}), rows) is None
+
+
+def test_only_a_listing_whose_files_have_their_own_rows_is_derived_from():
+    tree = {b"alpha.py": 1, b"beta.go": 2}
+    whole = build(tree, list_rows(tree))
+    assert can_be_base(whole)
+    assert not can_be_base(dataclasses.replace(whole, is_own=False))
+    assert not can_be_base(build(tree, list_rows({b"alpha.py": 1})))
+    assert not can_be_base(build({}, {}))
