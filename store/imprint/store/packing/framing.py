@@ -32,7 +32,7 @@ def frame_blocks(blocks: Iterable[bytes], band_bytes_max: int) -> Iterator[bytes
         if len(view) < at:
             rest += block
             continue
-        parts = [full, rest, view[:at]]
+        parts: list[bytes | memoryview] = [full, rest, view[:at]]
         while at + band_bytes_max <= len(view):
             parts += (full, view[at : at + band_bytes_max])
             at += band_bytes_max
