@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.lineage.log.segment import ABSENT, ORDINARY, OTHER_PARENT
@@ -47,6 +48,7 @@ FILES_MAX: Final = 300
 RESTORED_MAX: Final = 40
 """Earlier contents of a file in which a definition that appears is looked for."""
 _PREPARED: Final = 64
+_LOOKED_UP_MAX: Final = 4_000
 _EARLIER_PATHS_MAX: Final = 4
 
 
@@ -136,6 +138,7 @@ class _Walk:
         self._origins: dict[tuple[bytes, int], list[PathTouch]] = {}
         self._taken: dict[bytes, bytes] = {}
         self._by_passages = by_passages
+        self._listed: set[bytes] = set()
         self._texts: dict[Spot, bytes] = {}
         self._changes: dict[tuple[int, bytes], SymbolChange] = {}
         self._missing: set[str] = set()
@@ -343,7 +346,7 @@ class _Walk:
         known, place, before = self._contents.known if self._by_passages else None, None, None
         if known is not None:
             if not known.has(path, blob):
-                known.prepare(self._list_following(touch))
+                known.prepare(self._list_contents(touch.path))
             now, before = known.pieces(spot.path, spot.blob), known.pieces(path, blob)
             place = find_passages(now, before, spot) if now and before else None
         found = place is not None
@@ -365,6 +368,14 @@ class _Walk:
         if found:
             self._texts[older] = self._texts.get(spot) or b"\n".join(self._lines(spot))
         return older
+
+    def _list_contents(self, path: bytes) -> list[tuple[bytes, ObjectId]]:
+        """What was at a path before each commit, so that few look-ups find it."""
+        if path in self._listed:
+            return []
+        self._listed.add(path)
+        touches = (touch for touched in self._of(path).values() for touch in touched)
+        return [(each.old_path, each.old) for each in islice(touches, _LOOKED_UP_MAX) if each.old is not None]
 
     def _list_following(self, touch: PathTouch) -> list[tuple[bytes, ObjectId]]:
         """The contents that the next steps will ask for, so that few processes read them."""
