@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import subprocess
 import threading
+import time
 from typing import TYPE_CHECKING, Self
 
 from peer import free_port, wait_for_port
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
     from cgroup import ControlGroup
     from peer import HttpBackend
+
+
+IDLE_SECONDS = 3
+IDLE_CPU_SECONDS = 0.02
 
 
 class Ours:
@@ -61,6 +66,16 @@ class Ours:
             GIT_CONFIG_KEY_0=f"http.{self.base}/.extraHeader",
             GIT_CONFIG_VALUE_0=f"Authorization: Bearer {token}",
         )
+        self._wait_until_idle()
+
+    def _wait_until_idle(self, seconds: float = 30) -> None:
+        """What a server makes ready beside its start is over: nothing of it is counted with a request."""
+        deadline = time.monotonic() + seconds
+        idle = 0
+        while idle < IDLE_SECONDS and time.monotonic() < deadline:
+            before = self.group.cpu_seconds()
+            time.sleep(1)
+            idle = idle + 1 if self.group.cpu_seconds() - before < IDLE_CPU_SECONDS else 0
 
     def stop(self) -> None:
         """End it."""
