@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imprint.store.errors import LimitExceeded, ObjectDamaged, ObjectMissing
-from imprint.store.objects.difference import FileChange, TreeReader, count_differing, find_changes
+from imprint.store.objects.difference import FileChange, TreeReader, estimate_difference, find_changes
 from imprint.store.objects.edit import TreeEditor
 from imprint.store.objects.memory import MemoryObjects
 from imprint.store.objects.ports import ObjectKind
@@ -49,10 +49,23 @@ def test_changes_are_the_regular_files_that_differ(algorithm, one, other, kept):
     ]
     reader = TreeReader(kept)
     assert find_changes(objects, reader, old, new, 100) == expected
-    assert bool(count_differing(objects, reader, old, new)) == (old != new)
+    assert bool(estimate_difference(objects, reader, old, new)) == (old != new)
     if expected:
         with pytest.raises(LimitExceeded):
             find_changes(objects, reader, old, new, len(expected) - 1)
+
+
+def test_of_several_trees_the_nearest_differs_least():
+    objects, reader = MemoryObjects(), TreeReader()
+    files = {f"{folder}/{name}": (0o100644, b"") for folder in "abcdefgh" for name in "abcdefgh"}
+    trees = [
+        make_tree(objects, files | dict.fromkeys(sorted(files)[::step], (0o100644, b"1")))
+        for step in (1, 3, 9)
+    ]
+    tree = make_tree(objects, files)
+    far = [estimate_difference(objects, reader, other, tree) for other in trees]
+    assert far == sorted(far, reverse=True)
+    assert len(set(far)) == len(trees)
 
 
 def test_a_file_in_the_place_of_a_folder_takes_its_files_away():

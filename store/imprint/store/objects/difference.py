@@ -13,7 +13,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from imprint.store.errors import LimitExceeded, ObjectDamaged, ObjectMissing
-from imprint.store.objects.codec import read_mode, split_tree
+from imprint.store.objects.codec import TREE_MODE, read_mode, split_tree
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.objects.trees import DEPTH_MAX
 from imprint.store.types import ObjectId
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 ENTRIES_KEPT: Final = 100_000
 """Entries of trees that a `TreeReader` remembers: some 20 MB, and those of a tree of 80,000 files."""
 
+_FOLDERS_COMPARED: Final = 16
+"""By which it is told which of several trees is nearest: a few more cost more than a worse one does."""
 Lines: TypeAlias = frozenset[tuple[bytes, bytes, bytes]]
 """A folder's entries: mode in octal digits, name and raw id."""
 _Entry: TypeAlias = tuple[int, bytes]
@@ -77,14 +79,29 @@ class TreeReader:
         return found
 
 
-def count_differing(objects: Objects, reader: TreeReader, old: ObjectId, new: ObjectId) -> int:
-    """How many entries only one of two trees' topmost folders has: how far they are apart, roughly.
+def estimate_difference(objects: Objects, reader: TreeReader, old: ObjectId, new: ObjectId) -> int:
+    """How far two trees are apart, in no unit: entries that differ in the first folders in which any does.
+
+    Folders are taken downwards before sideways and by name, so that of several trees the same ones are taken.
 
     Raises:
-        ObjectMissing: one of them is not in the repository.
-        ObjectDamaged: one of them does not parse.
+        ObjectMissing: a tree is not in the repository.
+        ObjectDamaged: a tree does not parse.
     """
-    return len(reader.read(objects, old) ^ reader.read(objects, new))
+    pending, count = [(old, new)], 0
+    for _ in range(_FOLDERS_COMPARED):
+        if not pending:
+            break
+        before, after = pending.pop()
+        one, other = reader.read(objects, before), reader.read(objects, after)
+        gone, come = one - other, other - one
+        count += len(gone) + len(come)
+        was = {name: raw_id for mode, name, raw_id in gone if read_mode(mode) == TREE_MODE}
+        now = sorted((name, raw_id) for mode, name, raw_id in come if read_mode(mode) == TREE_MODE)
+        pending += [
+            (ObjectId(was[name].hex()), ObjectId(raw_id.hex())) for name, raw_id in now if name in was
+        ]
+    return count
 
 
 def find_changes(

@@ -1,4 +1,4 @@
-"""Which listing a tree's is derived from: of those at hand the one whose topmost folder differs least."""
+"""Which listing a tree's is derived from: of those at hand the one whose tree seems to differ least."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from imprint.semantic.search.deriving.listing import can_be_base, derive, find_places, keys_of
 from imprint.store.errors import LimitExceeded, ObjectDamaged, ObjectMissing
-from imprint.store.objects.difference import count_differing, find_changes
+from imprint.store.objects.difference import estimate_difference, find_changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,7 +66,7 @@ def find_near(
     for place, (other, listing) in enumerate(candidates):
         try:
             if can_be_base(listing):
-                apart.append((count_differing(objects, reader, other, tree), place, other, listing))
+                apart.append((estimate_difference(objects, reader, other, tree), place, other, listing))
         except (ObjectMissing, ObjectDamaged):
             continue  # another repository's, or one that must be read whole
     if not apart:
