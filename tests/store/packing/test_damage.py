@@ -13,8 +13,8 @@ from imprint.store.packing.files.mapped import BadFile
 from imprint.store.packing.files.multi import MultiIndex
 from imprint.store.packing.files.pack import PackFile
 from imprint.store.packing.plan import make_plan
+from imprint.store.packing.request import PackRequest
 from imprint.store.packing.shelf import Absent, Stock
-from imprint.store.transport.packs.packer import PackRequest
 
 KINDS = ("*.idx", "*.pack", "multi-pack-index", "multi-pack-index-*.bitmap", "*.graph")
 

@@ -6,7 +6,7 @@ from dulwich.pack import apply_delta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imprint.store.packing.deltas import make_delta
+from imprint.store.packing.making.deltas import make_delta
 
 lines = st.lists(st.sampled_from([b"a line\n", b"another line\n", b"x", b"\r\n", b"", b"\0\xff" * 9, b"end"]))
 

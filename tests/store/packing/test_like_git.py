@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.store.packing.histories import PATHS, TEXTS, Source, as_ids, make_source
 
 from imprint.store.packing.plan import WITHOUT_BLOBS, make_plan
+from imprint.store.packing.request import PackRequest
 from imprint.store.packing.shelf import Absent
-from imprint.store.transport.packs.packer import PackRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

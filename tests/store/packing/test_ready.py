@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imprint.store.packing.cache import SMALL_BYTES, ReadyPack, ReadyPacks
-from imprint.store.packing.entries import render_delta_headers, render_entry_header
 from imprint.store.packing.files.pack import OFS_DELTA
-from imprint.store.packing.framing import frame_blocks
-from imprint.store.packing.splices import BLOCK_BYTES, Splices
+from imprint.store.packing.making.entries import render_delta_headers, render_entry_header
+from imprint.store.packing.making.framing import frame_blocks
+from imprint.store.packing.making.splices import BLOCK_BYTES, Splices
 from imprint.store.transport.pktline import Band, render_band
 
 pieces_strategy = st.lists(st.binary(max_size=50), max_size=12)

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from imprint.store.errors import BadInput, LimitExceeded
 from imprint.store.limits import Limits
+from imprint.store.packing.request import PackRequest
 from imprint.store.plumbing import Plumbing
-from imprint.store.transport.packs.packer import PackRequest, stream_pack
-from imprint.store.transport.pktline import KEEP_ALIVE, Band, FrameReader, Mark, render_frame
+from imprint.store.transport.packs.packer import stream_pack
+from imprint.store.transport.pktline import BAND_BYTES_MAX, KEEP_ALIVE, Band, FrameReader, Mark, render_frame
 from imprint.store.transport.recent import RECENT_MS, find_recent_tips
 from imprint.store.transport.upload_pack import advertise_upload, serve_upload
 from imprint.store.types import ObjectId
@@ -229,7 +230,12 @@ def test_a_client_that_hangs_up_stops_the_packer(pushed, work_tree) -> None:
 def test_a_pack_that_cannot_be_made_ends_on_the_fatal_band(pushed) -> None:
     """As when the disk fails between the checks and the packing."""
     frames = frames_of(
-        b"".join(stream_pack(pushed.repository.view.plumbing, PackRequest((ObjectId("1" * 40),))))
+        b"".join(
+            stream_pack(
+                pushed.repository.view.plumbing,
+                PackRequest((ObjectId("1" * 40),), band_bytes_max=BAND_BYTES_MAX),
+            )
+        )
     )
     assert [frame[0] for frame in frames] == [Band.FATAL]
     assert b"could not be finished" in frames[0]
@@ -242,7 +248,7 @@ def test_signs_of_life_are_given_while_git_is_silent(pushed, work_tree, tmp_path
     slow.write_text(f'#!/bin/sh\nsleep 0.3\nexec {shutil.which("git")} "$@"\n')
     slow.chmod(0o755)
     plumbing = Plumbing(pushed.repository.git_dir, search_path=f"{slow.parent}:/usr/local/bin:/usr/bin:/bin")
-    wants = PackRequest((ObjectId(work_tree.ids[2]),))
+    wants = PackRequest((ObjectId(work_tree.ids[2]),), band_bytes_max=BAND_BYTES_MAX)
     assert list(stream_pack(plumbing, wants, 0.05)).count(KEEP_ALIVE) >= 3
     talkative = replace(wants, progress=True)
     assert b"still preparing the pack" in b"".join(stream_pack(plumbing, talkative, 0.05))

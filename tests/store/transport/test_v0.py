@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from imprint.store.errors import BadInput, LimitExceeded, PlumbingFailed
 from imprint.store.limits import Limits
+from imprint.store.packing.request import PackRequest
 from imprint.store.transport.connection import serve_upload_connection
-from imprint.store.transport.packs.packer import PackRequest, stream_pack
+from imprint.store.transport.packs.packer import stream_pack
 from imprint.store.transport.pktline import FrameReader, Mark, render_frame
 from imprint.store.transport.upload_pack import advertise_upload, serve_upload
 from imprint.store.types import ObjectId

@@ -16,12 +16,12 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.packing.splices import NOTHING
+from imprint.store.packing.making.splices import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imprint.store.packing.splices import Splices
+    from imprint.store.packing.making.splices import Splices
 
 Key = tuple[str, str]
 """A repository's id, and what was asked for."""

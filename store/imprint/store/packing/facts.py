@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imprint.store.packing.contents import Contents
+from imprint.store.packing.choosing.contents import Contents
+from imprint.store.packing.choosing.gather import peel
+from imprint.store.packing.choosing.reach import Reach
+from imprint.store.packing.choosing.walk import Commits, TooFar, walk_new
 from imprint.store.packing.files.mapped import BadFile
-from imprint.store.packing.gather import peel
-from imprint.store.packing.reach import Reach
 from imprint.store.packing.shelf import Absent
-from imprint.store.packing.walk import Commits, TooFar, walk_new
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from imprint.store.packing.choosing.walk import Walked
     from imprint.store.packing.shelf import Stock
-    from imprint.store.packing.walk import Walked
     from imprint.store.types import ObjectId
 
 

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from imprint.store.packing.contents import Contents
+from imprint.store.packing.choosing.contents import Contents
+from imprint.store.packing.choosing.gather import Gathered, peel
+from imprint.store.packing.choosing.reach import Floor, Reach
+from imprint.store.packing.choosing.walk import Commits, TooFar, walk_new
 from imprint.store.packing.files.ewah import list_bits
 from imprint.store.packing.files.mapped import BadFile
 from imprint.store.packing.files.pack import BLOB
-from imprint.store.packing.gather import Gathered, peel
-from imprint.store.packing.layout import NO_LIKES, Layout
-from imprint.store.packing.reach import Floor, Reach
+from imprint.store.packing.making.layout import NO_LIKES, Layout
 from imprint.store.packing.shelf import Absent
-from imprint.store.packing.walk import Commits, TooFar, walk_new
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
+    from imprint.store.packing.request import PackRequest
     from imprint.store.packing.shelf import Stock
-    from imprint.store.transport.packs.packer import PackRequest
     from imprint.store.types import ObjectId
 
     Picked = list[tuple[int, npt.NDArray[np.int64]]]

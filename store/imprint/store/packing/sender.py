@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.packing.cache import ReadyPack
-from imprint.store.packing.framing import frame_blocks
+from imprint.store.packing.making.framing import frame_blocks
 from imprint.store.packing.plan import make_plan
 from imprint.store.packing.shelf import Shelf
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imprint.store.packing.cache import ReadyPacks
+    from imprint.store.packing.request import PackRequest
     from imprint.store.packing.shelf import Stock
-    from imprint.store.transport.packs.packer import PackRequest
     from imprint.store.types import HashAlgorithm
 
 _WAIT_SECONDS: Final = 20.0

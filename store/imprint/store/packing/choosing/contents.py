@@ -110,7 +110,7 @@ class Contents:
         return bytes.fromhex(line[7:].decode("ascii"))
 
     def read_tree(self, raw_id: bytes) -> frozenset[bytes]:
-        """The lines of a tree as they are; `imprint.store.packing.trees` says what is in one.
+        """The lines of a tree as they are; `imprint.store.packing.choosing.trees` says what is in one.
 
         Raises:
             Absent: it is not in the stock, or no tree.

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from imprint.store.packing.trees import LINK_MODE, TREE_MODE, compare_trees, pick_trees, read_lines
+from imprint.store.packing.choosing.trees import LINK_MODE, TREE_MODE, compare_trees, pick_trees, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
-    from imprint.store.packing.contents import Contents
+    from imprint.store.packing.choosing.contents import Contents
+    from imprint.store.packing.choosing.trees import Line
+    from imprint.store.packing.choosing.walk import Commits, Walked
     from imprint.store.packing.shelf import Place
-    from imprint.store.packing.trees import Line
-    from imprint.store.packing.walk import Commits, Walked
 
     Integers = npt.NDArray[np.int64]
 

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from imprint.store.packing.choosing.trees import LINK_MODE, TREE_MODE, compare_trees, pick_trees, read_lines
+from imprint.store.packing.choosing.walk import sort_parents_first
 from imprint.store.packing.files.ewah import spread_bits
 from imprint.store.packing.shelf import Absent
-from imprint.store.packing.trees import LINK_MODE, TREE_MODE, compare_trees, pick_trees, read_lines
-from imprint.store.packing.walk import sort_parents_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import numpy.typing as npt
 
-    from imprint.store.packing.contents import Contents
+    from imprint.store.packing.choosing.contents import Contents
+    from imprint.store.packing.choosing.walk import Commits
     from imprint.store.packing.shelf import Place
-    from imprint.store.packing.walk import Commits
 
     Words = npt.NDArray[np.uint64]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from imprint.store.packing.contents import Contents
+    from imprint.store.packing.choosing.contents import Contents
 
 TREE_MODE: Final = b"40000"
 LINK_MODE: Final = b"160000"

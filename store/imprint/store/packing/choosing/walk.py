@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from imprint.store.packing.contents import Contents
+    from imprint.store.packing.choosing.contents import Contents
 
 COMMITS_MAX: Final = 20_000
 """How many commits a walk looks at; beyond, bitmaps or git are asked."""

@@ -21,23 +21,23 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from imprint.store.packing.deltas import make_delta
-from imprint.store.packing.entries import (
+from imprint.store.packing.files.pack import HEADER_BYTES, NO_BASE, OFS_DELTA, REF_DELTA
+from imprint.store.packing.making.deltas import make_delta
+from imprint.store.packing.making.entries import (
     count_digits,
     render_delta_headers,
     render_entry_header,
     replace_kind,
 )
-from imprint.store.packing.files.pack import HEADER_BYTES, NO_BASE, OFS_DELTA, REF_DELTA
+from imprint.store.packing.making.splices import Splices
 from imprint.store.packing.shelf import Absent, Place
-from imprint.store.packing.splices import Splices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
-    from imprint.store.packing.contents import Contents
+    from imprint.store.packing.choosing.contents import Contents
 
     Integers = npt.NDArray[np.int64]
     Picked = Sequence[tuple[int, Integers]]

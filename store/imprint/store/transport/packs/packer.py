@@ -13,52 +13,24 @@ import logging
 import os
 import select
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import PlumbingFailed
 from imprint.store.packing.shelf import Absent
 from imprint.store.transport.keepalive import SECONDS
-from imprint.store.transport.pktline import BAND_BYTES_MAX, KEEP_ALIVE, Band, render_band
+from imprint.store.transport.pktline import KEEP_ALIVE, Band, render_band
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imprint.store.hosting.repositories import Repository
+    from imprint.store.packing.request import PackRequest
     from imprint.store.plumbing import GitProcess, Plumbing
-    from imprint.store.types import ObjectId
 
 _log = logging.getLogger("imprint.store")
 
 _PIPE_BYTES: Final = 1024 * 1024
 """How much of a pack is in flight between git and here; the kernel's 64 KiB would mean 16 times the calls."""
-
-
-@dataclass(frozen=True, slots=True)
-class PackRequest:
-    """What goes into a pack.
-
-    Attributes:
-        wants: objects to send, with everything they reach,
-        haves: less these, with everything that they reach,
-        edges: and these alone.
-        shallow: commits to be taken for ones without parents.
-        thin: deltas may build on objects that the client has.
-        ofs_delta: the client reads deltas by offset.
-        filter: a resolved filter specification; empty for none.
-        progress: the client wants to see how it goes.
-        band_bytes_max: how much of the pack one side-band frame carries; 0 for a pack without side-band.
-    """
-
-    wants: tuple[ObjectId, ...]
-    haves: tuple[ObjectId, ...] = ()
-    edges: tuple[ObjectId, ...] = ()
-    shallow: tuple[ObjectId, ...] = ()
-    thin: bool = False
-    ofs_delta: bool = False
-    filter: str = ""
-    progress: bool = False
-    band_bytes_max: int = BAND_BYTES_MAX
 
 
 def send_pack(

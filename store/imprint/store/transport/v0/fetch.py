@@ -13,9 +13,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imprint.store.errors import BadInput, LimitExceeded, ObjectMissing, RefMissing
+from imprint.store.packing.request import PackRequest
 from imprint.store.transport.negotiate import find_tags_along, verify_wants
 from imprint.store.transport.packs.filters import resolve_filter
-from imprint.store.transport.packs.packer import PackRequest, send_pack
+from imprint.store.transport.packs.packer import send_pack
 from imprint.store.transport.pktline import BAND_BYTES_MAX, OLD_BAND_BYTES_MAX, Mark, render_frame
 from imprint.store.transport.shallow import find_shallow_update
 from imprint.store.transport.v0.acks import Acknowledger

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imprint.store.errors import BadInput, ObjectMissing, RefMissing
+from imprint.store.packing.request import PackRequest
 from imprint.store.transport.negotiate import (
     find_common,
     find_ref,
@@ -22,8 +23,8 @@ from imprint.store.transport.negotiate import (
     verify_wants,
 )
 from imprint.store.transport.packs.filters import resolve_filter
-from imprint.store.transport.packs.packer import PackRequest, send_pack
-from imprint.store.transport.pktline import Band, Mark, render_band, render_frame
+from imprint.store.transport.packs.packer import send_pack
+from imprint.store.transport.pktline import BAND_BYTES_MAX, Band, Mark, render_band, render_frame
 from imprint.store.transport.shallow import ShallowUpdate, find_shallow_update
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def _serve(
             ofs_delta=b"ofs-delta" in request.flags,
             filter=object_filter,
             progress=b"no-progress" not in request.flags,
+            band_bytes_max=BAND_BYTES_MAX,
         ),
     )
     yield Mark.FLUSH.value

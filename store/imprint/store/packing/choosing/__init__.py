@@ -1,0 +1,1 @@
+"""What goes into a pack: commits, trees and blobs that a client lacks."""

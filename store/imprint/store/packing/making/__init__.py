@@ -1,0 +1,1 @@
+"""The bytes of a pack, put together from entries that lie in packs here."""
