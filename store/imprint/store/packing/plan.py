@@ -49,6 +49,8 @@ def make_plan(stock: Stock, request: PackRequest) -> Layout:
         return _Planner(stock, request).plan()
     except BadFile as fault:
         raise Absent(str(fault)) from fault
+    except (IndexError, ValueError, OverflowError) as fault:  # numbers out of a damaged index of a pack
+        raise Absent(f"a file that contradicts itself: {fault}") from fault
 
 
 class _Planner:

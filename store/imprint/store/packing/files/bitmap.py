@@ -55,6 +55,7 @@ class Bitmaps:
             raise BadFile(f"{mapped.name} is of another version")
         if bytes(mapped.content[_HEADER.size : begin]) != index.checksum:
             raise BadFile(f"{mapped.name} belongs to another index")
+        mapped.check_sum(id_bytes)
         self.size: Final = -(-len(index.ids) // 64)
         self._mapped = mapped
         types = []

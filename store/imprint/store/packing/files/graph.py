@@ -26,23 +26,29 @@ _CHAIN_BYTES_MAX: Final = 1024**2
 class CommitGraph:
     """The layers of one repository's commit-graph, the oldest first. Empty where there is none.
 
+    Attributes:
+        layers: of the chain.
+
     Args:
         info_dir: the folder `objects/info`.
         id_bytes: the length of an id.
+        before: what was there a moment ago: layers of it that are still there are not read again.
 
     Raises:
         BadFile: a layer is not what it should be, or not there.
     """
 
-    def __init__(self, info_dir: Path, id_bytes: int) -> None:
-        self._layers: list[_Layer] = []
+    def __init__(self, info_dir: Path, id_bytes: int, before: CommitGraph | None = None) -> None:
+        self.layers: Final[list[_Layer]] = []
+        known = {(layer.key, layer.below): layer for layer in before.layers} if before else {}
         below = 0
         for path in _list_layers(info_dir):
             try:
-                layer = _Layer(path, id_bytes, below)
+                key = _key_of(path)
+                layer = known.get((key, below)) or _Layer(path, key, id_bytes, below)
             except FileNotFoundError as gone:
                 raise BadFile(f"{path.name} is not there") from gone
-            self._layers.append(layer)
+            self.layers.append(layer)
             below += len(layer.ids)
         self._count = below
 
@@ -51,7 +57,7 @@ class CommitGraph:
 
     def find(self, raw_id: bytes) -> int:
         """The number of a commit; -1 if it is not in the graph."""
-        for layer in reversed(self._layers):
+        for layer in reversed(self.layers):
             place = layer.ids.find(raw_id)
             if place >= 0:
                 return layer.below + place
@@ -85,7 +91,7 @@ class CommitGraph:
         return parents
 
     def _layer(self, number: int) -> _Layer:
-        for layer in reversed(self._layers):
+        for layer in reversed(self.layers):
             if number >= layer.below:
                 return layer
         raise BadFile("the commit-graph has no such commit")
@@ -105,16 +111,24 @@ def _list_layers(info_dir: Path) -> list[Path]:
     return [folder / f"graph-{name}.graph" for name in names]
 
 
+def _key_of(path: Path) -> tuple[str, int, int]:
+    """What tells a file from one that took its place."""
+    found = path.stat()
+    return path.name, found.st_ino, found.st_mtime_ns
+
+
 class _Layer:
     """One file of the graph; `below` is how many commits are in those before it."""
 
-    def __init__(self, path: Path, id_bytes: int, below: int) -> None:
+    def __init__(self, path: Path, key: tuple[str, int, int], id_bytes: int, below: int) -> None:
         mapped = Mapped(path)
+        self.key = key
         if len(mapped) < _HEADER.size + id_bytes:
             raise BadFile(f"{mapped.name} is cut off")
         magic, version, hash_version, chunk_count, _ = _HEADER.unpack_from(mapped.content)
         if magic != b"CGPH" or version != 1 or hash_version != _HASHES[id_bytes]:
             raise BadFile(f"{mapped.name} is of another version")
+        mapped.check_sum(id_bytes)
         chunks = mapped.chunks(_HEADER.size, chunk_count)
         try:
             self.ids = IdTable(mapped, chunks[b"OIDF"][0], chunks[b"OIDL"][0], id_bytes)

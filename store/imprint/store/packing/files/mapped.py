@@ -10,6 +10,7 @@ Format of chunks: gitformat-chunk(5).
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import mmap
 import struct
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     Bytes = npt.NDArray[np.uint8]
 
+_ALGORITHMS: Final = {20: "sha1", 32: "sha256"}
 _CHUNK: Final = struct.Struct(">4sQ")
 
 
@@ -60,6 +62,19 @@ class Mapped:
 
     def __len__(self) -> int:
         return len(self.content)
+
+    def check_sum(self, id_bytes: int) -> None:
+        """Compare the file with the checksum that it ends with.
+
+        Raises:
+            BadFile: bytes of it are not those that were written.
+        """
+        end = len(self) - id_bytes
+        if (
+            hashlib.new(_ALGORITHMS[id_bytes], self.content[:end], usedforsecurity=False).digest()
+            != self.content[end:]
+        ):
+            raise BadFile(f"{self.name} does not match its checksum")
 
     def numbers(self, begin: int, count: int, dtype: str) -> npt.NDArray[np.generic]:
         """Numbers of one type that lie one behind the other.

@@ -50,6 +50,7 @@ class MultiIndex:
         magic, version, hash_version, chunk_count, _, pack_count = _HEADER.unpack_from(mapped.content)
         if magic != b"MIDX" or version != 1 or hash_version != _HASHES[id_bytes]:
             raise BadFile(f"{NAME} is of another version")
+        mapped.check_sum(id_bytes)
         chunks = mapped.chunks(_HEADER.size, chunk_count)
         try:
             names, self._offsets_at = chunks[b"PNAM"], chunks[b"OOFF"][0]
