@@ -176,6 +176,8 @@ class Work:
         self._source = self._prepare(source)
         self._urls = tuple(side.add(name, self._source) for side in sides)
         sides[0].restart()
+        for url in self._urls:  # what a server reads once of a repository is in no row
+            clone(url, "--depth=1")
         self._clients = Clients(self._source, self._line, folder)
 
     def _prepare(self, source: Path) -> Path:
