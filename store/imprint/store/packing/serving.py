@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from imprint.store.packing.sender import Sender
 from imprint.store.refs.visible import VisibleMemo
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from imprint.store.packing.cache import ReadyPacks
     from imprint.store.types import HashAlgorithm
+
+_ASKED_BETWEEN: Final = 32
+"""Requests from one look at all repositories' tables to the next: a look at a thousand takes as long as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Servings:
         self._memory_bytes_max = memory_bytes_max
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Serving] = OrderedDict()
+        self._asked = 0
 
     def of(self, repository_id: str, git_dir: Path, algorithm: HashAlgorithm) -> Serving:
         """What the fetches of a repository share."""
@@ -56,7 +60,9 @@ class Servings:
                 sender = Sender(repository_id, git_dir / "objects", algorithm, self._ready)
                 serving = self._known[repository_id] = Serving(sender, VisibleMemo())
             self._known.move_to_end(repository_id)
-            self._make_room()
+            self._asked += 1
+            if self._asked % _ASKED_BETWEEN == 0:
+                self._make_room()
             return serving
 
     def forget(self, repository_id: str) -> None:

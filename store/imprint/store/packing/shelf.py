@@ -83,7 +83,7 @@ class Stock:
                 self.packs.append(opened.get(name) or PackFile(pack_dir / name, id_bytes))
         self._numbers = {pack.name: number for number, pack in enumerate(self.packs)}
         self.bitmaps = self._open_bitmaps(pack_dir, before)
-        self.graph = CommitGraph(object_dir / "info", id_bytes, before.graph if before else None)
+        self.graph: CommitGraph = CommitGraph(object_dir / "info", id_bytes, before.graph if before else None)
         covered = frozenset(self.multi.pack_names) if self.multi else frozenset()
         self._multi_numbers = (
             [self._numbers.get(name, -1) for name in self.multi.pack_names] if self.multi else []

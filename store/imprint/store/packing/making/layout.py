@@ -48,6 +48,8 @@ _ROUNDS_MAX: Final = 16
 _ANEW_MAX: Final = 2_000
 """Entries that are made anew at most; with more git is asked, which finds other bases for them."""
 _ANEW_BYTES_MAX: Final = 64 * 1024**2
+_DELTA_WORTH_BYTES: Final = 4096
+"""What is smaller is deflated sooner than it is compared."""
 _LEVEL: Final = 1
 """How hard zlib tries for those."""
 NO_LIKES: Final[Mapping[bytes, bytes]] = MappingProxyType({})
@@ -165,7 +167,8 @@ class Layout:
         if len(content) > _ANEW_BYTES_MAX:
             raise Absent("a delta of a large object without its base")
         head = b""
-        if like := self._likes.get(self._stock.packs[place.pack].id_of(place.rank)):
+        like = self._likes.get(self._stock.packs[place.pack].id_of(place.rank))
+        if like and len(content) >= _DELTA_WORTH_BYTES:
             delta = self._make_delta(like, kind, content)
             if 2 * len(delta) < len(content):
                 kind, content, head = REF_DELTA, delta, like
