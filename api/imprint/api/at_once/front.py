@@ -3,7 +3,7 @@
 Invariants:
     1. It stands behind the gate, and asks what the routes ask: the token's scope, the repository's name and
        hidden refs of this moment, see `imprint.store.catalog.kept.at_hand`. It only ever says yes: what would
-       be refused, or is not at hand, goes the long way and is answered there.
+       be refused goes the long way and is refused there.
     2. On the loop nothing waits and nothing is long: refs are told if the answer is kept, or has at most
        `NAMES_MAX` lines. Such an answer takes no slot of the queue: it is there before a slot could be.
     3. A client that takes nothing of an answer is hung up on after `stall_seconds_max`, as everywhere.
@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from anyio import to_thread
 from starlette.requests import Request
 
 from imprint.api.body import receive_whole
@@ -62,7 +64,7 @@ class AtOnce:
         owner, repo, what = address.groups()
         access = None
         if is_advertisement(request, what) or is_small_fetch(request, what):
-            access = find_access(request, owner, repo)
+            access = await find_access(request, owner, repo)
         if access is None:
             await self._app(scope, receive, send)
         elif what == "info/refs":
@@ -115,12 +117,19 @@ def is_small_fetch(request: Request, what: str) -> bool:
     )
 
 
-def find_access(request: Request, owner: str, repo: str) -> Access | None:
-    """What the gate's principal may read; None if it may not, or if that is not at hand."""
+async def find_access(request: Request, owner: str, repo: str) -> Access | None:
+    """What the gate's principal may read, asked in a thread where it is not at hand; None if it may not."""
+    open_repository = partial(open_access, request, owner, repo, Verb.READ)
     try:
         with only_at_hand():
-            return open_access(request, owner, repo, Verb.READ)
-    except (NotAtHand, StoreError):
+            return open_repository()
+    except NotAtHand:
+        pass
+    except StoreError:
+        return None
+    try:
+        return await to_thread.run_sync(open_repository, limiter=get_services(request).gate_limiter)
+    except StoreError:
         return None
 
 

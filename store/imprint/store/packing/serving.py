@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imprint.store.types import HashAlgorithm
 
 _ASKED_BETWEEN: Final = 32
-"""Requests from one look at all repositories' tables to the next: a look at a thousand takes as long as one."""
+"""Requests from one look at the tables of all repositories to the next: with many, a look is dear."""
 
 
 @dataclass(frozen=True, slots=True)
