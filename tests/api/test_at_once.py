@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from imprint.api.at_once.front import NAMES_MAX
-from imprint.store.actors import Verb
+from imprint.store.actors import Verb, hash_secret
 from imprint.store.catalog.kept.at_hand import NotAtHand, only_at_hand
 from imprint.store.catalog.sql import SqlCatalogue
 from imprint.store.transport.v2.at_hand import COMMAND_BYTES_MAX, find_refs_answer
@@ -134,10 +134,11 @@ def elsewhere(server) -> Iterator[SqlCatalogue]:
 def test_a_token_that_is_revoked_ends_at_once(server, elsewhere) -> None:
     name, _ = server.pushed({"a": "one"})
     for catalogue in (server.hosting.catalogue, elsewhere):
-        with closing(Open(server, name, server.token(name, verbs=READ))) as opened:
+        secret = server.token(name, verbs=READ)
+        with closing(Open(server, name, secret)) as opened:
             assert [everything(opened) for _ in range(3)] == [{200}] * 3
-            token = catalogue.list_tokens()[-1]
-            catalogue.revoke_token(token.id, server.clock.now_ms())
+            token_id = catalogue.find_token(hash_secret(secret)).id
+            catalogue.revoke_token(token_id, server.clock.now_ms())
             assert everything(opened) == {401}
             assert len(opened.sockets) == 1
 
