@@ -44,7 +44,10 @@ class VisibleRefs:
     def refs(self) -> Mapping[RefName, RefValue]:
         """Those that are shown, by name."""
         hides = self.hidden.hides
-        return {name: value for name, value in self.snapshot.refs.items() if not hides(name)}
+        gone = frozenset(name for name in self.snapshot.refs if hides(name))
+        if not gone:
+            return self.snapshot.refs
+        return {name: value for name, value in self.snapshot.refs.items() if name not in gone}
 
     @cached_property
     def names(self) -> list[RefName]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _PREFIXES_MAX: Final = 65_536
 """With more prefixes than this a client gets all refs, as from git (ls-refs.c)."""
+_LINE_BYTES: Final = 6
+"""Of a line, beside id and name: its length, a space and a line feed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,11 @@ def _iter_refs(visible: VisibleRefs, request: LsRefsRequest) -> Iterator[bytes]:
             yield render_frame(b"unborn HEAD" + target + b"\n")
     refs = visible.refs
     for name in visible.list_names(request.prefixes):
-        yield _render_ref(name, refs[name], request)
+        value = refs[name]
+        if value.peeled:
+            yield _render_ref(name, value, request)
+        else:  # the same in one step: there may be 100,000 of them
+            yield b"%04x%b %b\n" % (len(value.id) + len(name) + _LINE_BYTES, value.id.encode(), name)
 
 
 def _render_ref(
