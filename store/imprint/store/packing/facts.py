@@ -5,7 +5,9 @@ Every function raises `Absent` where the packs here do not tell; git is asked th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
 
 from imprint.store.packing.choosing.contents import Contents
 from imprint.store.packing.choosing.gather import peel
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from imprint.store.packing.choosing.walk import Walked
     from imprint.store.packing.shelf import Stock
     from imprint.store.types import ObjectId
+
+    _Asked = tuple[frozenset[ObjectId], frozenset[ObjectId], frozenset[ObjectId]]
+
+_KNOWN_MAX: Final = 256
+"""Answers that one repository keeps: as many as a fleet's branches have at a time."""
 
 
 def find_present(stock: Stock, object_ids: Iterable[ObjectId]) -> frozenset[ObjectId]:
@@ -72,6 +79,42 @@ def find_sent(
         return frozenset(each for each in commits if reach.holds(bytes.fromhex(each)))
     except BadFile as fault:
         raise Absent(str(fault)) from fault
+
+
+class SentMemo:
+    """What `find_sent` found, for the next who asks for the same. Safe to share between threads.
+
+    What commits reach never changes, so an answer holds as long as the same commits are asked about.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[_Asked, tuple[Collection[ObjectId], frozenset[ObjectId]]] = OrderedDict()
+
+    def find(
+        self,
+        stock: Stock,
+        wants: Collection[ObjectId],
+        haves: Collection[ObjectId],
+        cut: Collection[ObjectId],
+        commits: Collection[ObjectId],
+    ) -> frozenset[ObjectId]:
+        """As `find_sent`. It is remembered for the very object `commits`, which must not change.
+
+        Raises:
+            Absent: as there.
+        """
+        key = frozenset(wants), frozenset(haves), frozenset(cut)
+        with self._lock:
+            known = self._known.get(key)
+        if known is None or known[0] is not commits:
+            known = commits, find_sent(stock, wants, haves, cut, commits)
+        with self._lock:
+            self._known[key] = known
+            self._known.move_to_end(key)
+            while len(self._known) > _KNOWN_MAX:
+                self._known.popitem(last=False)
+        return known[1]
 
 
 def _walk(

@@ -13,6 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.packing.cache import ReadyPack
+from imprint.store.packing.facts import SentMemo
 from imprint.store.packing.making.framing import frame_blocks
 from imprint.store.packing.plan import make_plan
 from imprint.store.packing.shelf import Shelf
@@ -33,6 +34,9 @@ _WAIT_SECONDS: Final = 20.0
 class Sender:
     """Makes the packs of one repository. Safe to share between threads.
 
+    Attributes:
+        sent: which commits earlier fetches brought.
+
     Args:
         repository_id: whose.
         object_dir: its folder `objects`.
@@ -47,6 +51,7 @@ class Sender:
         self._algorithm = algorithm
         self._shelf = Shelf(object_dir, algorithm.hex_length // 2)
         self._ready = ready
+        self.sent = SentMemo()
         self._lock = threading.Lock()
         self._busy: dict[str, threading.Event] = {}
         self._stock: Stock | None = None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import RefMissing
 from imprint.store.objects.ports import ObjectKind
-from imprint.store.packing.facts import find_present, find_sent, list_lacking
+from imprint.store.packing.facts import find_present, list_lacking
 from imprint.store.packing.shelf import Absent
 from imprint.store.receive.connect import find_tips
 from imprint.store.refs.hidden import HiddenRefs
@@ -199,14 +199,14 @@ def find_tags_along(
     """
     wanted = frozenset(wants)
     tags = visible_refs(repository, snapshot).tags
-    tags = {commit: tag for commit, tag in tags.items() if tag not in wanted}
-    if not tags:
+    if wanted.issuperset(tags.values()):
         return ()
+    sender = repository.serving.sender
     try:
-        sent = find_sent(repository.serving.sender.stock(), wants, common, boundary, tags.keys())
+        sent = sender.sent.find(sender.stock(), wants, common, boundary, tags)
     except Absent:
         sent = _find_sent(repository.view.plumbing, wants, common, boundary)
-    return tuple(tag for commit, tag in tags.items() if commit in sent)
+    return tuple(tag for commit, tag in tags.items() if commit in sent and tag not in wanted)
 
 
 def _find_sent(

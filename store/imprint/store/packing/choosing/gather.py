@@ -92,10 +92,13 @@ class Gathered:
                 continue
             self.add(tree)
             from_sent = compare_trees(self._contents, tree, sent)
-            from_had = compare_trees(self._contents, tree, had)
-            ours, theirs = from_sent.read_replaced(), from_had.read_replaced()
-            self.known.update(line.raw_id for lines in theirs.values() for line in lines)
-            for line in read_lines(from_sent.new & from_had.new):
+            ours, new = from_sent.read_replaced(), from_sent.new
+            theirs: dict[bytes, list[Line]] = {}
+            if had:
+                from_had = compare_trees(self._contents, tree, had)
+                theirs, new = from_had.read_replaced(), new & from_had.new
+                self.known.update(line.raw_id for lines in theirs.values() for line in lines)
+            for line in read_lines(new):
                 before_sent, before_had = ours.get(line.name, ()), theirs.get(line.name, ())
                 self._note_like(line, (*before_sent, *before_had))
                 if line.mode == TREE_MODE:

@@ -6,6 +6,8 @@ Format: the fan-out and id tables that pack indexes, multi-pack-indexes and comm
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,8 +15,6 @@ import numpy as np
 from imprint.store.packing.files.mapped import BadFile
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from imprint.store.packing.files.mapped import Mapped
 
 FANOUT_BYTES: Final = 256 * 4
@@ -43,7 +43,7 @@ class IdTable:
         self._content = mapped.content[begin : begin + self._count * id_bytes]
         if len(self._content) < self._count * id_bytes:
             raise BadFile(f"{mapped.name} is cut off")
-        self._heads: npt.NDArray[np.uint64] | None = None
+        self._heads: array[int] | None = None
 
     def __len__(self) -> int:
         return self._count
@@ -55,16 +55,17 @@ class IdTable:
     def find(self, raw_id: bytes) -> int:
         """The place of a raw id; -1 if it is not there."""
         heads = self._read_heads()
-        place = int(heads.searchsorted(heads.dtype.type(int.from_bytes(raw_id[:8], "big"))))
+        place = bisect_left(heads, int.from_bytes(raw_id[:8], "big"))
         while place < self._count and (here := self[place]) <= raw_id:
             if here == raw_id:
                 return place
             place += 1  # another id with the same head
         return -1
 
-    def _read_heads(self) -> npt.NDArray[np.uint64]:
+    def _read_heads(self) -> array[int]:
         """The first eight bytes of every id as a number."""
         if self._heads is None:
             table = np.frombuffer(self._content, np.uint8).reshape(self._count, self._id_bytes)
-            self._heads = np.ascontiguousarray(table[:, :8]).view(">u8").ravel().astype(np.uint64)
+            heads = np.ascontiguousarray(table[:, :8]).view(">u8").ravel().astype(np.uint64)
+            self._heads = array("Q", heads.tobytes())
         return self._heads
