@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.store.packing.histories import PATHS, TEXTS, Source, as_ids, make_source
 
+from imprint.store.packing.making.made import MadeEntries
 from imprint.store.packing.plan import WITHOUT_BLOBS, make_plan
 from imprint.store.packing.request import PackRequest
 from imprint.store.packing.shelf import Absent
@@ -48,6 +49,10 @@ def histories(draw: st.DrawFn) -> History:
     return history
 
 
+MADE = MadeEntries(10**6)
+"""Shared by all examples, as by all repositories of a server."""
+
+
 def requests(count: int) -> st.SearchStrategy[Asked]:
     numbers = st.sets(st.integers(0, count - 1), max_size=min(3, count)).map(lambda each: tuple(sorted(each)))
     return st.builds(
@@ -63,7 +68,7 @@ def requests(count: int) -> st.SearchStrategy[Asked]:
 
 def send(stock: Stock, request: PackRequest, algorithm: str) -> bytes:
     """The whole pack."""
-    layout = make_plan(stock, request)
+    layout = make_plan(stock, request, MADE)
     pack = b"".join(layout.splices().blocks())
     assert len(pack) == layout.size_bytes
     return pack + hashlib.new(algorithm, pack).digest()

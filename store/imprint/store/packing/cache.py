@@ -16,6 +16,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from imprint.store.packing.making.made import MadeEntries
 from imprint.store.packing.making.splices import NOTHING
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ Key = tuple[str, str]
 
 SMALL_BYTES: Final = 1024**2
 """Packs up to this size are put together once."""
+_MADE_SHARE: Final = 0.25
 _OWN_BYTES: Final = 500
 """What a pack takes beside its bytes or stretches."""
 
@@ -81,12 +83,16 @@ class ReadyPack:
 class ReadyPacks:
     """Packs of all repositories that one process keeps ready. Safe to share between threads.
 
+    Attributes:
+        made: entries that several packs need.
+
     Args:
         bytes_max: of memory; 0 keeps none.
     """
 
     def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
+        self.made = MadeEntries(int(_MADE_SHARE * bytes_max))
+        self._bytes_max = bytes_max - int(_MADE_SHARE * bytes_max)
         self._lock = threading.Lock()
         self._packs: OrderedDict[Key, ReadyPack] = OrderedDict()
         self._bytes = 0
@@ -94,7 +100,7 @@ class ReadyPacks:
     @property
     def size_bytes(self) -> int:
         """Memory that is taken."""
-        return self._bytes
+        return self._bytes + self.made.size_bytes
 
     def find(self, key: Key) -> ReadyPack | None:
         """The pack of a key; None if it is not here."""

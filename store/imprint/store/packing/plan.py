@@ -18,7 +18,7 @@ from imprint.store.packing.choosing.walk import Commits, TooFar, walk_new
 from imprint.store.packing.files.ewah import list_bits
 from imprint.store.packing.files.mapped import BadFile
 from imprint.store.packing.files.pack import BLOB
-from imprint.store.packing.making.layout import NO_LIKES, Layout
+from imprint.store.packing.making.layout import NO_LIKES, NONE_MADE, Layout
 from imprint.store.packing.shelf import Absent
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from imprint.store.packing.making.made import MadeEntries
     from imprint.store.packing.request import PackRequest
     from imprint.store.packing.shelf import Stock
     from imprint.store.types import ObjectId
@@ -37,8 +38,13 @@ FEW_COMMITS: Final = 2_000
 """Up to so many new commits, trees are compared; with more, bitmaps are asked first."""
 
 
-def make_plan(stock: Stock, request: PackRequest) -> Layout:
+def make_plan(stock: Stock, request: PackRequest, made: MadeEntries = NONE_MADE) -> Layout:
     """Decide what goes into the pack.
+
+    Args:
+        stock: the packs.
+        request: what is asked for.
+        made: entries that were made anew for other packs.
 
     Raises:
         Absent: it cannot be made here.
@@ -46,7 +52,7 @@ def make_plan(stock: Stock, request: PackRequest) -> Layout:
     if not request.ofs_delta or request.filter not in {"", WITHOUT_BLOBS}:
         raise Absent("a request of a sort that is left to git")
     try:
-        return _Planner(stock, request).plan()
+        return _Planner(stock, request, made).plan()
     except BadFile as fault:
         raise Absent(str(fault)) from fault
     except (IndexError, ValueError, OverflowError) as fault:  # numbers out of a damaged index of a pack
@@ -54,8 +60,9 @@ def make_plan(stock: Stock, request: PackRequest) -> Layout:
 
 
 class _Planner:
-    def __init__(self, stock: Stock, request: PackRequest) -> None:
+    def __init__(self, stock: Stock, request: PackRequest, made: MadeEntries) -> None:
         self._stock = stock
+        self._made = made
         self._thin = request.thin
         self._with_blobs = not request.filter
         self._contents = Contents(stock)
@@ -123,8 +130,8 @@ class _Planner:
         self, picked: Picked, has: Callable[[bytes], bool] | None, likes: Mapping[bytes, bytes] = NO_LIKES
     ) -> Layout:
         if not self._thin or has is None:
-            return Layout(self._contents, picked)
-        return Layout(self._contents, picked, has, likes)
+            return Layout(self._contents, picked, made=self._made)
+        return Layout(self._contents, picked, has, likes, self._made)
 
 
 def _raw(object_ids: Sequence[ObjectId]) -> list[bytes]:

@@ -108,7 +108,7 @@ class Sender:
             mine.set()
 
     def _make(self, stock: Stock, request: PackRequest) -> ReadyPack:
-        layout = make_plan(stock, request)
+        layout = make_plan(stock, request, self._ready.made)
         return ReadyPack(layout.splices(), layout.names, self._algorithm.value, layout.checksum)
 
 

@@ -29,6 +29,7 @@ from imprint.store.packing.making.entries import (
     render_entry_header,
     replace_kind,
 )
+from imprint.store.packing.making.made import MadeEntries
 from imprint.store.packing.making.splices import Splices
 from imprint.store.packing.shelf import Absent, Place
 
@@ -52,6 +53,7 @@ _DELTA_WORTH_BYTES: Final = 4096
 """What is smaller is deflated sooner than it is compared."""
 _LEVEL: Final = 1
 """How hard zlib tries for those."""
+NONE_MADE: Final = MadeEntries(0)
 NO_LIKES: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 
 
@@ -69,6 +71,7 @@ class Layout:
         picked: packs by number, ascending, with the ranks of the entries to send, ascending.
         client_has: tells of a raw id whether the client has the object; None where no delta may build on it.
         likes: for objects, by raw id, one that is like it and that the client has: a delta may be made of it.
+        made: entries that were made anew for other packs.
 
     Raises:
         Absent: it would take too much to make this pack here.
@@ -81,13 +84,14 @@ class Layout:
         picked: Picked,
         client_has: Callable[[bytes], bool] | None = None,
         likes: Mapping[bytes, bytes] = NO_LIKES,
+        made: MadeEntries = NONE_MADE,
     ) -> None:
         self._contents = contents
         self._stock = contents.stock
         self._picked = [(number, ranks) for number, ranks in picked if len(ranks)]
         self.count = sum(len(ranks) for _, ranks in self._picked)
         self.names = frozenset(self._stock.packs[number].name for number, _ in self._picked)
-        self._likes = likes
+        self._likes, self._made = likes, made
         self._special: dict[int, bytes] = {}
         """Entries that are sent with another header, or other content, by their number in the new pack."""
         self.checksum: bytes | None = None
@@ -163,19 +167,38 @@ class Layout:
         """Send an object as a delta of what the client has, if it is like it, else whole."""
         if len(self._special) >= _ANEW_MAX:
             raise Absent("too many deltas without their bases")
+        raw_id = self._stock.packs[place.pack].id_of(place.rank)
+        kind, made = self._made_delta(raw_id, place) or self._made_whole(raw_id, place)
+        self._special[entry] = made
+        self._kinds[entry] = kind
+        self._starts[entry] = self._ends[entry]  # nothing of the old entry is sent
+
+    def _made_whole(self, raw_id: bytes, place: Place) -> tuple[int, bytes]:
+        if known := self._made.find(raw_id):
+            return known
+        kind, content = self._read(place)
+        made = render_entry_header(kind, len(content)) + zlib.compress(content, _LEVEL)
+        self._made.keep(raw_id, kind, made)
+        return kind, made
+
+    def _made_delta(self, raw_id: bytes, place: Place) -> tuple[int, bytes] | None:
+        like = self._likes.get(raw_id)
+        if like is None:
+            return None
+        kind, content = self._read(place)
+        if len(content) < _DELTA_WORTH_BYTES:
+            return None
+        delta = self._make_delta(like, kind, content)
+        if 2 * len(delta) >= len(content):
+            return None
+        header = render_entry_header(REF_DELTA, len(delta)) + like
+        return REF_DELTA, header + zlib.compress(delta, _LEVEL)
+
+    def _read(self, place: Place) -> tuple[int, bytes]:
         kind, content = self._contents.read(place)
         if len(content) > _ANEW_BYTES_MAX:
             raise Absent("a delta of a large object without its base")
-        head = b""
-        like = self._likes.get(self._stock.packs[place.pack].id_of(place.rank))
-        if like and len(content) >= _DELTA_WORTH_BYTES:
-            delta = self._make_delta(like, kind, content)
-            if 2 * len(delta) < len(content):
-                kind, content, head = REF_DELTA, delta, like
-        header = render_entry_header(kind, len(content)) + head
-        self._special[entry] = header + zlib.compress(content, _LEVEL)
-        self._kinds[entry] = kind
-        self._starts[entry] = self._ends[entry]  # nothing of the old entry is sent
+        return kind, content
 
     def _make_delta(self, like: bytes, kind: int, content: bytes) -> bytes:
         """What makes an object of another; all of it if they are of different kinds."""
