@@ -3,6 +3,7 @@
 import hashlib
 import io
 import struct
+import subprocess
 import zlib
 
 import pytest
@@ -207,3 +208,18 @@ def test_an_id_of_another_format_is_nothing_though_git_would_find_something_by_i
     work_tree("push", "-q", str(bare), f"{tip}:refs/heads/{name}")
     assert find_tips(Plumbing(bare), [ObjectId(name)]) == {}
     assert find_tips(Plumbing(bare), [ObjectId(tip)]).keys() == {tip}
+
+
+def test_what_came_in_a_small_pack_is_told_from_the_rest_without_asking_git(scene, monkeypatch) -> None:
+    """One walk; what it meets that came in no pack is looked for in recorded packs."""
+    first = scene.git.commit_file("a", "1")
+    scene.admit(first)
+    second = scene.git.commit_file("b", "2")
+    content, started = scene.pack(second, f"^{first}"), []
+    start = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda words, **how: started.append(words) or start(words, **how)
+    )
+    assert scene.find_disconnected(second, known=(first,), pack=content) == set()
+    assert sum("rev-list" in words for words in started) == 1
+    assert not any("cat-file" in words for words in started)

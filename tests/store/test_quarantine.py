@@ -12,7 +12,7 @@ import pytest
 from imprint.store.errors import LimitExceeded, ProtocolError, PushRefused, StorageFailed
 from imprint.store.limits import Limits
 from imprint.store.plumbing import Plumbing
-from imprint.store.receive.packs import PackIndex
+from imprint.store.receive.packs import PackIndex, list_objects
 from imprint.store.receive.quarantine import open_quarantine, quarantines_dir, sweep
 from imprint.store.types import HashAlgorithm
 
@@ -337,3 +337,57 @@ def test_odd_objects_are_judged_as_by_receive_pack(quarantine, stock_server, nam
         ours_takes_it = False
     assert ours_takes_it == theirs_takes_it, said.stderr.decode()
     assert ours_takes_it or not name.startswith("good")
+
+
+@pytest.mark.parametrize("options", [("--delta-base-offset",), ()])
+def test_what_objects_are_is_read_from_a_pack_as_git_does(quarantine, bare, work_tree, options) -> None:
+    text = "".join(f"line {n}\n" for n in range(3000))
+    for at in range(4):
+        work_tree.commit_file("a", f"{text}{at}\n" * (at + 1))
+        work_tree.commit_file(f"b{at}", "" if at == 0 else "x" * at * 10)
+    work_tree("tag", "-a", "v1", "-m", "first")
+    pack = work_tree.run("pack-objects", "--all", "--stdout", "-q", "--window=20", *options, stdin=b"").stdout
+    unpacked = quarantine.unpack(io.BytesIO(pack), LIMITS)
+    with PackIndex(unpacked.index_path, HashAlgorithm.SHA1) as index:
+        listed = list_objects(unpacked.index_path.with_suffix(".pack"), index)
+    said = quarantine.alone.run(
+        "cat-file", "--batch-all-objects", "--batch-check=%(objectname) %(objecttype) %(objectsize)"
+    )
+    deltas = quarantine.alone.run("cat-file", "--batch-all-objects", "--batch-check=%(deltabase)")
+    assert any(set(line) != {"0"} for line in deltas.decode().split())
+    assert sorted(f"{each} {what.kind.value} {what.size}" for each, what in listed.items()) == sorted(
+        said.decode().splitlines()
+    )
+    assert unpacked.kinds == {each: what.kind for each, what in listed.items()}
+
+
+def test_a_pack_whose_entries_are_odd_is_left_to_git(quarantine, work_tree) -> None:
+    """Any byte may be anything: an answer, or none, and never an error."""
+    text = "".join(f"line {n}\n" for n in range(300))
+    work_tree.commit_file("a", text)
+    work_tree.commit_file("a", text + "more\n")
+    unpacked = quarantine.unpack(io.BytesIO(pack_of(work_tree, "HEAD")), LIMITS)
+    path = unpacked.index_path.with_suffix(".pack")
+    whole = path.read_bytes()
+    odd = path.with_name("odd")
+    with PackIndex(unpacked.index_path, HashAlgorithm.SHA1) as index:
+        answers = []
+        for offset in index.offsets():
+            for byte in (0x00, 0x50, 0x60, 0x70, 0xE0, 0xFF):
+                odd.write_bytes(whole[:offset] + bytes([byte]) + whole[offset + 1 :])
+                answers.append(list_objects(odd, index))
+        odd.write_bytes(whole[: index.offsets()[-1]])
+        answers.append(list_objects(odd, index))
+    assert None in answers
+    assert answers[-1] is None
+
+
+def test_a_small_pack_is_taken_in_with_one_process(quarantine, work_tree, monkeypatch) -> None:
+    work_tree.commit_file("a", "1")
+    content, started = pack_of(work_tree, "HEAD"), []
+    start = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda words, **how: started.append(words) or start(words, **how)
+    )
+    quarantine.unpack(io.BytesIO(content), LIMITS)
+    assert len(started) == 1

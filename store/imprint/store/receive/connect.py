@@ -162,6 +162,9 @@ class Connectivity:
         None if the walk met an object that is nowhere.
         """
         questions = _ask(tips, self._find_floor(tips))
+        if self._unpacked and self._unpacked.kinds:
+            # All that is in the quarantine is in that pack, and which objects those are is known.
+            return self._list_elsewhere(questions, self._unpacked.kinds)
         with ExitStack() as stack:
             walk = stack.enter_context(
                 self._quarantine.beside.stream("rev-list", "--objects", "--no-object-names", "--stdin")
@@ -179,6 +182,17 @@ class Connectivity:
         if status < 0:
             raise PlumbingFailed("rev-list", status, stderr)
         return missing if status == 0 else None
+
+    def _list_elsewhere(self, questions: bytes, held: Collection[ObjectId]) -> list[ObjectId] | None:
+        """What a walk meets beside the objects that are held; None if it met one that is nowhere."""
+        with self._quarantine.beside.stream("rev-list", "--objects", "--no-object-names", "--stdin") as walk:
+            walk.give(questions)
+            met = (ObjectId(line.rstrip(b"\n").decode("ascii")) for line in walk.stdout)
+            elsewhere = [each for each in met if each not in held]
+            status, stderr = walk.finish(check=False)
+        if status < 0:
+            raise PlumbingFailed("rev-list", status, stderr)
+        return elsewhere if status == 0 else None
 
     def _find_floor(self, tips: Sequence[ObjectId]) -> frozenset[ObjectId]:
         """Where the walk may stop: any of the known ids would be right, all of them would stop it soonest.

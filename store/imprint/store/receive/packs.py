@@ -12,12 +12,15 @@ from __future__ import annotations
 import mmap
 import re
 import struct
+import zlib
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from imprint.store.durable import sync_folder
 from imprint.store.errors import StorageFailed
 from imprint.store.events import PackRecord
+from imprint.store.objects.ports import ObjectKind
+from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +40,20 @@ _INDEX_HEADER: Final = struct.pack(">4sL", b"\xfftOc", 2)
 _FANOUT_END: Final = 8 + 256 * 4
 _CHECKSUM_BYTES: Final = 4
 _OFFSET_IS_LARGE: Final = 0x80000000
+_KINDS: Final = {1: ObjectKind.COMMIT, 2: ObjectKind.TREE, 3: ObjectKind.BLOB, 4: ObjectKind.TAG}
+_OFFSET_DELTA: Final = 6
+_REF_DELTA: Final = 7
+_DELTA_INPUT_BYTES: Final = 4096
+"""So much of a deflated delta has its first bytes in it, however its codes are chosen (RFC 1951)."""
+_DELTA_SIZES_BYTES: Final = 20
+"""Two lengths of seven bits a byte, as a delta begins."""
+
+
+class Listed(NamedTuple):
+    """What an object of a pack is: its kind, and its length in bytes once inflated and put together."""
+
+    kind: ObjectKind
+    size: int
 
 
 def list_packs(pack_dir: Path) -> frozenset[str]:
@@ -107,6 +124,75 @@ def remove(name: str, folder: Path) -> None:
         raise StorageFailed(f"{name} cannot be removed from {folder}: {failure.strerror}") from failure
 
 
+def list_objects(path: Path, index: PackIndex) -> dict[ObjectId, Listed] | None:
+    """What each object of a whole pack is, from the heads of its entries; nothing else is inflated.
+
+    Args:
+        path: the `.pack` file; each base of a delta must be in it.
+        index: of the same pack.
+
+    Returns:
+        None where an entry is not as gitformat-pack(5) says: git is to be asked what is wrong with it.
+    """
+    places = index.places()
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pack:
+            id_bytes = len(places[0][1]) if places else 0
+            heads = {offset: _read_head(pack, offset, id_bytes) for offset, _ in places}
+        offset_of = {raw_id: offset for offset, raw_id in places}
+        listed: dict[ObjectId, Listed] = {}
+        for offset, raw_id in places:
+            kind, steps = heads[offset], len(places)
+            while not isinstance(kind[0], ObjectKind):
+                base = kind[0] if isinstance(kind[0], int) else offset_of[kind[0]]
+                kind, steps = heads[base], steps - 1
+                if steps < 0:
+                    return None
+            listed[ObjectId(raw_id.hex())] = Listed(kind[0], heads[offset][1])
+    except (OSError, ValueError, IndexError, KeyError, zlib.error):
+        return None
+    return listed
+
+
+def _read_head(pack: mmap.mmap, offset: int, id_bytes: int) -> tuple[ObjectKind | int | bytes, int]:
+    """What an entry is, or the offset or raw id of what it is a delta of; and how long the object is."""
+    byte = pack[offset]
+    code, size, shift, at = byte >> 4 & 7, byte & 15, 4, offset + 1
+    while byte & 0x80:
+        byte = pack[at]
+        size |= (byte & 0x7F) << shift
+        shift, at = shift + 7, at + 1
+    if code in _KINDS:
+        return _KINDS[code], size
+    base: int | bytes
+    if code == _OFFSET_DELTA:
+        byte = pack[at]
+        back, at = byte & 0x7F, at + 1
+        while byte & 0x80:
+            byte = pack[at]
+            back, at = (back + 1) << 7 | byte & 0x7F, at + 1
+        base = offset - back
+    elif code == _REF_DELTA:
+        base = pack[at : at + id_bytes]
+        at += id_bytes
+    else:
+        raise ValueError(code)
+    delta = zlib.decompressobj().decompress(pack[at : at + _DELTA_INPUT_BYTES], _DELTA_SIZES_BYTES)
+    _, after = _read_length(delta, 0)
+    return base, _read_length(delta, after)[0]
+
+
+def _read_length(delta: bytes, at: int) -> tuple[int, int]:
+    """One of the lengths with which a delta begins, and where it ends."""
+    length = shift = 0
+    while True:
+        byte = delta[at]
+        length |= (byte & 0x7F) << shift
+        shift, at = shift + 7, at + 1
+        if not byte & 0x80:
+            return length, at
+
+
 class PackIndex:
     """One open `.idx` file, version 2 (gitformat-pack(5)). Use as a context manager.
 
@@ -164,16 +250,26 @@ class PackIndex:
 
     def offsets(self) -> list[int]:
         """Where each object begins in the `.pack` file, ascending."""
+        return sorted(self._read_offsets())
+
+    def places(self) -> list[tuple[int, bytes]]:
+        """Where each object begins in the `.pack` file, ascending, with its raw id."""
+        ids = self._map[_FANOUT_END : _FANOUT_END + len(self) * self._id_bytes]
+        each = (ids[at : at + self._id_bytes] for at in range(0, len(ids), self._id_bytes))
+        return sorted(zip(self._read_offsets(), each, strict=True))
+
+    def _read_offsets(self) -> list[int]:
+        """Where each object begins in the `.pack` file, in the order of ids."""
         count = len(self)
         small_at = _FANOUT_END + count * (self._id_bytes + _CHECKSUM_BYTES)
         small = struct.unpack_from(f">{count}L", self._map, small_at)
         large_at = small_at + count * 4
-        return sorted(
+        return [
             struct.unpack_from(">Q", self._map, large_at + (offset & ~_OFFSET_IS_LARGE) * 8)[0]
             if offset & _OFFSET_IS_LARGE
             else offset
             for offset in small
-        )
+        ]
 
     def close(self) -> None:
         """Release the file."""

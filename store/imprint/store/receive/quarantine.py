@@ -147,10 +147,10 @@ class Quarantine:
         except (ProtocolError, LimitExceeded):
             drain(pack)
             raise
-        kinds, may_point = self._read_kinds(limits.object_bytes_max)
         name = "pack-" + indexed.output.split(b"\n", 1)[0].removeprefix(b"pack\t").decode("ascii", "replace")
         index_path = self.pack_dir / f"{name}.idx"
         with packs.PackIndex(index_path, self.algorithm) as index:
+            kinds, may_point = self._read_kinds(index, name, limits.object_bytes_max)
             self._verify_end(index, object_count, indexed.copied, name)
             record = PackRecord(name, len(index), (self.pack_dir / f"{name}.pack").stat().st_size)
         if object_count == 0:
@@ -196,10 +196,30 @@ class Quarantine:
             copied, output, status == 0 and "--shallow-file" not in options, _find_warnings(stderr)
         )
 
-    def _read_kinds(self, bytes_max: int) -> tuple[dict[ObjectId, ObjectKind], tuple[ObjectId, ...]]:
+    def _read_kinds(
+        self, index: packs.PackIndex, name: str, bytes_max: int
+    ) -> tuple[dict[ObjectId, ObjectKind], tuple[ObjectId, ...]]:
         """What each object is, unless they are many, and `may_point`; none may be too large once inflated."""
         kinds: dict[ObjectId, ObjectKind] = {}
         may_point: list[ObjectId] = []
+        for object_id, kind, size in self._list_objects(index, name):
+            if size > bytes_max:
+                raise LimitExceeded(
+                    f"an object of the pack is larger than {bytes_max} bytes", limit="object_bytes_max"
+                )
+            if len(kinds) <= KINDS_MAX:
+                kinds[object_id] = kind
+            if kind is ObjectKind.BLOB and size in POINTER_BYTES and len(may_point) < CANDIDATES_MAX:
+                may_point.append(object_id)
+        return (kinds if len(kinds) <= KINDS_MAX else {}), tuple(may_point)
+
+    def _list_objects(self, index: packs.PackIndex, name: str) -> Iterator[tuple[ObjectId, ObjectKind, int]]:
+        """Each object with its kind and length: of a small pack read here, which spares a process."""
+        if len(index) <= KINDS_MAX:
+            listed = packs.list_objects(self.pack_dir / f"{name}.pack", index)
+            if listed is not None:
+                yield from ((object_id, each.kind, each.size) for object_id, each in listed.items())
+                return
         with self.alone.stream(
             "cat-file",
             "--batch-all-objects",
@@ -209,21 +229,13 @@ class Quarantine:
         ) as listing:
             for line in listing.stdout:
                 try:
-                    size, kind, name = line.split()
+                    size, kind, object_id = line.split()
                 except ValueError as unreadable:  # "... missing": index-pack took what git cannot read back
                     raise PushRefused(
                         "an object of the pack cannot be read back", rule="index-pack"
                     ) from unreadable
-                if int(size) > bytes_max:
-                    raise LimitExceeded(
-                        f"an object of the pack is larger than {bytes_max} bytes", limit="object_bytes_max"
-                    )
-                if len(kinds) <= KINDS_MAX:
-                    kinds[ObjectId(name.decode("ascii"))] = ObjectKind(kind.decode("ascii"))
-                if kind == b"blob" and int(size) in POINTER_BYTES and len(may_point) < CANDIDATES_MAX:
-                    may_point.append(ObjectId(name.decode("ascii")))
+                yield ObjectId(object_id.decode("ascii")), ObjectKind(kind.decode("ascii")), int(size)
             listing.finish()
-        return (kinds if len(kinds) <= KINDS_MAX else {}), tuple(may_point)
 
     def _verify_end(self, index: packs.PackIndex, object_count: int, copied: int, name: str) -> None:
         """Check that the pack ended where the bytes ended.
