@@ -135,14 +135,16 @@ def test_a_server_that_is_full_tells_git_to_come_again(serve_at, tmp_path) -> No
     name = server.repository()
     git = server.work_tree()
     git.commit({"noise": os.urandom(100_000)}, "Noise")
+    other = server.token(name, actor="bob")
+    assert git("ls-remote", server.git_url(name, other)) == ""
     push = HalfPush(server.url, name, server.token(name), git)
     push.send(50_000)
     assert until(lambda: server.app.state.services.git_queue.held == 1)
-    other = server.token(name, actor="bob")
-    said = git.refused("ls-remote", server.git_url(name, other))
+    said = git.refused("push", server.git_url(name, other), "HEAD:refs/heads/other")
     assert "503" in said
     assert "try again in a moment" in said
-    answer = server.client(other).get(f"/{name}.git/info/refs?service=git-upload-pack")
+    assert git("ls-remote", server.git_url(name, other)) == "", "refs that are at hand need no turn"
+    answer = server.client(other).get(f"/{name}.git/info/refs?service=git-receive-pack")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")
     push.send()
     assert b"ok refs/heads/main" in push.answer()

@@ -8,7 +8,8 @@ Invariants:
        that no client takes it for whole.
     4. A request has a slot of `imprint.api.running.fair` while it is worked on, to the end of that: a fetch
        when its request is there (or `AHEAD_BYTES` of a large one), a push from its first byte. A slow client
-       holds a thread besides only while the server works or waits for its upload.
+       holds a thread besides only while the server works or waits for its upload. Refs that are at hand need
+       no slot: see `imprint.api.at_once`.
 """
 
 import logging
