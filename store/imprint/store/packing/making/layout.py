@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 _HEADER: Final = struct.Struct(">4sLL")
 _ROUNDS_MAX: Final = 16
 """How often the distances to bases are computed anew: each may take more or fewer bytes than before."""
-_ANEW_MAX: Final = 2_000
+_ANEW_MAX: Final = 10_000
 """Entries that are made anew at most; with more git is asked, which finds other bases for them."""
 _ANEW_BYTES_MAX: Final = 64 * 1024**2
 _DELTA_WORTH_BYTES: Final = 4096
