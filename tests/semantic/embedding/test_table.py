@@ -70,23 +70,59 @@ def test_training_brings_questions_to_their_passages_and_is_repeatable():
     assert (nearness.argmax(axis=1) == np.arange(8)).all()
 
 
-def test_the_gradient_is_the_slope_of_the_loss():
+def test_a_rival_is_pushed_away_from_the_question_it_is_wrong_for():
+    pairs = [
+        Pair("open file", Passage("open file"), "a"),
+        Pair("socket", Passage("socket"), "a"),
+        Pair("read", Passage("file read"), "a"),
+        Pair("close", Passage("close"), "a"),
+    ]
+    table = sample_table()
+    rows = dict(table.rows) | {"a": len(table.rows)}
+    table = replace(table, rows=rows, vectors=np.concatenate((table.vectors, table.vectors[:1])))
+    examples = make_examples(pairs, table)
+    settings = replace(SETTINGS, epochs=1, batch=2, rate=0.01)
+
+    def nearness(trained):
+        encoder = StaticEncoder(trained)
+        return float(encoder.encode_question("open file") @ encoder.encode_passages([pairs[2].passage])[0])
+
+    alone = train(table, [examples], settings)
+    against = train(table, [examples], settings, rivals=[[[2], [], [], []]])
+    assert nearness(against) < nearness(alone)
+
+
+def test_a_rival_in_its_own_batch_is_no_second_wrong_answer():
+    pairs = [Pair("open file", Passage("open"), "read"), Pair("socket", Passage("socket"), "read")]
+    table = sample_table()
+    examples = make_examples(pairs, table)
+    alone = train(table, [examples], SETTINGS)
+    assert np.array_equal(train(table, [examples], SETTINGS, rivals=[[[], []]]).vectors, alone.vectors)
+    settings = replace(SETTINGS, epochs=1)
+    drawn = train(table, [examples], settings, rivals=[[[1], [0]]])
+    assert np.allclose(drawn.vectors, train(table, [examples], settings).vectors, atol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_the_gradient_is_the_slope_of_the_loss(wrong):
     from imprint.semantic.embedding import training
 
     pairs = [
         Pair("open the file", Passage("read file", "file"), "open"),
         Pair("close it", Passage("socket"), "read"),
+        Pair("close", Passage("open socket"), "file"),
     ]
     table = sample_table()
     examples = make_examples(pairs, table)
+    batch = training._Batch(examples[:2], examples[2:][:wrong])
     vectors = table.vectors.astype(np.float64)
-    _, rows, gradient = training._loss(vectors, examples, SETTINGS)
+    _, rows, gradient = training._loss(vectors, batch, SETTINGS)
     for at, row in enumerate(rows):
         for column in (0, 11):
             moved = [vectors.copy(), vectors.copy()]
             moved[0][row, column] += 1e-5
             moved[1][row, column] -= 1e-5
-            up, down = (training._loss(each, examples, SETTINGS)[0] for each in moved)
+            up, down = (training._loss(each, batch, SETTINGS)[0] for each in moved)
             assert (up - down) / 2e-5 == pytest.approx(gradient[at, column], abs=1e-3)
 
 

@@ -1,7 +1,8 @@
 """Train a table on pairs: a question is to be nearer to its passage than to the others of its batch.
 
 1. Questions and passages become sums of word vectors, as `imprint.semantic.embedding.static` makes them.
-2. In a batch, all of one repository, every other passage is a wrong answer; cross-entropy both ways.
+2. In a batch, all of one repository, every other passage is a wrong answer; cross-entropy both ways. Rivals,
+   if they are given, are more of those: they have no question in the batch.
 3. The same loss on the first half and the first quarter of the numbers, so that vectors may be cut short.
 4. Adam, on the rows that the batch has; the rate warms up, then falls to nothing in a straight line.
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -71,6 +72,8 @@ class Bag:
 
 # A question, its passage, and the passage's path.
 Example = tuple[Bag, Bag, Bag]
+# For each example of a group, the numbers of others whose passages are near to its question, and wrong.
+Rivals: TypeAlias = "Sequence[Sequence[int]]"
 _PASSAGE_WORDS_MAX = 160
 
 
@@ -114,18 +117,20 @@ def train(
     groups: Sequence[Sequence[Example]],
     settings: Settings,
     progress: Callable[[int, int, float], None] = lambda *_: None,
+    rivals: Sequence[Rivals] = (),
 ) -> Table:
     """Train a table; `groups` are the examples of each repository. The one given is not changed.
 
-    `progress` is told the step, of how many, and the loss.
+    `progress` is told the step, of how many, and the loss. `rivals` are those of each group, if there are
+    any: one for each example, drawn anew each time, joins its batch as one more wrong answer.
     """
     random = np.random.default_rng(settings.seed)
-    plan = [batch for _ in range(settings.epochs) for batch in _plan(groups, settings.batch, random)]
+    plan = [batch for _ in range(settings.epochs) for batch in _plan(groups, settings.batch, random, rivals)]
     vectors = table.vectors.copy()
     first, second = np.zeros_like(vectors), np.zeros_like(vectors)
-    for step, examples in enumerate(plan):
+    for step, batch in enumerate(plan):
         rate = settings.rate * _share_of_rate(step, len(plan))
-        loss, rows, gradient = _loss(vectors, examples, settings)
+        loss, rows, gradient = _loss(vectors, batch, settings)
         first[rows] = 0.9 * first[rows] + 0.1 * gradient
         second[rows] = 0.999 * second[rows] + 0.001 * gradient * gradient
         corrected = first[rows] / (1 - 0.9 ** (step + 1))
@@ -140,15 +145,37 @@ def _bag(weights: dict[int, float]) -> Bag:
     return Bag(rows, np.fromiter(weights.values(), np.float32, len(weights))[:_PASSAGE_WORDS_MAX])
 
 
-def _plan(groups: Sequence[Sequence[Example]], size: int, random: np.random.Generator) -> list[list[Example]]:
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Examples, and others whose passages are wrong for all of them."""
+
+    examples: list[Example]
+    wrong: list[Example]
+
+
+def _plan(
+    groups: Sequence[Sequence[Example]],
+    size: int,
+    random: np.random.Generator,
+    rivals: Sequence[Rivals] = (),
+) -> list[_Batch]:
     batches = []
-    for group in groups:
+    for at, group in enumerate(groups):
         order = random.permutation(len(group))
         count = max(1, round(len(group) / size))
-        batches += [
-            [group[number] for number in part] for part in np.array_split(order, count) if len(part) > 1
-        ]
+        for part in np.array_split(order, count):
+            if len(part) > 1:
+                drawn = _draw(part, rivals[at], random) if rivals else []
+                batches.append(
+                    _Batch([group[number] for number in part], [group[number] for number in drawn])
+                )
     return [batches[number] for number in random.permutation(len(batches))]
+
+
+def _draw(part: Ints, rivals: Rivals, random: np.random.Generator) -> list[int]:
+    """A rival for each example that has one, but those in the batch: right for their own question there."""
+    drawn = {int(random.choice(rivals[number])) for number in part if len(rivals[number])}
+    return sorted(drawn.difference(part.tolist()))
 
 
 def _share_of_rate(step: int, steps: int) -> float:
@@ -156,9 +183,11 @@ def _share_of_rate(step: int, steps: int) -> float:
     return (step + 1) / warm if step < warm else (steps - step) / max(1, steps - warm)
 
 
-def _loss(vectors: Vectors, examples: list[Example], settings: Settings) -> tuple[float, Ints, Vectors]:
+def _loss(vectors: Vectors, batch: _Batch, settings: Settings) -> tuple[float, Ints, Vectors]:
     """The loss of a batch, the rows that it has, ascending, and its gradient in those."""
-    sides = [_Side(vectors, [example[number] for example in examples]) for number in range(3)]
+    count, answers = len(batch.examples), batch.examples + batch.wrong
+    sides = [_Side(vectors, [example[0] for example in batch.examples])]
+    sides += [_Side(vectors, [example[number] for example in answers]) for number in (1, 2)]
     widths = (*settings.cuts, vectors.shape[1])
     loss = 0.0
     for width in widths:
@@ -166,9 +195,10 @@ def _loss(vectors: Vectors, examples: list[Example], settings: Settings) -> tupl
         answer = passage + np.float32(settings.path_share) * path
         logits = np.float32(settings.scale) * question @ answer.T
         rows_loss, rows_slope = _cross_entropy(logits)
-        columns_loss, columns_slope = _cross_entropy(logits.T)
+        columns_loss, columns_slope = _cross_entropy(logits[:, :count].T)
         loss += (rows_loss + columns_loss) / (2 * len(widths))
-        slope: Vectors = (rows_slope + columns_slope.T) * np.float32(settings.scale / (2 * len(widths)))
+        rows_slope[:, :count] += columns_slope.T
+        slope: Vectors = rows_slope * np.float32(settings.scale / (2 * len(widths)))
         wanted: Vectors = slope @ answer
         sides[0].add(width, wanted, question, lengths_q)
         back: Vectors = slope.T @ question
