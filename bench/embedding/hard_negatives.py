@@ -73,6 +73,11 @@ def interval(before, after):
     return float(np.mean([gain.mean() for gain in each])), float(low), float(high)
 
 
+def cell(before, after, side):
+    first, later = ([values[side] for values in each.values()] for each in (before, after))
+    return "{:+.4f} ({:+.4f} to {:+.4f})".format(*interval(first, later))
+
+
 def near_scores(table, examples):
     """How near each passage is to each question, by the table."""
     vectors = table.vectors
@@ -178,6 +183,8 @@ def main() -> None:
                 f"{arm}: {np.mean(each):.2f} rivals for a question, none for {each.count(0)} of {len(each)}"
             )
     print(f"mined, {spent():.0f} s of processor time", flush=True)
+    control = before
+    print("| rivals | rate | seed | alone, over shipped | hybrid | alone, over none | hybrid | processor |")
     for seed in range(1, options.seeds + 1):
         for rate in map(float, options.rates.split(",")):
             for arm in options.arms.split(","):
@@ -187,11 +194,9 @@ def main() -> None:
                 learned = train(start, groups, settings, rivals=rivals[arm])
                 used = spent() - started
                 after = judge(learned, held_out, words)
-                cells = []
-                for side in (0, 1):
-                    gain = interval([v[side] for v in before.values()], [v[side] for v in after.values()])
-                    cells.append("{:+.4f} ({:+.4f} to {:+.4f})".format(*gain))
-                print(f"| {arm} | {rate} | {seed} | {cells[0]} | {cells[1]} | {used:.0f} s |", flush=True)
+                control = after if arm == "none" else control
+                cells = [cell(first, after, side) for first in (before, control) for side in (0, 1)]
+                print(f"| {arm} | {rate} | {seed} | {' | '.join(cells)} | {used:.0f} s |", flush=True)
 
 
 def random_table(table, groups, settings):
