@@ -146,6 +146,25 @@ def groups_of(folder, table):
         yield pairs, make_examples(pairs, table)
 
 
+def mine_all(folder, table):
+    """The examples of each repository, and each arm's rivals for them."""
+    groups, rivals = [], {"none": [], "near": [], "words": [], "both": []}
+    for pairs, examples in groups_of(folder, table):
+        near = near_scores(table, examples)
+        by_near = mine(near, near, pairs)
+        by_words = mine(bag_scores(examples, len(table.rows)), near, pairs)
+        half = KEPT // 2
+        groups.append(examples)
+        rivals["near"].append(by_near)
+        rivals["words"].append(by_words)
+        rivals["both"].append([a[:half] + b[:half] for a, b in zip(by_near, by_words, strict=True)])
+    for arm, found in rivals.items():
+        each = [len(kept) for group in found for kept in group]
+        if each:
+            print(f"{arm}: {np.mean(each):.2f} rivals each, none for {each.count(0)} of {len(each)}")
+    return groups, rivals
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--pairs", type=Path, required=True)
@@ -167,21 +186,7 @@ def main() -> None:
     print(f"{len(held_out)} repositories, shipped: alone {means[0]:.4f}, hybrid {means[1]:.4f}", flush=True)
     for name, (alone, both) in before.items():
         print(f"  {name} {len(held_out[name])} alone {alone.mean():.3f} hybrid {both.mean():.3f}", flush=True)
-    groups, rivals = [], {"none": [], "near": [], "words": [], "both": []}
-    for pairs, examples in groups_of(options.pairs, table):
-        near = near_scores(table, examples)
-        by_near = mine(near, near, pairs)
-        by_words = mine(bag_scores(examples, len(table.rows)), near, pairs)
-        groups.append(examples)
-        rivals["near"].append(by_near)
-        rivals["words"].append(by_words)
-        rivals["both"].append([a[:4] + b[:4] for a, b in zip(by_near, by_words, strict=True)])
-    for arm, found in rivals.items():
-        if found:
-            each = [len(kept) for group in found for kept in group]
-            print(
-                f"{arm}: {np.mean(each):.2f} rivals for a question, none for {each.count(0)} of {len(each)}"
-            )
+    groups, rivals = mine_all(options.pairs, table)
     print(f"mined, {spent():.0f} s of processor time", flush=True)
     control = before
     print("| rivals | rate | seed | alone, over shipped | hybrid | alone, over none | hybrid | processor |")
