@@ -11,9 +11,11 @@ from imprint.semantic.index.memory import MemoryIndex
 from imprint.semantic.index.ports import BlobKey, BlobRow
 from imprint.semantic.library import Library
 from imprint.semantic.search.deriving.listing import can_be_base, derive
+from imprint.semantic.search.deriving.near import find_near
 from imprint.semantic.search.listing import Listing
 from imprint.semantic.search.query import Query
-from imprint.store.objects.difference import FileChange
+from imprint.store.objects.difference import FileChange, TreeReader
+from imprint.store.objects.ports import ObjectKind
 from imprint.store.types import ObjectId
 
 NAMES = (
@@ -126,3 +128,23 @@ def test_only_a_listing_whose_files_have_their_own_rows_is_derived_from():
     assert not can_be_base(dataclasses.replace(whole, is_own=False))
     assert not can_be_base(build(tree, list_rows({b"alpha.py": 1})))
     assert not can_be_base(build({}, {}))
+
+
+class OneTree:
+    """Objects that are one tree, whatever its id."""
+
+    def __init__(self, path, id_bytes):
+        self.content = b"100644 " + path + b"\0" + bytes(id_bytes)
+
+    def read_raw(self, _):
+        return ObjectKind.TREE, self.content
+
+
+def test_a_listing_of_ids_of_another_length_is_near_none():
+    """Its tree may be remembered, from another repository that the server has."""
+    tree = {b"alpha.py": 1}
+    listing = build(tree, list_rows(tree))
+    reader, short, wide = TreeReader(), ObjectId("1" * 40), ObjectId("2" * 64)
+    reader.read(OneTree(b"alpha.py", 20), short)
+    assert find_near(OneTree(b"alpha.py", 32), reader, "i", [(short, listing)], wide) is None
+    assert find_near(OneTree(b"alpha.py", 20), reader, "i", [(short, listing)], ObjectId("2" * 40))

@@ -65,7 +65,7 @@ def find_near(
     apart = []
     for place, (other, listing) in enumerate(candidates):
         try:
-            if can_be_base(listing):
+            if len(other) == len(tree) and can_be_base(listing):  # ids of another length tell nothing
                 apart.append((estimate_difference(objects, reader, other, tree), place, other, listing))
         except (ObjectMissing, ObjectDamaged):
             continue  # another repository's, or one that must be read whole
