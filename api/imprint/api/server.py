@@ -314,7 +314,6 @@ class Server(uvicorn.Server):
             await self._start_ssh()
         # What is there now stays as long as the server: a collection that looked at all of it would hold up
         # every request for a tenth of a second.
-        gc.collect()
         gc.freeze()
         if self.started and sockets:
             self._on_ready(address_of(sockets[0]))
