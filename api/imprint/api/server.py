@@ -161,7 +161,7 @@ def serve_on(  # noqa: PLR0913 - as `serve`
     Raises:
         TlsFailed, StorageFailed, DataFolderMismatch: as `serve`.
     """
-    with ExitStack() as opened, Ending(settings.stop_seconds, on_wait) as ending:
+    with Ending(settings.stop_seconds, on_wait) as ending, ExitStack() as opened:
         hosting = Hosting.open(DataFolder.create_or_open(data, key_file))
         opened.callback(hosting.close)
         hosting.ensure_admin_token()
