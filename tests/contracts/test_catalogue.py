@@ -508,6 +508,45 @@ def test_an_admitted_event_id_cannot_be_used_again(catalogue):
     assert catalogue.get_repository("repo_1").generation == 2
 
 
+def test_admissions_together_are_those_one_after_the_other(catalogue):
+    create(catalogue)
+    pack = PackRecord("pack-1", 3, 100)
+    events = catalogue.admit_all(
+        [
+            replace(admission(put(MAIN)), pack=pack),
+            admission(RefUpdate(MAIN, TWO, MustBe(ONE))),
+            replace(admission(put("refs/heads/next")), pack=pack),
+        ]
+    )
+    assert [event.sequence for event in events] == [2, 3, 4]
+    assert catalogue.list_events("repo_1", after=1) == events
+    assert {name.text: value.id for name, value in catalogue.read_refs("repo_1").refs.items()} == {
+        "refs/heads/main": TWO,
+        "refs/heads/next": ONE,
+    }
+    assert catalogue.list_packs("repo_1") == {"pack-1"}
+    assert catalogue.admit_all([]) == []
+
+
+def test_of_admissions_together_one_that_fails_leaves_nothing_of_any(catalogue):
+    create(catalogue)
+    before = catalogue.read_refs("repo_1")
+    good, stale = admission(put(MAIN)), admission(RefUpdate(MAIN, TWO, MustBe(THREE)))
+    with pytest.raises(StaleUpdate):
+        catalogue.admit_all([replace(good, pack=PackRecord("pack-1", 3, 100)), stale])
+    assert catalogue.read_refs("repo_1") == before
+    assert catalogue.list_packs("repo_1") == frozenset()
+    assert catalogue.admit(good).sequence == 2
+
+
+def test_admissions_together_are_for_one_repository(catalogue):
+    create(catalogue)
+    create(catalogue, "acme/other", "repo_2")
+    with pytest.raises(BadInput):
+        catalogue.admit_all([admission(put(MAIN)), admission(put(MAIN), repository_id="repo_2")])
+    assert catalogue.read_refs("repo_1").refs == catalogue.read_refs("repo_2").refs == {}
+
+
 def test_a_pack_admitted_twice_is_known_once(catalogue):
     create(catalogue)
     for _ in range(2):

@@ -2,13 +2,14 @@
 
 Invariants:
     1. Every call runs alone, behind one lock; what it returns shares nothing that can change.
-    2. A call that raises has changed nothing: everything is checked before anything is written.
+    2. A call that raises has changed nothing: everything is checked before anything is written, or put back.
 
 Nothing survives the process; a crash loses all of it.
 """
 
 from __future__ import annotations
 
+import copy
 import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from imprint.store.catalog.rules import (
     verify_format,
     verify_names,
     verify_replacement,
+    verify_together,
 )
 from imprint.store.errors import (
     ActorConflict,
@@ -30,6 +32,7 @@ from imprint.store.errors import (
     RepositoryMissing,
     SessionConflict,
     SessionMissing,
+    StoreError,
     TokenMissing,
 )
 from imprint.store.types import RefValue
@@ -153,6 +156,20 @@ class MemoryCatalogue(Catalogue):
         """See `Catalogue.admit`."""
         with self._lock:
             return self._admit(self._get_live(admission.repository_id), admission)
+
+    def admit_all(self, admissions: Sequence[Admission]) -> list[Event]:
+        """See `Catalogue.admit_all`."""
+        verify_together(admissions)
+        if not admissions:
+            return []
+        with self._lock:
+            repository = self._get_live(admissions[0].repository_id)
+            before, ids_before = copy.deepcopy(repository), set(self._event_ids)
+            try:
+                return [self._admit(repository, each) for each in admissions]
+            except StoreError:
+                self._repositories[before.record.id], self._event_ids = before, ids_before
+                raise
 
     def list_events(self, repository_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
         """See `Catalogue.list_events`."""

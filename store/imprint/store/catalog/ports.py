@@ -159,6 +159,17 @@ class Catalogue(Protocol):
         """
         ...
 
+    def admit_all(self, admissions: Sequence[Admission]) -> list[Event]:
+        """Several admissions to one repository in one transaction, in order: all of them, or none.
+
+        Each meets the repository as those before it leave it. What many wait for costs one sync of the disk.
+
+        Raises:
+            BadInput: they are for more than one repository; or as `admit`.
+            StaleUpdate, Conflict, RepositoryMissing: as `admit`, for the first that fails; nothing happened.
+        """
+        ...
+
     def list_events(self, repository_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
         """Events with a sequence above `after`, in order, at most `limit`; also of deleted repositories."""
         ...

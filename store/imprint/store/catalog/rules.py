@@ -125,6 +125,16 @@ def verify_replacement(replacement: PackReplacement) -> None:
             raise Conflict(f"pack {pack.name} cannot take its own place")
 
 
+def verify_together(admissions: Sequence[Admission]) -> None:
+    """Check that admissions which share a transaction are for one repository.
+
+    Raises:
+        BadInput: they are for several, whose writers could wait for each other in a ring.
+    """
+    if len({each.repository_id for each in admissions}) > 1:
+        raise BadInput("admissions of one transaction must be for one repository")
+
+
 def verify_format(updates: Iterable[RefUpdate], algorithm: HashAlgorithm) -> None:
     """Check that refs get ids of the repository's object format, and nothing that only looks like one.
 

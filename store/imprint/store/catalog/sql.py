@@ -22,6 +22,7 @@ from imprint.store.catalog.database import Database, SqlDatabase
 from imprint.store.catalog.kept.answers import KeptAnswers
 from imprint.store.catalog.migrate import read_revision
 from imprint.store.catalog.ports import Catalogue, RefSnapshot, RepositoryRecord
+from imprint.store.catalog.rules import verify_together
 from imprint.store.errors import Conflict, DataFolderMismatch, RepositoryExists, RepositoryMissing
 from imprint.store.types import HashAlgorithm, RefName, RepositoryName
 
@@ -169,6 +170,17 @@ class SqlCatalogue(Catalogue):
             lambda connection: sql_journal.admit(connection, admission),
             alone=False,
             find=lambda connection: sql_journal.find_event(connection, admission),
+        )
+
+    def admit_all(self, admissions: Sequence[Admission]) -> list[Event]:
+        """See `Catalogue.admit_all`."""
+        verify_together(admissions)
+        if not admissions:
+            return []
+        return self._database.write(
+            lambda connection: [sql_journal.admit(connection, each) for each in admissions],
+            alone=False,
+            find=lambda connection: sql_journal.find_events(connection, admissions),
         )
 
     def list_events(self, repository_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:

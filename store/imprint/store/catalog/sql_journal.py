@@ -113,6 +113,12 @@ def find_event(connection: Connection, admission: Admission) -> Event | None:
     return _event(found, tuple(changes.get(found.sequence, ())))
 
 
+def find_events(connection: Connection, admissions: Sequence[Admission]) -> list[Event] | None:
+    """The events that the admissions of one transaction have become; None if it did not happen."""
+    found = [event for each in admissions if (event := find_event(connection, each))]
+    return found if len(found) == len(admissions) else None
+
+
 def _next_generation(connection: Connection, admission: Admission, *, deleted: bool) -> int:
     of_repository = {"of": admission.repository_id}
     grown = connection.execute(_GROW_DELETED if deleted else _GROW_LIVE, of_repository).first()
