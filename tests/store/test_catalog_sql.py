@@ -325,7 +325,9 @@ def together(path: Path, works: list) -> list[object]:
     with other.writing():
         for thread in threads:
             thread.start()
-        while len(database._waiting) < len(works) - 1:  # the first is with the one that waits for the lock
+        while (
+            len(database._jobs._waiting) < len(works) - 1
+        ):  # the first is with the one that waits for the lock
             time.sleep(0.001)
     for thread in threads:
         thread.join()

@@ -1,10 +1,12 @@
 """What crashes leave, and that collecting it touches nothing else. Here processes really die."""
 
 import contextlib
+import io
 import multiprocessing
 import os
 import shutil
 import signal
+import threading
 import time
 
 import pytest
@@ -14,6 +16,7 @@ from imprint.store.hosting.data import DataFolder
 from imprint.store.hosting.repositories import Hosting
 from imprint.store.plumbing import Plumbing
 from imprint.store.receive.collect import collect
+from imprint.store.receive.packs import promotion_lock
 from imprint.store.receive.policy import ScopeJudge
 from imprint.store.receive.quarantine import open_quarantine, quarantines_dir
 from imprint.store.receive.receiver import STEPS, Push, Receiver, RefCommand
@@ -137,6 +140,58 @@ def test_a_push_killed_at_any_step_happened_whole_or_not_at_all(fork, work_tree,
     fork.start(changes, pack_of(work_tree, second, f"^{first}"), die_at=step).join()
     moved = {MAIN: second, "refs/heads/older": first}
     assert fork.check() == (moved if step in {"admitted", "released"} else wanted)
+
+
+@pytest.mark.parametrize("step", ["placed .pack", "placed .idx", "placed", "admitted"])
+def test_pushes_that_land_together_are_killed_together(fork, work_tree, step) -> None:
+    """One was landed alone; of those that waited behind it, all happened or none, and who was told did."""
+    root = work_tree.commit_file("a.txt", "1")
+    fork.start({MAIN: (None, root)}, pack_of(work_tree, root)).join()
+    pushes = []
+    for at in range(4):
+        work_tree("checkout", "-q", "-B", f"b{at}", root)
+        tip = work_tree.commit_file("b.txt", f"{at}")
+        pushes.append((f"refs/heads/b{at}", tip, pack_of(work_tree, tip, f"^{root}")))
+    process = multiprocessing.get_context("fork").Process(target=push_together, args=(fork, pushes, step))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    refs = fork.check()
+    first = {MAIN: root, pushes[0][0]: pushes[0][1]}
+    assert refs == (first | {name: tip for name, tip, _ in pushes} if step == "admitted" else first)
+    for name, tip, pack in pushes:
+        if name not in refs:
+            fork.start({name: (None, tip)}, pack).join()
+    assert fork.check() == first | {name: tip for name, tip, _ in pushes}
+
+
+def push_together(fork, pushes, die_at) -> None:
+    """The first takes the turn, the others wait behind it; dies where those reach the step."""
+    reached: list[str] = []
+
+    def step(name: str) -> None:
+        reached.append(name)
+        if reached.count("locked") + reached.count("admitted") >= 2 and name == die_at != "admitted":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if reached.count("admitted") == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with fork.opened() as hosting:
+        receiver, repository = Receiver(hosting, ScopeJudge(), step=step), hosting.get(NAME)
+        principal = hosting.authenticate(fork.secret)
+
+        def push(name, tip, pack) -> None:
+            command = RefCommand(name.encode(), None, ObjectId(tip))
+            receiver.receive(Push(principal, (command,), io.BytesIO(pack)), repository)
+
+        with promotion_lock(repository.git_dir).hold():
+            threads = [threading.Thread(target=push, args=each) for each in pushes]
+            for at, thread in enumerate(threads):
+                thread.start()
+                while at >= len(receiver._landing._queues.get(repository.record.id, ())):
+                    time.sleep(0.002)
+        for thread in threads:
+            thread.join()
 
 
 def test_a_push_killed_at_any_moment_happened_whole_or_not_at_all(fork, work_tree) -> None:

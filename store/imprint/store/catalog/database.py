@@ -15,8 +15,6 @@ A crash in a transaction leaves it in the log uncommitted; the next opener drops
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections import deque
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +28,7 @@ from sqlalchemy.pool import QueuePool
 from imprint.store.catalog.kept.at_hand import verify_may_wait
 from imprint.store.catalog.kept.watch import FileWatch
 from imprint.store.catalog.lock import FileLock
+from imprint.store.catalog.together import Together
 from imprint.store.errors import BadInput, StorageFailed, StoreError
 
 if TYPE_CHECKING:
@@ -122,8 +121,7 @@ class Database(SqlDatabase):
         self._lock = FileLock(path.with_name(f"{path.name}.lock"))
         self._engine = _make_engine(path)
         self._watch = FileWatch(_make_uri(path), BUSY_SECONDS_MAX)
-        self._waiting: deque[_Job] = deque()
-        self._committer = threading.Lock()
+        self._jobs = Together(self._commit, TOGETHER_MAX)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -167,10 +165,7 @@ class Database(SqlDatabase):
         """
         del alone, find
         job = _Job(work)
-        self._waiting.append(job)
-        with self._committer:
-            while not job.outcome.done():
-                self._commit_waiting(job)
+        self._jobs.finish(job)
         outcome: T = job.outcome.result()
         return outcome
 
@@ -193,9 +188,8 @@ class Database(SqlDatabase):
         ):
             yield connection
 
-    def _commit_waiting(self, own: _Job) -> None:
+    def _commit(self, jobs: list[_Job]) -> None:
         """Do what waits, in order of arrival, in one transaction; or each alone, if that fails."""
-        jobs = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER_MAX))]
         try:
             with self._lock.hold():
                 if len(jobs) == 1 or not self._do_together(jobs):
@@ -204,10 +198,6 @@ class Database(SqlDatabase):
         except StorageFailed as failure:  # the lock file
             for job in jobs:
                 job.outcome.set_exception(StorageFailed(failure.message, hint=failure.hint))
-        finally:
-            # An interrupt ends the caller's own work only: that of others goes back to the queue.
-            left = [job for job in jobs if job is not own and not job.outcome.done()]
-            self._waiting.extendleft(reversed(left))
 
     def _do_together(self, jobs: list[_Job]) -> bool:
         """Whether one transaction could hold all of it. A piece that is refused undoes only itself."""

@@ -18,7 +18,7 @@ from imprint.store.events import PackReplacement
 from imprint.store.maintenance.lookup import drop_lookup, read_covered
 from imprint.store.maintenance.work import render_tips
 from imprint.store.receive import packs
-from imprint.store.receive.receiver import promotion_lock
+from imprint.store.receive.packs import promotion_lock
 
 if TYPE_CHECKING:
     from imprint.store.maintenance.work import Work

@@ -21,7 +21,7 @@ from imprint.store.errors import PlumbingFailed, StorageFailed
 from imprint.store.maintenance.state import read_state
 from imprint.store.maintenance.work import render_tips
 from imprint.store.receive import packs
-from imprint.store.receive.receiver import promotion_lock
+from imprint.store.receive.packs import promotion_lock
 
 if TYPE_CHECKING:
     from collections.abc import Collection

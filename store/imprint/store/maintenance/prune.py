@@ -25,8 +25,7 @@ from imprint.store.maintenance.graph import remove_graph, write_graph
 from imprint.store.maintenance.lookup import write_lookup
 from imprint.store.maintenance.repack import note_aside, place_packs, write_packs
 from imprint.store.maintenance.work import exclusively, render_ids, render_tips
-from imprint.store.receive.packs import PackIndex
-from imprint.store.receive.receiver import promotion_lock
+from imprint.store.receive.packs import PackIndex, promotion_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

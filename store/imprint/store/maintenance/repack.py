@@ -20,7 +20,7 @@ from imprint.store.maintenance.contents import find_lacking, open_indexes
 from imprint.store.maintenance.state import read_state, write_state
 from imprint.store.maintenance.work import render_tips
 from imprint.store.receive import packs
-from imprint.store.receive.receiver import promotion_lock
+from imprint.store.receive.packs import promotion_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -146,8 +146,7 @@ def place_packs(
     """Under the promotion lock: move packs out of the workshop, and record them; or take them away again."""
     records = tuple(packs.read_record(name, shop.pack_dir, work.algorithm) for name in made)
     try:
-        for name in made:
-            packs.place(name, shop.pack_dir, work.pack_dir, work.step)
+        packs.place([(name, shop.pack_dir) for name in made], work.pack_dir, work.step)
         work.step("placed")
         record(records)
     except OutcomeUnknown:

@@ -23,7 +23,7 @@ from imprint.store.events import PackReplacement
 from imprint.store.maintenance.lookup import list_stale, read_covered, write_lookup
 from imprint.store.maintenance.state import read_state, write_state
 from imprint.store.receive import packs
-from imprint.store.receive.receiver import promotion_lock
+from imprint.store.receive.packs import promotion_lock
 
 if TYPE_CHECKING:
     from imprint.store.limits import Limits

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final
 from imprint.store.errors import StorageFailed
 from imprint.store.events import PackReplacement
 from imprint.store.receive import packs
+from imprint.store.receive.packs import promotion_lock
 from imprint.store.receive.quarantine import sweep
-from imprint.store.receive.receiver import promotion_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

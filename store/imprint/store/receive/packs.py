@@ -16,6 +16,7 @@ import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
+from imprint.store.catalog.lock import FileLock
 from imprint.store.durable import sync_folder
 from imprint.store.errors import StorageFailed
 from imprint.store.events import PackRecord
@@ -23,7 +24,7 @@ from imprint.store.objects.ports import ObjectKind
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from imprint.store.types import HashAlgorithm
@@ -65,26 +66,31 @@ def list_packs(pack_dir: Path) -> frozenset[str]:
     return frozenset(match[1] for file in files if (match := _PACK_FILE.match(file.name)))
 
 
-def place(name: str, source: Path, target: Path, step: Callable[[str], None]) -> None:
-    """Move a pack's files from one folder to another of the same file system, and make that durable.
+def promotion_lock(git_dir: Path) -> FileLock:
+    """The lock under which packs come to a repository and go."""
+    return FileLock(git_dir / "imprint" / "promote.lock")
+
+
+def place(moves: Iterable[tuple[str, Path]], target: Path, step: Callable[[str], None]) -> None:
+    """Move packs' files from where they are to another folder of the same file system, and make that durable.
 
     Args:
-        name: the pack.
-        source: where it is.
-        target: where it goes.
+        moves: names of packs, each with the folder where it is.
+        target: where they go.
         step: told `placed .pack` and so on after each file.
 
     Raises:
         StorageFailed: the file system refuses; what was moved stays moved.
     """
     try:
-        protect(name, target)
-        for suffix in SUFFIXES:
-            (source / f"{name}{suffix}").rename(target / f"{name}{suffix}")
-            step(f"placed {suffix}")
+        for name, source in moves:
+            protect(name, target)
+            for suffix in SUFFIXES:
+                (source / f"{name}{suffix}").rename(target / f"{name}{suffix}")
+                step(f"placed {suffix}")
         sync_folder(target)
     except OSError as failure:
-        raise StorageFailed(f"{name} cannot be put into {target}: {failure.strerror}") from failure
+        raise StorageFailed(f"a pack cannot be put into {target}: {failure.strerror}") from failure
 
 
 def protect(name: str, folder: Path) -> None:

@@ -14,43 +14,32 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.catalog.lock import FileLock
-from imprint.store.errors import (
-    Conflict,
-    OutcomeUnknown,
-    ProtocolError,
-    PushRefused,
-    StaleUpdate,
-    StorageFailed,
-    StoreError,
-    StoreFailure,
-)
-from imprint.store.events import Admission, EventKind
+from imprint.store.errors import ProtocolError, PushRefused
+from imprint.store.events import Admission
 from imprint.store.hosting.repositories import OPERATOR
 from imprint.store.hosting.settings import ReceiveRules, explain_finding
 from imprint.store.lfs.absent import warn_of_absent
-from imprint.store.receive import packs
 from imprint.store.receive.connect import Connectivity, find_tips, is_ancestor
-from imprint.store.receive.docket import Docket, describe_stale
+from imprint.store.receive.docket import Docket
+from imprint.store.receive.landing.landing import Checked, Landing
 from imprint.store.receive.push import Push, Receipt, RefCommand, UpdateResult
 from imprint.store.receive.quarantine import drain, open_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from imprint.store.events import Event, PackRecord, SessionClaim
+    from imprint.store.events import SessionClaim
     from imprint.store.hosting.repositories import Hosting, Repository
     from imprint.store.receive.connect import Tip
     from imprint.store.receive.policy import Judge, Verdict
     from imprint.store.receive.quarantine import Quarantine, Unpacked
     from imprint.store.types import ObjectId
 
-__all__ = ["STEPS", "Push", "Receipt", "Receiver", "RefCommand", "UpdateResult", "promotion_lock"]
+__all__ = ["STEPS", "Push", "Receipt", "Receiver", "RefCommand", "UpdateResult"]
 
 _log = logging.getLogger("imprint.store")
 
@@ -69,23 +58,6 @@ STEPS: Final = (
 )
 """Where a push is, in order; a `step` callback hears each as it is reached."""
 _NEVER_MS: Final = 2**63
-
-
-def promotion_lock(git_dir: Path) -> FileLock:
-    """The lock under which packs come to a repository and go."""
-    return FileLock(git_dir / "imprint" / "promote.lock")
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """What a push has when it comes to the lock."""
-
-    quarantine: Quarantine
-    unpacked: Unpacked | None
-    tips: Mapping[ObjectId, Tip]
-    verdict: Verdict
-
-
 _PROMPT_OPTION: Final = "prompt="
 """Begins the push option that is a prompt, which is kept as a turn of its session."""
 
@@ -114,6 +86,10 @@ class Receiver:
         self._judge = judge
         self._on_admitted = on_admitted
         self._step = step
+        self._landing = Landing(hosting, self._tell)
+
+    def _tell(self, reached: str) -> None:
+        self._step(reached)
 
     def receive(self, push: Push, repository: Repository) -> Receipt:
         """Admit a push: its objects, and the ref updates that nothing speaks against.
@@ -144,14 +120,23 @@ class Receiver:
                 hint = refusal.hint or explain_finding(refusal.message, str(repository.record.name))
                 return docket.make_receipt(unpack_error=refusal.message, warnings=(hint,) if hint else ())
             generation = repository.view.refs.snapshot().generation
-            tips = self._connect(push, docket, quarantine, unpacked, repository)
+            connect = partial(self._connect, push, docket, quarantine, unpacked, repository)
+            tips = connect()
             verdict = self._verify_allowed(push, repository)
             warnings = self._find_warnings(unpacked, quarantine, repository)
-            with promotion_lock(repository.git_dir).hold():
-                self._step("locked")
-                if self._was_pruned_since(generation, repository):
-                    tips = self._connect(push, docket, quarantine, unpacked, repository)
-                event = self._promote(push, docket, _Ready(quarantine, unpacked, tips, verdict), repository)
+            event = self._landing.land(
+                Checked(
+                    repository=repository,
+                    push=push,
+                    docket=docket,
+                    quarantine=quarantine,
+                    unpacked=unpacked,
+                    tips=tips,
+                    generation=generation,
+                    connect=connect,
+                    admission=self._make_admission(push, verdict, repository),
+                )
+            )
         self._step("released")
         if event:
             _log.info(
@@ -199,16 +184,6 @@ class Receiver:
         self._step("connected")
         return tips
 
-    def _was_pruned_since(self, generation: int, repository: Repository) -> bool:
-        """Whether objects were dropped after this event: what a push was connected to may be among them."""
-        if repository.view.refs.snapshot().generation == generation:
-            return False
-        while events := self.hosting.catalogue.list_events(repository.record.id, after=generation):
-            if any(event.kind is EventKind.PRUNED for event in events):
-                return True
-            generation = events[-1].sequence
-        return False
-
     def _find_warnings(
         self, unpacked: Unpacked | None, quarantine: Quarantine, repository: Repository
     ) -> tuple[str, ...]:
@@ -234,81 +209,6 @@ class Receiver:
                 raise PushRefused("the token ended during the push", rule="token-ended")
         self._step("judged")
         return verdict
-
-    def _promote(self, push: Push, docket: Docket, ready: _Ready, repository: Repository) -> Event | None:
-        """Under the lock: put the pack in place, admit, and take the pack away again if that fails."""
-        docket.check_in_order(
-            repository.view.refs.snapshot(), lambda each: bool(find_tips(ready.quarantine.beside, [each]))
-        )
-        docket.check_forward(repository.view.refs.snapshot(), partial(is_ancestor, ready.quarantine.beside))
-        if not docket.make_updates(ready.tips) and push.head is None:
-            return None
-        record = self._place(ready, repository)
-        event = None
-        try:
-            event = self._admit(push, docket, ready, record, repository)
-        except OutcomeUnknown:
-            raise  # the push may have been admitted: its pack stays, and `collect` will know
-        except StoreError:
-            self._retract(record, repository)
-            raise
-        if event is None:
-            self._retract(record, repository)
-        return event
-
-    def _place(self, ready: _Ready, repository: Repository) -> PackRecord | None:
-        """Put the pack among the repository's own; None when there is none, or it is there already."""
-        if ready.unpacked is None:
-            return None
-        record = ready.unpacked.record
-        pack_dir = repository.git_dir / "objects" / "pack"
-        if (pack_dir / f"{record.name}.idx").exists() and self._is_recorded(record, repository):
-            return None
-        try:
-            packs.place(record.name, ready.quarantine.pack_dir, pack_dir, self._step)
-        except StorageFailed:
-            self._retract(record, repository)
-            raise
-        self._step("placed")
-        return record
-
-    def _retract(self, record: PackRecord | None, repository: Repository) -> None:
-        """Take away a pack that was placed for nothing. What cannot be taken away is left to `collect`."""
-        if record is None:
-            return
-        try:
-            retired = self.hosting.catalogue.list_retired_packs(repository.record.id)
-            if not self._is_recorded(record, repository) and record.name not in retired:
-                packs.remove(record.name, repository.git_dir / "objects" / "pack")
-        except StoreFailure as failure:
-            _log.warning("%s: %s is left to collect: %s", repository.record.id, record.name, failure)
-
-    def _is_recorded(self, record: PackRecord, repository: Repository) -> bool:
-        return record.name in self.hosting.catalogue.list_packs(repository.record.id)
-
-    def _admit(
-        self, push: Push, docket: Docket, ready: _Ready, record: PackRecord | None, repository: Repository
-    ) -> Event | None:
-        """The commit point, tried again without the commands that the catalogue refuses."""
-        while (updates := docket.make_updates(ready.tips)) or push.head:
-            admission = self._make_admission(push, ready.verdict, repository)
-            try:
-                event = self.hosting.catalogue.admit(
-                    replace(
-                        admission,
-                        updates=updates,
-                        pack=record,
-                        head=push.head or docket.find_first_branch(repository.view.refs.snapshot()),
-                    )
-                )
-            except StaleUpdate as stale:
-                docket.refuse(stale.name, describe_stale(stale))
-            except Conflict as conflict:
-                docket.refuse_colliding(repository.view.refs.snapshot(), conflict.message)
-            else:
-                self._step("admitted")
-                return event
-        return None
 
     def _make_admission(self, push: Push, verdict: Verdict, repository: Repository) -> Admission:
         principal = push.principal

@@ -1,0 +1,290 @@
+"""Pushes that were checked come to the repository, those that wait at the same time together.
+
+Invariants:
+    1. What becomes of each is what would become of it if they came one after the other in this order.
+    2. Packs come under the repository's promotion lock, in front of the transaction that records them; a pack
+       whose push was refused there is taken away again, under the same lock.
+    3. Two pushes that could be in each other's way are not landed together: those for the same ref, with the
+       same pack, or near a bound that they share.
+    4. Where the transaction of several is refused, each is tried alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
+
+from imprint.store.catalog.together import Together
+from imprint.store.errors import Conflict, OutcomeUnknown, StaleUpdate, StoreError, StoreFailure
+from imprint.store.events import EventKind
+from imprint.store.receive import packs
+from imprint.store.receive.connect import find_tips, is_ancestor
+from imprint.store.receive.docket import describe_stale
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from imprint.store.catalog.ports import RefSnapshot
+    from imprint.store.events import Admission, Event, PackRecord
+    from imprint.store.hosting.repositories import Hosting, Repository
+    from imprint.store.receive.connect import Tip
+    from imprint.store.receive.docket import Docket
+    from imprint.store.receive.push import Push
+    from imprint.store.receive.quarantine import Quarantine, Unpacked
+    from imprint.store.types import ObjectId
+
+TOGETHER_MAX: Final = 64
+"""Pushes in one transaction: bounds how long one of them works for the others."""
+
+_log = logging.getLogger("imprint.store")
+
+
+@dataclass(eq=False, slots=True)
+class Checked:
+    """A push whose checks are done: it waits to be landed.
+
+    Attributes:
+        repository: where it goes.
+        push: what is wished.
+        docket: its commands, with those that fell.
+        quarantine: where its pack is.
+        unpacked: the pack; None when none came.
+        tips: what its commands want refs to point at.
+        generation: the event after which it was connected.
+        connect: connects it again; what its tips are.
+        admission: what it asks of the commit point, but for refs and pack.
+        outcome: the event that admitted it; None when every command was refused.
+        pack: its pack among the repository's own, once it was put there for this push.
+    """
+
+    repository: Repository
+    push: Push
+    docket: Docket
+    quarantine: Quarantine
+    unpacked: Unpacked | None
+    tips: Mapping[ObjectId, Tip]
+    generation: int
+    connect: Callable[[], Mapping[ObjectId, Tip]]
+    admission: Admission
+    outcome: Future[Event | None] = field(default_factory=Future)
+    pack: PackRecord | None = None
+
+    @property
+    def names(self) -> frozenset[bytes]:
+        """The refs that it is about."""
+        return frozenset(command.name for command in self.push.commands)
+
+    @property
+    def pack_name(self) -> str | None:
+        """The name that its pack has."""
+        return self.unpacked.record.name if self.unpacked else None
+
+
+class Landing:
+    """Lands pushes. Safe to share between threads.
+
+    Args:
+        hosting: whose repositories they go to.
+        step: told where a push is; see `receiver.STEPS`.
+    """
+
+    def __init__(self, hosting: Hosting, step: Callable[[str], None]) -> None:
+        self._hosting = hosting
+        self._step = step
+        self._lock = threading.Lock()
+        self._queues: WeakValueDictionary[str, Together[Checked]] = WeakValueDictionary()
+
+    def land(self, checked: Checked) -> Event | None:
+        """Make a push durable; None when every command was refused meanwhile, which its docket says.
+
+        Raises:
+            RepositoryMissing: the repository was deleted.
+            OutcomeUnknown: it may have been admitted.
+            StoreFailure: nothing was.
+        """
+        with self._lock:
+            queue = self._queues.get(checked.repository.record.id)
+            if queue is None:
+                queue = Together(self._land_waiting, TOGETHER_MAX)
+                self._queues[checked.repository.record.id] = queue
+        queue.finish(checked)
+        return checked.outcome.result()
+
+    def _land_waiting(self, waiting: list[Checked]) -> None:
+        """Under the lock: land what waits, as many at a time as are not in each other's way."""
+        try:
+            with packs.promotion_lock(waiting[0].repository.git_dir).hold():
+                self._step("locked")
+                while waiting:
+                    taken = _choose(waiting, self._hosting.limits.refs_max)
+                    waiting = [each for each in waiting if each not in taken]
+                    self._land(taken)
+        except StoreFailure as failure:  # the lock file
+            _fail(waiting, failure)
+
+    def _land(self, taken: Sequence[Checked]) -> None:
+        standing = [each for each in taken if self._still_stands(each)]
+        if not standing:
+            return
+        try:
+            self._place(standing)
+        except StoreFailure as failure:
+            for each in standing:
+                self._retract(each)
+            _fail(standing, failure)
+            return
+        if len(standing) == 1 or not self._admit_together(standing):
+            for each in standing:
+                self._admit_alone(each)
+
+    def _still_stands(self, checked: Checked) -> bool:
+        """Whether anything is left of a push after what was admitted since its checks."""
+        docket, beside = checked.docket, checked.quarantine.beside
+        try:
+            snapshot = checked.repository.view.refs.snapshot()
+            if self._was_pruned_since(checked, snapshot.generation):
+                checked.tips = checked.connect()
+            docket.check_in_order(snapshot, lambda each: bool(find_tips(beside, [each])))
+            docket.check_forward(snapshot, partial(is_ancestor, beside))
+        except Exception as failure:  # noqa: BLE001 - raised again by whoever waits for the outcome
+            checked.outcome.set_exception(failure)
+            return False
+        if not docket.make_updates(checked.tips) and checked.push.head is None:
+            checked.outcome.set_result(None)
+            return False
+        return True
+
+    def _was_pruned_since(self, checked: Checked, newest: int) -> bool:
+        """Whether objects were dropped since a push was connected: what it builds on may be among them."""
+        after = checked.generation
+        while after < newest and (
+            events := self._hosting.catalogue.list_events(checked.repository.record.id, after=after)
+        ):
+            if any(event.kind is EventKind.PRUNED for event in events):
+                return True
+            after = events[-1].sequence
+        return False
+
+    # -- packs --------------------------------------------------------------------------------------
+
+    def _place(self, standing: Sequence[Checked]) -> None:
+        """Put the packs among the repository's own, but for those that are there already."""
+        pack_dir = standing[0].repository.git_dir / "objects" / "pack"
+        moves = []
+        for each in standing:
+            if each.unpacked is None or each.pack is not None or self._is_there(each.unpacked.record, each):
+                continue
+            each.pack = each.unpacked.record
+            moves.append((each.pack.name, each.quarantine.pack_dir))
+        if moves:
+            packs.place(moves, pack_dir, self._step)
+            self._step("placed")
+
+    def _is_there(self, record: PackRecord, checked: Checked) -> bool:
+        index = checked.repository.git_dir / "objects" / "pack" / f"{record.name}.idx"
+        return index.exists() and self._is_recorded(record, checked)
+
+    def _is_recorded(self, record: PackRecord, checked: Checked) -> bool:
+        return record.name in self._hosting.catalogue.list_packs(checked.repository.record.id)
+
+    def _retract(self, checked: Checked) -> None:
+        """Take away a pack that was placed for nothing. What cannot be taken away is left to `collect`."""
+        record, repository = checked.pack, checked.repository
+        if record is None:
+            return
+        try:
+            retired = self._hosting.catalogue.list_retired_packs(repository.record.id)
+            if not self._is_recorded(record, checked) and record.name not in retired:
+                packs.remove(record.name, repository.git_dir / "objects" / "pack")
+        except StoreFailure as failure:
+            _log.warning("%s: %s is left to collect: %s", repository.record.id, record.name, failure)
+
+    # -- the commit point -----------------------------------------------------------------------------
+
+    def _admit_together(self, standing: Sequence[Checked]) -> bool:
+        """Whether one transaction could hold them all; otherwise nothing happened."""
+        admissions = [self._make_admission(each) for each in standing]
+        try:
+            events = self._hosting.catalogue.admit_all(admissions)
+        except OutcomeUnknown as unknown:
+            _fail(standing, unknown)  # they may have been admitted: their packs stay
+            return True
+        except StoreError:
+            return False  # whose fault it was shows when each is tried alone
+        self._step("admitted")
+        for each, event in zip(standing, events, strict=True):
+            each.outcome.set_result(event)
+        return True
+
+    def _admit_alone(self, checked: Checked) -> None:
+        try:
+            event = self._admit(checked)
+        except OutcomeUnknown as unknown:
+            checked.outcome.set_exception(unknown)  # its pack stays, and `collect` will know
+        except StoreError as failure:
+            self._retract(checked)
+            checked.outcome.set_exception(failure)
+        except Exception as failure:  # noqa: BLE001 - raised again by whoever waits for the outcome
+            checked.outcome.set_exception(failure)
+        else:
+            if event is None:
+                self._retract(checked)
+            checked.outcome.set_result(event)
+
+    def _admit(self, checked: Checked) -> Event | None:
+        """Admit one push; again, without the commands that the catalogue refuses."""
+        docket = checked.docket
+        while docket.make_updates(checked.tips) or checked.push.head:
+            try:
+                event = self._hosting.catalogue.admit(self._make_admission(checked))
+            except StaleUpdate as stale:
+                docket.refuse(stale.name, describe_stale(stale))
+            except Conflict as conflict:
+                docket.refuse_colliding(checked.repository.view.refs.snapshot(), conflict.message)
+            else:
+                self._step("admitted")
+                return event
+        return None
+
+    def _make_admission(self, checked: Checked) -> Admission:
+        snapshot = checked.repository.view.refs.snapshot()
+        return replace(
+            checked.admission,
+            at_ms=self._hosting.clock.now_ms(),
+            updates=checked.docket.make_updates(checked.tips),
+            pack=checked.pack,
+            head=checked.push.head or checked.docket.find_first_branch(snapshot),
+        )
+
+
+def _choose(waiting: Sequence[Checked], refs_max: int) -> list[Checked]:
+    """The first of those that wait, with those behind it that are in nobody's way."""
+    first, *others = waiting
+    taken = [first]
+    snapshot = first.repository.view.refs.snapshot()
+    if first.push.head is not None or not _has_room(waiting, snapshot, refs_max):
+        return taken
+    names, pack_names = set(first.names), {first.pack_name} - {None}
+    for each in others:
+        if each.push.head is None and names.isdisjoint(each.names) and each.pack_name not in pack_names:
+            taken.append(each)
+        names |= each.names  # nobody overtakes another on its way to the same ref
+        pack_names |= {each.pack_name} - {None}
+    return taken
+
+
+def _has_room(waiting: Sequence[Checked], snapshot: RefSnapshot, refs_max: int) -> bool:
+    """Whether the pushes may count on neither the bound of refs nor the choice of HEAD being another's."""
+    wished = sum(len(each.push.commands) for each in waiting)
+    return snapshot.head_id is not None and len(snapshot.refs) + wished <= refs_max
+
+
+def _fail(works: Sequence[Checked], failure: StoreFailure) -> None:
+    for each in works:
+        if not each.outcome.done():
+            each.outcome.set_exception(failure)
