@@ -23,9 +23,9 @@ import numpy as np
 from imprint.semantic.embedding.ports import Passage
 from imprint.semantic.index.arrays import map_arrays, write_arrays
 from imprint.semantic.search.nearness import SCALE, Neighbourhood, Rows
-from imprint.store.catalog.lock import FileLock
 from imprint.store.errors import StorageFailed
 from imprint.store.hosting.followers import Stopped, never
+from imprint.store.waiting.lock import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

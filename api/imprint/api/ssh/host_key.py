@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 
-from imprint.store.catalog.lock import FileLock
 from imprint.store.durable import write_durably
 from imprint.store.errors import StorageFailed
+from imprint.store.waiting.lock import FileLock
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,9 +27,9 @@ from sqlalchemy.pool import QueuePool
 
 from imprint.store.catalog.kept.at_hand import verify_may_wait
 from imprint.store.catalog.kept.watch import FileWatch
-from imprint.store.catalog.lock import FileLock
-from imprint.store.catalog.together import Together
 from imprint.store.errors import BadInput, StorageFailed, StoreError
+from imprint.store.waiting.lock import FileLock
+from imprint.store.waiting.together import Together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator

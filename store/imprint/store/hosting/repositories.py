@@ -19,7 +19,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 from imprint.store.actors import ALL_REPOSITORIES, ActorKind, Principal, Token, Verb
-from imprint.store.catalog.lock import FileLock
 from imprint.store.catalog.ports import RepositoryRecord
 from imprint.store.catalog.sql import SqlCatalogue
 from imprint.store.clock import RandomIds, SystemClock
@@ -49,6 +48,7 @@ from imprint.store.transcripts.files import FileTranscripts
 from imprint.store.transcripts.ports import transcript_key
 from imprint.store.types import HashAlgorithm, RepositoryName
 from imprint.store.view import RepositoryView
+from imprint.store.waiting.lock import FileLock
 
 if TYPE_CHECKING:
     import builtins

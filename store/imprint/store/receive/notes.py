@@ -18,7 +18,6 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.catalog.lock import FileLock
 from imprint.store.errors import PushRefused, StaleUpdate
 from imprint.store.objects.codec import FILE_MODE, TREE_MODE, encode_commit, encode_tree, object_id
 from imprint.store.objects.git import write_pack
@@ -26,6 +25,7 @@ from imprint.store.objects.ports import ObjectKind, TreeEntry
 from imprint.store.receive.commit import ATTEMPTS_MAX, make_identities, verify_caller
 from imprint.store.receive.docket import is_stale
 from imprint.store.receive.push import Push, RefCommand
+from imprint.store.waiting.lock import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

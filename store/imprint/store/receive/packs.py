@@ -16,12 +16,12 @@ import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from imprint.store.catalog.lock import FileLock
 from imprint.store.durable import sync_folder
 from imprint.store.errors import StorageFailed
 from imprint.store.events import PackRecord
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.types import ObjectId
+from imprint.store.waiting.lock import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

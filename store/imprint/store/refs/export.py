@@ -24,9 +24,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from imprint.store.catalog.lock import FileLock
 from imprint.store.durable import sync_folder
 from imprint.store.errors import RepositoryMissing, StorageFailed
+from imprint.store.waiting.lock import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -20,7 +20,6 @@ from sqlalchemy import insert, select
 
 from imprint.store.catalog import schema
 from imprint.store.catalog.database import Database
-from imprint.store.catalog.lock import FileLock
 from imprint.store.catalog.migrate import upgrade
 from imprint.store.clock import SystemClock
 from imprint.store.durable import write_durably
@@ -29,6 +28,7 @@ from imprint.store.redaction.engine import make_redactor
 from imprint.store.sessions.keeping import Keeper
 from imprint.store.sessions.sql import SqlArchive
 from imprint.store.transcripts.files import FileTranscripts
+from imprint.store.waiting.lock import FileLock
 
 if TYPE_CHECKING:
     from pathlib import Path

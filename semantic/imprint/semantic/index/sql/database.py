@@ -17,8 +17,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.catalog.lock import FileLock
 from imprint.store.errors import StorageFailed
+from imprint.store.waiting.lock import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,12 +19,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from imprint.store.catalog.together import Together
 from imprint.store.errors import Conflict, OutcomeUnknown, StaleUpdate, StoreError, StoreFailure
 from imprint.store.events import EventKind
 from imprint.store.receive import packs
 from imprint.store.receive.connect import find_tips, is_ancestor
 from imprint.store.receive.docket import describe_stale
+from imprint.store.waiting.together import Together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

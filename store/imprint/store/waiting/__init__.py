@@ -1,0 +1,1 @@
+"""How threads and processes wait for each other: locks, and work that is done together."""
