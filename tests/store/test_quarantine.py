@@ -195,13 +195,20 @@ def test_a_folder_that_cannot_be_written_is_a_storage_failure(tmp_path) -> None:
     (tmp_path / "imprint").write_text("a file is in the way")
     with (
         pytest.raises(StorageFailed),
-        open_quarantine(tmp_path, "q", Plumbing(tmp_path), HashAlgorithm.SHA1),
+        open_quarantine(tmp_path, "q", Plumbing(tmp_path), HashAlgorithm.SHA1) as opened,
     ):
-        pass
+        assert opened.folder
+
+
+def test_a_quarantine_that_nothing_needs_makes_no_folder(bare) -> None:
+    with open_quarantine(bare, "q", Plumbing(bare), HashAlgorithm.SHA1) as opened:
+        assert opened.reading.run("rev-parse", "--git-dir")
+    assert not quarantines_dir(bare).exists()
 
 
 def test_sweep_takes_the_dead_and_leaves_the_living(bare) -> None:
-    with open_quarantine(bare, "alive", Plumbing(bare), HashAlgorithm.SHA1):
+    with open_quarantine(bare, "alive", Plumbing(bare), HashAlgorithm.SHA1) as alive:
+        assert alive.folder.exists()
         for name in ("dead", "unlocked"):
             (quarantines_dir(bare) / name / "objects").mkdir(parents=True)
         (quarantines_dir(bare) / "dead" / "lock").touch()

@@ -52,22 +52,24 @@ class Tip:
     peeled: ObjectId | None
 
 
-def find_tips(
-    plumbing: Plumbing, object_ids: Collection[ObjectId], kinds: Mapping[ObjectId, ObjectKind] | None = None
-) -> dict[ObjectId, Tip]:
+def find_known(object_ids: Collection[ObjectId], kinds: Mapping[ObjectId, ObjectKind]) -> dict[ObjectId, Tip]:
+    """Those of the objects of which all is told by their kinds: a tag's is not all."""
+    return {
+        each: Tip(each, kind, None)
+        for each in object_ids
+        if (kind := kinds.get(each, ObjectKind.TAG)) is not ObjectKind.TAG
+    }
+
+
+def find_tips(plumbing: Plumbing, object_ids: Collection[ObjectId]) -> dict[ObjectId, Tip]:
     """Those of the objects that are there, with what they are.
 
     Args:
         plumbing: git on the objects.
         object_ids: what is looked for.
-        kinds: what is known already.
     """
-    tips = {
-        each: Tip(each, kind, None)
-        for each in object_ids
-        if kinds and (kind := kinds.get(each, ObjectKind.TAG)) is not ObjectKind.TAG
-    }
-    wanted = sorted(frozenset(object_ids) - tips.keys())
+    tips: dict[ObjectId, Tip] = {}
+    wanted = sorted(frozenset(object_ids))
     if not wanted:
         return tips
     questions = "".join(f"{each}\n{each}^{{}}\n" for each in wanted).encode()
@@ -136,7 +138,7 @@ class Connectivity:
         return frozenset(tip for tip in tips if not shallow.isdisjoint(self._list_new_commits(tip)))
 
     def _list_new_commits(self, tip: ObjectId) -> list[ObjectId]:
-        with self._quarantine.beside.stream("rev-list", "--stdin") as walk:
+        with self._quarantine.reading.stream("rev-list", "--stdin") as walk:
             walk.give(_ask([tip], self._known))
             lines = walk.stdout.read().decode("ascii").split()
             walk.finish()
@@ -167,7 +169,7 @@ class Connectivity:
             return self._list_elsewhere(questions, self._unpacked.kinds)
         with ExitStack() as stack:
             walk = stack.enter_context(
-                self._quarantine.beside.stream("rev-list", "--objects", "--no-object-names", "--stdin")
+                self._quarantine.reading.stream("rev-list", "--objects", "--no-object-names", "--stdin")
             )
             check = stack.enter_context(
                 self._quarantine.alone.stream("cat-file", "--buffer", "--batch-check=%(objectname)")
@@ -185,7 +187,7 @@ class Connectivity:
 
     def _list_elsewhere(self, questions: bytes, held: Collection[ObjectId]) -> list[ObjectId] | None:
         """What a walk meets beside the objects that are held; None if it met one that is nowhere."""
-        with self._quarantine.beside.stream("rev-list", "--objects", "--no-object-names", "--stdin") as walk:
+        with self._quarantine.reading.stream("rev-list", "--objects", "--no-object-names", "--stdin") as walk:
             walk.give(questions)
             met = (ObjectId(line.rstrip(b"\n").decode("ascii")) for line in walk.stdout)
             elsewhere = [each for each in met if each not in held]
@@ -202,7 +204,7 @@ class Connectivity:
         if len(self._known) <= FLOOR_MAX or not self._near:
             return self._known
         count = f"--max-count={NEAR_COMMITS_MAX + 1}"
-        with self._quarantine.beside.stream("rev-list", count, "--stdin") as walk:
+        with self._quarantine.reading.stream("rev-list", count, "--stdin") as walk:
             walk.give(_ask(tips, self._near))
             commits = walk.stdout.read().count(b"\n")
             status, _ = walk.finish(check=False)

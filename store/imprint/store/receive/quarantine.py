@@ -1,7 +1,8 @@
 """Where a pushed pack waits until it is admitted, and where it ends if it is not.
 
 A quarantine is the folder `<git_dir>/imprint/quarantine/<id>`: a small bare repository of its own, so that
-git can be asked what is in it and in nothing else, and a file `lock`.
+git can be asked what is in it and in nothing else, and a file `lock`. It is made when something is put there,
+or git is asked about it: many pushes need none.
 
 Invariants:
     1. The `lock` is held with flock(2) for as long as the push runs; the kernel frees it when the process
@@ -106,14 +107,59 @@ class _Indexed:
 class Quarantine:
     """One push's own place. Made by `open_quarantine`."""
 
-    def __init__(self, folder: Path, plumbing: Plumbing, algorithm: HashAlgorithm) -> None:
-        self.folder = folder
+    def __init__(
+        self, git_dir: Path, quarantine_id: str, plumbing: Plumbing, algorithm: HashAlgorithm
+    ) -> None:
         self.algorithm = algorithm
-        self.pack_dir = folder / "objects" / "pack"
-        self.alone = plumbing.at(folder)
+        self._git_dir = git_dir
+        self._id = quarantine_id
+        self._plumbing = plumbing
+        self._made: tuple[Path, int] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where it is.
+
+        Raises:
+            StorageFailed: the disk is full or not writable.
+        """
+        if self._made is None:
+            try:
+                (self._git_dir / "imprint").mkdir(exist_ok=True)
+                self._made = _make_folder(quarantines_dir(self._git_dir), self._id)
+                _lay_out(self._made[0], self.algorithm)
+            except OSError as failure:
+                raise StorageFailed(
+                    f"no quarantine can be made in {self._git_dir}: {failure.strerror}"
+                ) from failure
+        return self._made[0]
+
+    @property
+    def pack_dir(self) -> Path:
+        """Where its packs are."""
+        return self.folder / "objects" / "pack"
+
+    @property
+    def alone(self) -> Plumbing:
         """Git on what is in the quarantine and nothing else."""
-        self.beside = plumbing.in_quarantine(folder / "objects")
-        """Git on the repository and the quarantine together."""
+        return self._plumbing.at(self.folder)
+
+    @property
+    def beside(self) -> Plumbing:
+        """Git on the repository and the quarantine together; what it writes goes to the quarantine."""
+        return self._plumbing.in_quarantine(self.folder / "objects")
+
+    @property
+    def reading(self) -> Plumbing:
+        """Git to ask about objects of both; it writes nothing."""
+        return self._plumbing if self._made is None else self.beside
+
+    def close(self) -> None:
+        """Remove it."""
+        if self._made is not None:
+            folder, descriptor = self._made
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(descriptor)
 
     def unpack(
         self,
@@ -255,26 +301,20 @@ class Quarantine:
 def open_quarantine(
     git_dir: Path, quarantine_id: str, plumbing: Plumbing, algorithm: HashAlgorithm, bytes_free_min: int = 0
 ) -> Iterator[Quarantine]:
-    """Make a quarantine for one push; at the end of the block it is gone.
+    """A quarantine for one push; at the end of the block it is gone.
 
     Raises:
         StorageFailed: the disk is full, nearly full, or not writable.
     """
     try:
-        (git_dir / "imprint").mkdir(exist_ok=True)
         _verify_room(git_dir, bytes_free_min)
-        folder, descriptor = _make_folder(quarantines_dir(git_dir), quarantine_id)
     except OSError as failure:
         raise StorageFailed(f"no quarantine can be made in {git_dir}: {failure.strerror}") from failure
+    quarantine = Quarantine(git_dir, quarantine_id, plumbing, algorithm)
     try:
-        try:
-            _lay_out(folder, algorithm)
-        except OSError as failure:
-            raise StorageFailed(f"no quarantine can be made in {git_dir}: {failure.strerror}") from failure
-        yield Quarantine(folder, plumbing, algorithm)
+        yield quarantine
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
+        quarantine.close()
 
 
 def open_in(

@@ -23,7 +23,7 @@ from imprint.store.events import Admission
 from imprint.store.hosting.repositories import OPERATOR
 from imprint.store.hosting.settings import ReceiveRules, explain_finding
 from imprint.store.lfs.absent import warn_of_absent
-from imprint.store.receive.connect import Connectivity, find_tips, is_ancestor
+from imprint.store.receive.connect import Connectivity, find_known, find_tips, is_ancestor
 from imprint.store.receive.docket import Docket
 from imprint.store.receive.landing.landing import Checked, Landing
 from imprint.store.receive.push import Push, Receipt, RefCommand, UpdateResult
@@ -166,7 +166,9 @@ class Receiver:
         repository: Repository,
     ) -> dict[ObjectId, Tip]:
         """Refuse tips that are not whole; what the others are."""
-        tips = find_tips(quarantine.beside, docket.tips, unpacked.kinds if unpacked else None)
+        tips = find_known(docket.tips, unpacked.kinds if unpacked else {})
+        if others := docket.tips - tips.keys():
+            tips |= find_tips(quarantine.reading, others)
         snapshot = repository.view.refs.snapshot()
         connectivity = Connectivity(
             quarantine,
@@ -180,7 +182,7 @@ class Receiver:
         if push.shallow:
             disconnected |= connectivity.find_cut(tips.keys() - disconnected, frozenset(push.shallow))
         docket.check_tips(tips, disconnected)
-        docket.check_forward(snapshot, partial(is_ancestor, quarantine.beside))
+        docket.check_forward(snapshot, lambda old, new: is_ancestor(quarantine.reading, old, new))
         self._step("connected")
         return tips
 
@@ -188,11 +190,12 @@ class Receiver:
         self, unpacked: Unpacked | None, quarantine: Quarantine, repository: Repository
     ) -> tuple[str, ...]:
         """What the person who pushed should know, without being refused."""
-        if unpacked is None:
-            return ()
+        if unpacked is None or not unpacked.may_point:
+            return unpacked.warnings if unpacked else ()
         custody, repository_id = self.hosting.lfs, repository.record.id
-        absent = warn_of_absent(custody, repository_id, quarantine.alone, unpacked.may_point)
-        return unpacked.warnings + absent
+        return unpacked.warnings + warn_of_absent(
+            custody, repository_id, quarantine.alone, unpacked.may_point
+        )
 
     def _verify_allowed(self, push: Push, repository: Repository) -> Verdict:
         """What the judge says, when that is yes; and the token is still good after a long upload.

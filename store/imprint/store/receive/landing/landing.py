@@ -15,7 +15,6 @@ import logging
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
@@ -144,13 +143,13 @@ class Landing:
 
     def _still_stands(self, checked: Checked) -> bool:
         """Whether anything is left of a push after what was admitted since its checks."""
-        docket, beside = checked.docket, checked.quarantine.beside
+        docket, quarantine = checked.docket, checked.quarantine
         try:
             snapshot = checked.repository.view.refs.snapshot()
             if self._was_pruned_since(checked, snapshot.generation):
                 checked.tips = checked.connect()
-            docket.check_in_order(snapshot, lambda each: bool(find_tips(beside, [each])))
-            docket.check_forward(snapshot, partial(is_ancestor, beside))
+            docket.check_in_order(snapshot, lambda each: bool(find_tips(quarantine.reading, [each])))
+            docket.check_forward(snapshot, lambda old, new: is_ancestor(quarantine.reading, old, new))
         except Exception as failure:  # noqa: BLE001 - raised again by whoever waits for the outcome
             checked.outcome.set_exception(failure)
             return False
