@@ -1,5 +1,6 @@
 """Bodies as files for code that blocks: every byte once, in order, within bounds, or an error."""
 
+import asyncio
 import functools
 import io
 import threading
@@ -12,7 +13,7 @@ from anyio import to_thread
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imprint.api.body import BULK_BYTES, BodyFeed, Chunks, open_body
+from imprint.api.body import BULK_BYTES, QUEUE_BYTES, BodyFeed, Chunks, open_body
 from imprint.api.errors import WrongMediaType
 from imprint.store.errors import LimitExceeded, ProtocolError, StoreError
 
@@ -118,6 +119,77 @@ def test_a_thread_that_nobody_started_through_the_loop_may_read_too() -> None:
         return got[0]
 
     assert receive_body([b"one", b"two"], read) == b"onetwo"
+
+
+def test_a_reader_is_told_when_the_loop_has_stopped() -> None:
+    """It comes for more after the last step of a loop that is not closed yet: nobody will answer it there."""
+
+    async def begin() -> BodyFeed:
+        feed = BodyFeed(anyio.sleep_forever, 30.0)
+        feed.close()
+        return feed
+
+    def read() -> None:
+        with pytest.raises(ProtocolError, match="went away"):
+            feed.read_some()
+        told.set()
+
+    told = threading.Event()
+    loop = asyncio.new_event_loop()
+    feed = loop.run_until_complete(begin())
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        assert told.wait(5)
+    finally:
+        loop.close()
+
+
+@pytest.mark.parametrize("chunk_bytes", [700, 60_000])
+def test_a_slow_reader_slows_the_client(chunk_bytes: int) -> None:
+    """No more than the queue holds is taken from the client before somebody reads."""
+    given = 0
+
+    async def receive() -> dict[str, object]:
+        nonlocal given
+        if given >= 2 * QUEUE_BYTES:
+            await anyio.sleep_forever()
+        given += chunk_bytes
+        return {"type": "http.request", "body": b"x" * chunk_bytes, "more_body": given < 2 * QUEUE_BYTES}
+
+    async def main() -> None:
+        feed = BodyFeed(receive, 5.0)
+        async with anyio.create_task_group() as group:
+            group.start_soon(feed.run)
+            await feed.arrive(QUEUE_BYTES, 5.0)
+            await anyio.sleep(0.01)
+            assert QUEUE_BYTES <= given < QUEUE_BYTES + chunk_bytes
+            body = open_body(feed, "", 10 * QUEUE_BYTES)
+            assert len(await to_thread.run_sync(body.read)) == given >= 2 * QUEUE_BYTES
+            group.cancel_scope.cancel()
+
+    anyio.run(main)
+
+
+def test_closing_waits_for_work_that_was_left_to_itself() -> None:
+    """Whoever waited for a piece was cancelled: its thread goes on, until told that nothing more comes."""
+    no_more, begun = threading.Event(), threading.Event()
+    ended = []
+
+    def work():
+        try:
+            begun.set()
+            assert no_more.wait(5)
+            yield b"x"
+        finally:
+            ended.append(True)
+
+    chunks = Chunks(work, no_more.set)
+    left = threading.Thread(target=chunks.gather)
+    left.start()
+    assert begun.wait(5)
+    chunks.close()
+    assert ended == [True]
+    left.join()
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip"])

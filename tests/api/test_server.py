@@ -118,6 +118,12 @@ def test_an_end_that_takes_too_long_is_cut_off(tmp_path: Path) -> None:
         assert time.monotonic() - begun < 15
 
 
+def test_a_thread_that_hangs_does_not_keep_the_process(tmp_path: Path) -> None:
+    hang = "__import__('threading').Thread(target=__import__('time').sleep, args=(60,)).start()"
+    running = Process(tmp_path / "data", f"{hang} or ApiSettings(stop_seconds=1.2)")
+    assert running.stop(signal.SIGTERM) == (0, "work that runs in the background\n", "")
+
+
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_it_at_once(tmp_path: Path, second: signal.Signals) -> None:
     running = Process(tmp_path / "data", "ApiSettings(drain_seconds=60, stop_seconds=60)")

@@ -4,26 +4,26 @@ A request's body is a file for the code that reads it, an answer is an iterator 
 threads, and neither is ever whole in memory.
 
 Invariants:
-    1. Between the client and the reader wait at most `QUEUE_CHUNKS` chunks: a slow reader slows the client.
+    1. Between client and reader wait at most `QUEUE_BYTES` and a chunk: a slow reader slows the client.
     2. A body larger than its bound, compressed or inflated, ends in `LimitExceeded`; one that was cut off, in
        `ProtocolError`; never in an end of file that looks regular.
     3. `arrive` waits on the event loop, without a thread; what came is read afterwards, in its order.
     4. When the client goes away, the iterator is closed and the reader is told.
+    5. No thread waits for the event loop: it could wait for ever, for a loop that has ended.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import threading
 import time
 import zlib
 from collections.abc import Generator
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-import anyio
-from anyio import from_thread
-from anyio.lowlevel import current_token
 from starlette.exceptions import HTTPException
 
 from imprint.api.errors import WrongMediaType
@@ -33,11 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from _typeshed import WriteableBuffer
-    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
     from starlette.types import Message, Receive
 
-QUEUE_CHUNKS: Final = 16
-"""uvicorn's chunks have at most 64 KiB or so: about a megabyte waits."""
+QUEUE_BYTES: Final = 1024**2
+"""uvicorn's chunks have at most 64 KiB or so: little more than this waits."""
 READ_BYTES: Final = 256 * 1024
 """How much the buffered file asks for at once."""
 GATHERED_BYTES_MAX: Final = 512 * 1024
@@ -49,80 +48,104 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 class BodyFeed:
-    """The event loop's end of a body: takes it from the client, as fast as it is read."""
+    """The event loop's end of a body: takes it from the client, as fast as it is read.
+
+    A reader waits for bytes under a lock, not for the loop, which may have ended.
+    """
 
     def __init__(self, receive: Receive, stall_seconds_max: float) -> None:
         self._receive = receive
         self._stall_seconds_max = stall_seconds_max
-        self._token = current_token()
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Condition()
+        self._waiting = bytearray()
         self._is_whole = False
-        self._ahead = bytearray()
-        self._sender: MemoryObjectSendStream[bytes]
-        self._receiver: MemoryObjectReceiveStream[bytes]
-        self._sender, self._receiver = anyio.create_memory_object_stream[bytes](QUEUE_CHUNKS)
+        """Whether the client has sent all of it."""
+        self._is_over = False
+        """Whether nothing more will come, for whichever reason."""
+        self._moved = asyncio.Event()
+        """Something came, or was taken; for those who wait on the loop."""
 
     async def run(self) -> None:
         """Hand over the body; then wait until the client goes away."""
-        with self._sender:
+        try:
             while not self._is_whole:
                 message = await self._receive()
                 if message["type"] == "http.disconnect":
                     return
-                if chunk := message.get("body", b""):
-                    await self._sender.send(chunk)
-                self._is_whole = not message.get("more_body", False)
+                self._put(message.get("body", b""), is_last=not message.get("more_body", False))
+                await self._wait_until(self._has_room)
+        finally:
+            self._end()
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
+    def _put(self, chunk: bytes, *, is_last: bool) -> None:
+        with self._lock:
+            self._waiting += chunk
+            self._is_whole = is_last
+            if chunk:
+                self._lock.notify_all()
+        if chunk:
+            self._moved.set()
+
+    def _end(self) -> None:
+        with self._lock:
+            self._is_over = True
+            self._lock.notify_all()
+        self._moved.set()
+
+    def _has_room(self) -> bool:
+        return len(self._waiting) < QUEUE_BYTES or self._is_over
+
+    async def _wait_until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            self._moved.clear()
+            await self._moved.wait()
+
     async def arrive(self, bytes_min: int, seconds_max: float) -> None:
-        """Wait until so much has come, or the whole body. At least one byte comes in each `seconds_max`.
+        """Wait until so much has come (at most `QUEUE_BYTES`), or the whole body.
+
+        At least one byte comes in each `seconds_max`.
 
         Raises:
             ProtocolError: the client went away, or sent nothing for too long.
         """
-        while len(self._ahead) < bytes_min:
+        while (before := len(self._waiting)) < bytes_min and not self._is_over:
             try:
-                with anyio.fail_after(seconds_max):
-                    self._ahead += await self._receiver.receive()
+                async with asyncio.timeout(seconds_max):
+                    await self._wait_until(lambda: len(self._waiting) > before or self._is_over)
             except TimeoutError:
                 raise ProtocolError(f"the request stood still for {seconds_max:g} s") from None
-            except anyio.EndOfStream:
-                if self._is_whole:
-                    return
-                raise ProtocolError(_GONE) from None
+        if len(self._waiting) < bytes_min and not self._is_whole:
+            raise ProtocolError(_GONE)
 
     def close(self) -> None:
-        """Give up the rest of the body."""
-        self._sender.close()
-        self._receiver.close()
+        """Give up what has not come: whoever reads is told. From any thread."""
+        with self._lock:
+            self._is_over = True
+            self._lock.notify_all()
+        self._tell_loop()
 
-    def read_some(self) -> bytes:
+    def read_some(self) -> bytes | bytearray:
         """What has come, at least one byte; nothing at the end. Called from a thread, and waits.
 
         Raises:
             ProtocolError: the client went away, or sent nothing for too long.
         """
-        try:
-            return from_thread.run(self._take, token=self._token)
-        except TimeoutError as stalled:
-            raise ProtocolError(f"the request stood still for {self._stall_seconds_max:g} s") from stalled
-        except anyio.ClosedResourceError as gone:
-            raise ProtocolError(_GONE) from gone
+        with self._lock:
+            if not self._lock.wait_for(lambda: self._waiting or self._is_over, self._stall_seconds_max):
+                raise ProtocolError(f"the request stood still for {self._stall_seconds_max:g} s")
+            taken, self._waiting = self._waiting, bytearray()
+            if not taken and not self._is_whole:
+                raise ProtocolError(_GONE)
+        if len(taken) >= QUEUE_BYTES:
+            self._tell_loop()
+        return taken
 
-    async def _take(self) -> bytes:
-        if self._ahead:
-            ahead, self._ahead = bytes(self._ahead), bytearray()
-            return ahead
-        with anyio.fail_after(self._stall_seconds_max):
-            try:
-                chunks = [await self._receiver.receive()]
-            except anyio.EndOfStream:
-                if self._is_whole:
-                    return b""
-                raise anyio.ClosedResourceError from None
-        waiting = self._receiver.statistics().current_buffer_used
-        chunks += [self._receiver.receive_nowait() for _ in range(waiting)]
-        return b"".join(chunks)
+    def _tell_loop(self) -> None:
+        with suppress(RuntimeError):  # it is closed, and nobody waits on it
+            self._loop.call_soon_threadsafe(self._moved.set)
 
 
 class BodyFile(io.RawIOBase):
@@ -156,7 +179,7 @@ class BodyFile(io.RawIOBase):
         self._pending = self._pending[count:]
         return count
 
-    def _read_more(self) -> bytes:
+    def _read_more(self) -> bytes | bytearray:
         """The next part of the body; nothing at its end."""
         return self._feed.read_some()
 
@@ -167,7 +190,7 @@ class InflatedFile(BodyFile):
     def __init__(self, feed: BodyFeed | WholeBody, bytes_max: int) -> None:
         super().__init__(feed, bytes_max)
         self._inflate = zlib.decompressobj(_GZIP)
-        self._packed = b""
+        self._packed: bytes | bytearray = b""
 
     def _read_more(self) -> bytes:
         while not self._inflate.eof:
@@ -267,10 +290,19 @@ def open_body(feed: BodyFeed | WholeBody, encoding: str, bytes_max: int) -> io.B
 
 
 class Chunks:
-    """An answer that blocking code makes, taken in pieces worth a trip to a thread."""
+    """An answer that blocking code makes, taken in pieces worth a trip to a thread.
 
-    def __init__(self, start: Callable[[], Iterator[bytes]]) -> None:
+    Args:
+        start: begins the work.
+        interrupt: called when the work is to end early: what it waits for does not come.
+    """
+
+    def __init__(
+        self, start: Callable[[], Iterator[bytes]], interrupt: Callable[[], None] = lambda: None
+    ) -> None:
         self._start = start
+        self._interrupt = interrupt
+        self._lock = threading.Lock()
         self._chunks: Iterator[bytes] | None = None
         self.has_ended = False
         """Whether all has been given."""
@@ -282,6 +314,10 @@ class Chunks:
             patience_seconds: how long a message that could go now may be held back for what follows it. It
                 is longer only if what follows takes longer.
         """
+        with self._lock:
+            return self._gather(patience_seconds)
+
+    def _gather(self, patience_seconds: float) -> bytes:
         if self._chunks is None:
             self._chunks = self._start()
         gathered = []
@@ -298,6 +334,8 @@ class Chunks:
         return b"".join(gathered)
 
     def close(self) -> None:
-        """End the work, finished or not."""
-        if isinstance(self._chunks, Generator):
-            self._chunks.close()
+        """End the work, finished or not. Waits for a `gather` that nobody waits for any more."""
+        self._interrupt()
+        with self._lock:
+            if isinstance(self._chunks, Generator):
+                self._chunks.close()

@@ -192,7 +192,7 @@ class GitAnswer(Response):
 
     async def _answer(self, feed: BodyFeed, send: Send) -> None:
         """Serve from what has come to the end of the work, whatever became of the client."""
-        chunks = Chunks(lambda: self._serve(self._open(feed)))
+        chunks = Chunks(lambda: self._serve(self._open(feed)), feed.close)
         patience = self._services.settings.first_byte_seconds_max
         try:
             await feed.arrive(AHEAD_BYTES if self._is_fetch else 1, patience)

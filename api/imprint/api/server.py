@@ -162,6 +162,7 @@ def serve_on(  # noqa: PLR0913 - as `serve`
         TlsFailed, StorageFailed, DataFolderMismatch: as `serve`.
     """
     with Ending(settings.stop_seconds, on_wait) as ending, ExitStack() as opened:
+        opened.callback(_wait_for_threads)
         hosting = Hosting.open(DataFolder.create_or_open(data, key_file))
         opened.callback(hosting.close)
         hosting.ensure_admin_token()
@@ -195,6 +196,14 @@ def _soon(task: Callable[[], None]) -> Iterator[None]:
     finally:
         timer.cancel()
         timer.join()
+
+
+def _wait_for_threads() -> None:
+    """Wait here, where `Ending` bounds it, for threads that the interpreter would wait for without end."""
+    if threading.current_thread() is threading.main_thread():
+        for thread in threading.enumerate():
+            if not thread.daemon and thread is not threading.main_thread():
+                thread.join()
 
 
 class Ending:
