@@ -11,6 +11,7 @@ from imprint.store.errors import ObjectMissing
 from imprint.store.objects.git import GitObjects
 from imprint.store.objects.memory import MemoryObjects
 from imprint.store.objects.ports import ObjectKind
+from imprint.store.objects.recent import RecentObjects
 from imprint.store.types import HashAlgorithm, ObjectId
 
 ENVIRONMENT = {
@@ -115,7 +116,14 @@ def borrowed(sample, folder):
     return GitObjects(folder / "objects", sample.algorithm)
 
 
-@pytest.fixture(params=[in_memory, loose, packed, borrowed], ids=lambda make: make.__name__)
+def fronted(sample, folder):
+    recent, behind = RecentObjects(), loose(sample, folder)
+    for object_id in sample.all_ids():
+        recent.before(behind, "repo_1").read_raw(object_id)
+    return recent.before(behind, "repo_1")
+
+
+@pytest.fixture(params=[in_memory, loose, packed, borrowed, fronted], ids=lambda make: make.__name__)
 def objects(request, sample, tmp_path):
     opened = request.param(sample, tmp_path / "copy")
     yield opened

@@ -129,6 +129,7 @@ class _Built:
     commit: ObjectId
     tree: ObjectId
     pack: bytes
+    objects: list[tuple[ObjectId, ObjectKind, bytes]]
 
 
 def commit(
@@ -186,7 +187,7 @@ class _Work:
         self._principal = principal
         self._receiver = receiver
         self._hosting = receiver.hosting
-        self._objects = repository.view.objects
+        self._objects = receiver.recent.before(repository.view.objects, repository.record.id)
 
     def verify(self) -> None:
         """Check the request by itself, and the token."""
@@ -241,8 +242,10 @@ class _Work:
         content = encode_commit(tree, (parent,) if parent else (), author, committer, self._request.message)
         objects.append((ObjectKind.COMMIT, content))
         pack = io.BytesIO()
-        write_pack(objects, pack, self._objects.algorithm)
-        return _Built(object_id(ObjectKind.COMMIT, content, self._objects.algorithm), tree, pack.getvalue())
+        algorithm = self._objects.algorithm
+        write_pack(objects, pack, algorithm)
+        made = [(object_id(kind, content, algorithm), kind, content) for kind, content in objects]
+        return _Built(made[-1][0], tree, pack.getvalue(), made)
 
     def open_session(self) -> SessionClaim | None:
         """Open the session that the request names; None leaves it to the token."""
@@ -267,6 +270,8 @@ class _Work:
         error = receipt.results[0].error
         if receipt.event is None and not is_stale(error):
             raise PushRefused(error or "refused", rule="ref-check")
+        if receipt.event:
+            self._receiver.recent.keep(self._repository.record.id, built.objects)
         return receipt.event
 
 

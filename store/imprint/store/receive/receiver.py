@@ -23,6 +23,7 @@ from imprint.store.events import Admission
 from imprint.store.hosting.repositories import OPERATOR
 from imprint.store.hosting.settings import ReceiveRules, explain_finding
 from imprint.store.lfs.absent import warn_of_absent
+from imprint.store.objects.recent import RecentObjects
 from imprint.store.receive.connect import Connectivity, find_known, find_tips, is_ancestor
 from imprint.store.receive.docket import Docket
 from imprint.store.receive.landing.landing import Checked, Landing
@@ -67,6 +68,7 @@ class Receiver:
 
     Attributes:
         hosting: whose repositories they go to.
+        recent: what commits that are made here read and wrote lately.
 
     Args:
         hosting: the repositories, their catalogue, time, ids and limits.
@@ -83,6 +85,7 @@ class Receiver:
         step: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.hosting = hosting
+        self.recent = RecentObjects()
         self._judge = judge
         self._on_admitted = on_admitted
         self._step = step
