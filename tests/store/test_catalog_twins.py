@@ -109,6 +109,12 @@ def test_both_catalogues_give_the_same_answers(template):
             admission = self.admission(repository_id, *updates)
             self.both(lambda catalogue: catalogue.create_repository(record, admission))
 
+        @rule(repository_id=REPOSITORIES, many=st.lists(UPDATES, max_size=4), pack=st.none() | PACKS)
+        def admit_all(self, repository_id, many, pack):
+            record = PackRecord(pack, 3, 100) if pack else None
+            admissions = [self.admission(repository_id, *updates, pack=record) for updates in many]
+            self.both(lambda catalogue: catalogue.admit_all(admissions))
+
         @rule(repository_id=REPOSITORIES, name=NAMES)
         def rename(self, repository_id, name):
             admission = self.admission(repository_id)

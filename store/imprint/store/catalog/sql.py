@@ -178,7 +178,7 @@ class SqlCatalogue(Catalogue):
         if not admissions:
             return []
         return self._database.write(
-            lambda connection: [sql_journal.admit(connection, each) for each in admissions],
+            lambda connection: sql_journal.admit_all(connection, admissions),
             alone=False,
             find=lambda connection: sql_journal.find_events(connection, admissions),
         )

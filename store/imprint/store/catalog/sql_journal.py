@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Integer, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from imprint.store.catalog import schema, sql_packs
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from imprint.store.events import Admission
+    from imprint.store.types import RefUpdate
 
 LOOKUPS_MAX: Final = 1000
 """Up to this many refs are looked up; above it, all refs of the repository are read. With 1,000 new names
@@ -48,7 +49,7 @@ _ref: Final = schema.ref.c
 _GROW: Final = (
     update(schema.repository)
     .where(_repository.id == _OF)
-    .values(generation=_repository.generation + 1)
+    .values(generation=_repository.generation + bindparam("count", type_=Integer))
     .returning(_repository.generation, _repository.algorithm)
 )
 _GROW_LIVE: Final = _GROW.where(_repository.purge_after_ms.is_(None))
@@ -87,19 +88,43 @@ def admit(connection: Connection, admission: Admission, *, deleted: bool = False
         RepositoryMissing: no such repository.
         BadInput, StaleUpdate, Conflict: see `Catalogue.admit`. The caller undoes the transaction.
     """
-    sequence = _next_generation(connection, admission, deleted=deleted)
-    changes = plan_changes(admission.updates, _read_targets(connection, admission))
-    _verify_created(connection, admission.repository_id, changes)
-    event = make_event(admission, sequence, changes)
-    _write_event(connection, event)
-    _write_changes(connection, admission, sequence, changes)
-    _write_refs(connection, admission, changes)
+    return admit_all(connection, [admission], deleted=deleted)[0]
+
+
+def admit_all(
+    connection: Connection, admissions: Sequence[Admission], *, deleted: bool = False
+) -> list[Event]:
+    """Make admissions to one repository true in order, as `admit` does; rows of a table are written at once.
+
+    Raises:
+        RepositoryMissing, BadInput, StaleUpdate, Conflict: as `admit`, for the first that fails.
+    """
+    repository_id = admissions[0].repository_id
+    first, algorithm = _grow(connection, repository_id, len(admissions), deleted=deleted)
+    names = {bytes(update.name) for admission in admissions for update in admission.updates}
+    refs = _Refs(connection, repository_id, _read_targets(connection, repository_id, sorted(names)))
+    events = []
+    for sequence, admission in enumerate(admissions, first):
+        verify_format(admission.updates, algorithm)
+        events.append(make_event(admission, sequence, refs.change(admission.updates)))
+    refs.write()
+    _write_events(connection, events)
+    _write_changes(connection, admissions, events)
+    for admission, event in zip(admissions, events, strict=True):
+        _write_rest(connection, admission, event.sequence)
+    return events
+
+
+def _write_rest(connection: Connection, admission: Admission, sequence: int) -> None:
+    """HEAD, packs and settings."""
+    repository_id = admission.repository_id
+    if admission.head:
+        connection.execute(_SET_HEAD, {"of": repository_id, "head": bytes(admission.head)})
     if admission.pack:
-        sql_packs.write_pack(connection, admission.repository_id, sequence, admission.pack)
+        sql_packs.write_pack(connection, repository_id, sequence, admission.pack)
     if admission.replacement:
-        sql_packs.replace_packs(connection, admission.repository_id, admission.replacement, admission.at_ms)
-    sql_packs.write_settings(connection, admission.repository_id, admission.settings)
-    return event
+        sql_packs.replace_packs(connection, repository_id, admission.replacement, admission.at_ms)
+    sql_packs.write_settings(connection, repository_id, admission.settings)
 
 
 def find_event(connection: Connection, admission: Admission) -> Event | None:
@@ -119,27 +144,83 @@ def find_events(connection: Connection, admissions: Sequence[Admission]) -> list
     return found if len(found) == len(admissions) else None
 
 
-def _next_generation(connection: Connection, admission: Admission, *, deleted: bool) -> int:
-    of_repository = {"of": admission.repository_id}
-    grown = connection.execute(_GROW_DELETED if deleted else _GROW_LIVE, of_repository).first()
+def _grow(
+    connection: Connection, repository_id: str, count: int, *, deleted: bool
+) -> tuple[int, HashAlgorithm]:
+    """Give out so many generations; the first of them, and the repository's object format."""
+    grow = _GROW_DELETED if deleted else _GROW_LIVE
+    grown = connection.execute(grow, {"of": repository_id, "count": count}).first()
     if grown is None:
-        raise RepositoryMissing(admission.repository_id)
-    verify_format(admission.updates, HashAlgorithm(grown.algorithm))
-    if admission.head:
-        connection.execute(_SET_HEAD, {**of_repository, "head": bytes(admission.head)})
-    return int(grown.generation)
+        raise RepositoryMissing(repository_id)
+    return int(grown.generation) - count + 1, HashAlgorithm(grown.algorithm)
 
 
-def _read_targets(connection: Connection, admission: Admission) -> dict[RefName, ObjectId]:
-    """Where the refs that the updates name are now."""
-    names = [bytes(update.name) for update in admission.updates]
+def _read_targets(
+    connection: Connection, repository_id: str, names: Sequence[bytes]
+) -> dict[RefName, ObjectId]:
+    """Where the refs of these names are now."""
     if not names:
         return {}
     if len(names) > LOOKUPS_MAX:
-        targets = connection.execute(_REFS, {"of": admission.repository_id})
+        targets = connection.execute(_REFS, {"of": repository_id})
     else:
-        targets = connection.execute(_REFS_NAMED, {"of": admission.repository_id, "names": names})
+        targets = connection.execute(_REFS_NAMED, {"of": repository_id, "names": names})
     return {RefName(name): ObjectId(target) for name, target, _ in targets}
+
+
+class _Refs:
+    """The refs that a transaction changes, one admission after the other.
+
+    Moves of refs that are there wait for each other, to be written at once; what makes or deletes one meets
+    the rows as those before it leave them.
+    """
+
+    def __init__(self, connection: Connection, repository_id: str, now: dict[RefName, ObjectId]) -> None:
+        self._connection = connection
+        self._of = repository_id
+        self._now = now
+        self._moved: list[dict[str, Any]] = []
+
+    def change(self, updates: Sequence[RefUpdate]) -> tuple[RefChange, ...]:
+        """Do what one admission wishes; what that changes."""
+        changes = plan_changes(updates, self._now)
+        if not all(change.old and change.new for change in changes):
+            self.write()
+            _verify_created(self._connection, self._of, changes)
+            self._delete_and_create(updates, changes)
+        for wished, change in zip(updates, changes, strict=True):
+            if change.new is None:
+                self._now.pop(change.name, None)
+            else:
+                if change.old:
+                    value = {"target": str(change.new), "peeled": wished.peeled}
+                    self._moved.append({"of": self._of, "named": bytes(change.name), **value})
+                self._now[change.name] = change.new
+        return changes
+
+    def write(self) -> None:
+        """Write the moves that wait."""
+        if self._moved:
+            self._connection.execute(_MOVE_REF, self._moved)
+            self._moved = []
+
+    def _delete_and_create(self, updates: Sequence[RefUpdate], changes: Sequence[RefChange]) -> None:
+        """Deletions first: a name may be a folder of one that goes."""
+        gone = [{"of": self._of, "named": bytes(each.name)} for each in changes if each.old and not each.new]
+        if gone:
+            self._connection.execute(_DELETE_REF, gone)
+        rows = [
+            {
+                "repository_id": self._of,
+                "name": bytes(change.name),
+                "target": str(change.new),
+                "peeled": wished.peeled,
+            }
+            for wished, change in zip(updates, changes, strict=True)
+            if change.new and not change.old
+        ]
+        if rows:
+            self._connection.execute(_ADD_REF, rows)
 
 
 def _verify_created(connection: Connection, repository_id: str, changes: Sequence[RefChange]) -> None:
@@ -170,9 +251,17 @@ def _read_near(
     return near
 
 
-def _write_event(connection: Connection, event: Event) -> None:
+def _write_events(connection: Connection, events: Sequence[Event]) -> None:
+    rows = [_event_row(event) for event in events]
+    try:
+        connection.execute(_ADD_EVENT, rows)
+    except IntegrityError as taken:
+        raise Conflict(f"event {', '.join(event.id for event in events)} is not new") from taken
+
+
+def _event_row(event: Event) -> dict[str, Any]:
     claim = event.claim
-    row = {
+    return {
         "repository_id": event.repository_id,
         "sequence": event.sequence,
         "id": event.id,
@@ -190,58 +279,24 @@ def _write_event(connection: Connection, event: Event) -> None:
         "claim_base": claim.base if claim else None,
         "details": json.dumps(dict(event.details), sort_keys=True),
     }
-    try:
-        connection.execute(_ADD_EVENT, row)
-    except IntegrityError as taken:
-        raise Conflict(f"event {event.id} is not new") from taken
 
 
-def _write_changes(
-    connection: Connection, admission: Admission, sequence: int, changes: Sequence[RefChange]
-) -> None:
+def _write_changes(connection: Connection, admissions: Sequence[Admission], events: Sequence[Event]) -> None:
     rows = [
         {
-            "repository_id": admission.repository_id,
-            "sequence": sequence,
+            "repository_id": event.repository_id,
+            "sequence": event.sequence,
             "position": position,
             "name": bytes(change.name),
             "old": change.old,
             "new": change.new,
             "peeled": wished.peeled,
         }
-        for position, (wished, change) in enumerate(zip(admission.updates, changes, strict=True))
+        for admission, event in zip(admissions, events, strict=True)
+        for position, (wished, change) in enumerate(zip(admission.updates, event.changes, strict=True))
     ]
     if rows:
         connection.execute(_ADD_CHANGE, rows)
-
-
-def _write_refs(connection: Connection, admission: Admission, changes: Sequence[RefChange]) -> None:
-    """Write the rows of refs; deletions first."""
-    created: list[dict[str, Any]] = []
-    moved: list[dict[str, Any]] = []
-    deleted: list[dict[str, Any]] = []
-    for wished, change in zip(admission.updates, changes, strict=True):
-        key = {"of": admission.repository_id, "named": bytes(change.name)}
-        if change.new is None:
-            deleted += [key] if change.old else []
-        else:
-            value = {**key, "target": str(change.new), "peeled": wished.peeled}
-            (moved if change.old else created).append(value)
-    if deleted:
-        connection.execute(_DELETE_REF, deleted)
-    if moved:
-        connection.execute(_MOVE_REF, moved)
-    if created:
-        rows = [
-            {
-                "repository_id": row["of"],
-                "name": row["named"],
-                "target": row["target"],
-                "peeled": row["peeled"],
-            }
-            for row in created
-        ]
-        connection.execute(_ADD_REF, rows)
 
 
 # -- reading --------------------------------------------------------------------------------------------
