@@ -1,0 +1,146 @@
+"""Commits over HTTP by many writers at once: how many a second, and what each costs the server.
+
+    python bench/writers.py [--seconds 5] [--writers 1,4,16,64]
+
+Every writer posts commits of one changed file to `/api/repos/OWNER/NAME/commits`, on a branch of its own,
+into a tree of 5,000 files in 50 folders, on one repository or on one of its own; an answer means that the
+commit is durable. Processor time is that of all of the server's processes by its control group; followers
+stand still, by holding their lock. Writers are threads of another process on the same machine. Beside it, in
+the same run: what an fsync of a file just written takes, and `git commit` with `git push` of one file by one
+writer, to `git http-backend` behind nginx. Every row is bounded by `--seconds`. The last line sums up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import multiprocessing
+import os
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from cgroup import ControlGroup
+from sides import Ours
+from thread import git
+from writes import FILES, FOLDERS, make_tree, measure_fsync, run_git
+
+
+class Writers:
+    """Threads that write until told to end, in a process of their own."""
+
+    def __init__(self, port: int, token: str, places: list[tuple[str, str]], seconds: float) -> None:
+        self._port = port
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._places = places
+        self._seconds = seconds
+        self._told: multiprocessing.Queue[int | str] = multiprocessing.Queue()
+
+    def run(self) -> int:
+        """How many commits were answered for."""
+        process = multiprocessing.get_context("fork").Process(target=self._run)
+        process.start()
+        told = [self._told.get(timeout=self._seconds * 4 + 60) for _ in self._places]
+        process.join()
+        if wrong := [each for each in told if isinstance(each, str)]:
+            raise SystemExit(wrong[0])
+        return sum(each for each in told if isinstance(each, int))
+
+    def _run(self) -> None:
+        until = time.perf_counter() + self._seconds
+        threads = [threading.Thread(target=self._write, args=(*each, until)) for each in self._places]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _write(self, repository: str, branch: str, until: float) -> None:
+        connection, done = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60), 0
+        try:
+            while time.perf_counter() < until:
+                path = f"d{done % FOLDERS:02}/f{done // FOLDERS % FILES:02}.txt"
+                edit = {"path": path, "content": f"{branch} writes {done}\n"}
+                wish = {"target_branch": branch, "commit_message": "one file\n", "files": [edit]}
+                where = f"/api/repos/{repository}/commits"
+                connection.request("POST", where, json.dumps(wish), self._headers)
+                answer = connection.getresponse()
+                content = answer.read()
+                if answer.status != http.client.CREATED:
+                    self._told.put(f"{answer.status}: {content[:500]!r}")
+                    return
+                done += 1
+        except OSError as failure:
+            self._told.put(repr(failure))
+            return
+        finally:
+            connection.close()
+        self._told.put(done)
+
+
+def prepare(ours: Ours, token: str, tree: Path, label: str, branches: int) -> str:
+    """A repository with the tree on that many branches."""
+    name = f"bench/{label}"
+    connection = http.client.HTTPConnection("127.0.0.1", ours.port, timeout=60)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    connection.request("POST", "/api/repos", json.dumps({"name": name}), headers)
+    answer = connection.getresponse()
+    if answer.status != http.client.CREATED:
+        raise SystemExit(f"{name}: {answer.status} {answer.read()!r}")
+    connection.close()
+    refs = [f"HEAD:refs/heads/b{at}" for at in range(branches)]
+    git("push", "-q", f"{ours.base}/{name}.git", *refs, cwd=tree)
+    return name
+
+
+def run_row(ours: Ours, token: str, names: list[str], row: tuple[int, float]) -> tuple[float, float]:
+    """Commits a second, and processor milliseconds of the server for each."""
+    writers, seconds = row
+    places = [(names[at % len(names)], f"b{at}") for at in range(writers)]
+    ours.wait_until_idle()
+    spent, began = ours.group.cpu_seconds(), time.perf_counter()
+    done = Writers(ours.port, token, places, seconds).run()
+    rate = done / (time.perf_counter() - began)
+    return rate, (ours.group.cpu_seconds() - spent) * 1000 / done
+
+
+def main() -> None:
+    """Run every row and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=5, help="of each row")
+    parser.add_argument("--writers", default="1,4,16,64")
+    options = parser.parse_args()
+    best = 0.0
+    with tempfile.TemporaryDirectory(prefix="imprint-bench-writers-") as place, ControlGroup() as group:
+        folder = Path(place)
+        make_tree(folder / "tree")
+        ours = Ours(folder, group)
+        ours.start()
+        try:
+            token = (ours.data / "admin-token").read_text().strip()
+            print("| writers | repositories | commits/s | CPU, ms each | fsync, ms | load |", flush=True)
+            print("|---:|---|---:|---:|---:|---:|", flush=True)
+            for writers in (int(each) for each in options.writers.split(",")):
+                for where in ("one", "many"):
+                    names = [
+                        prepare(ours, token, folder / "tree", f"{where}{writers}x{at}", writers)
+                        for at in range(writers if where == "many" else 1)
+                    ]
+                    rate, cost = run_row(ours, token, names, (writers, options.seconds))
+                    best = max(best, rate)
+                    told = [f"{rate:.1f}", f"{cost:.1f}", f"{measure_fsync(folder):.2f}"]
+                    print(
+                        "|",
+                        " | ".join([str(writers), where, *told, f"{os.getloadavg()[0]:.1f}"]),
+                        "|",
+                        flush=True,
+                    )
+        finally:
+            ours.stop()
+        theirs = run_git(folder / "tree", options.seconds)
+    print(f"writers: best {best:.1f}/s; git commit + git push {theirs:.2f}/s; {best / theirs:.1f} times")
+
+
+if __name__ == "__main__":
+    main()
