@@ -37,7 +37,8 @@ _ALL_SUFFIXES: Final = (".idx", ".rev", ".bitmap", ".mtimes", ".promisor", ".pac
 _PACK_FILE: Final = re.compile(
     r"(pack-(?:[0-9a-f]{40}|[0-9a-f]{64}))\.(?:pack|idx|rev|bitmap|mtimes|promisor|keep)\Z"
 )
-_INDEX_HEADER: Final = struct.pack(">4sL", b"\xfftOc", 2)
+INDEX_HEADER: Final = struct.pack(">4sL", b"\xfftOc", 2)
+"""How an index of version 2 begins."""
 _FANOUT_END: Final = 8 + 256 * 4
 _CHECKSUM_BYTES: Final = 4
 _OFFSET_IS_LARGE: Final = 0x80000000
@@ -213,7 +214,7 @@ class PackIndex:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as failure:
             raise StorageFailed(f"{path} cannot be read: {failure}") from failure
-        if self._map[:8] != _INDEX_HEADER:
+        if self._map[:8] != INDEX_HEADER:
             self._map.close()
             raise StorageFailed(f"{path} is not a pack index of version 2")
         self._fanout = struct.unpack_from(">256L", self._map, 8)

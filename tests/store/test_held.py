@@ -1,0 +1,68 @@
+"""Packs in memory become the files that git writes of the same packs."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imprint.store.objects.codec import object_id
+from imprint.store.objects.ports import ObjectKind
+from imprint.store.receive.landing.held import HeldEntry, HeldPack, hold, join, render
+from imprint.store.types import HashAlgorithm
+
+BLOBS = st.lists(st.binary(max_size=300), max_size=12)
+
+
+def held(contents: list[bytes], algorithm: HashAlgorithm = HashAlgorithm.SHA1) -> HeldPack:
+    kind = ObjectKind.BLOB
+    return hold([(object_id(kind, each, algorithm), kind, each) for each in contents], algorithm)
+
+
+def write(pack: HeldPack, folder: Path) -> Path:
+    """Its files; the path of its index."""
+    files = render(pack)
+    for suffix, content in files.contents.items():
+        (folder / f"{files.name}{suffix}").write_bytes(content)
+    return folder / f"{files.name}.idx"
+
+
+@pytest.mark.parametrize("algorithm", HashAlgorithm)
+def test_the_files_are_those_that_git_writes(tmp_path, algorithm) -> None:
+    pack = held([b"%d" % number * number for number in range(300)], algorithm)
+    index = write(pack, tmp_path)
+    command = ["git", "index-pack", "--rev-index", f"--object-format={algorithm.value}", "-o", "git.idx"]
+    done = subprocess.run(
+        [*command, str(index.with_suffix(".pack"))], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert f"pack-{done.stdout.strip()}" == index.stem
+    assert (tmp_path / "git.idx").read_bytes() == index.read_bytes()
+    assert (tmp_path / "git.rev").read_bytes() == index.with_suffix(".rev").read_bytes()
+    assert len(render(pack).contents[".pack"]) == pack.size_bytes
+
+
+@settings(max_examples=25, deadline=None)
+@given(parts=st.lists(BLOBS, min_size=1, max_size=4))
+def test_packs_joined_have_each_object_once(tmp_path_factory, parts) -> None:
+    folder = tmp_path_factory.mktemp("joined")
+    pack = join([held(contents) for contents in parts])
+    index = write(pack, folder)
+    wanted = {object_id(ObjectKind.BLOB, each) for contents in parts for each in contents}
+    if not wanted:
+        return
+    done = subprocess.run(
+        ["git", "verify-pack", "-v", str(index)], capture_output=True, text=True, check=True
+    )
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert sorted(line[0] for line in lines if len(line) > 3 and line[1] == "blob") == sorted(wanted)
+
+
+def test_a_pack_with_deltas_is_joined_as_it_lies_or_not_at_all() -> None:
+    whole = held([b"a", b"b"])
+    other = HeldPack(HashAlgorithm.SHA1, b"12345", (HeldEntry(b"x" * 20, 5, 0),), is_whole=False)
+    same = HeldPack(HashAlgorithm.SHA1, b"12345", (whole.entries[0],), is_whole=False)
+    both = join([whole, other])
+    assert both.body == whole.body + other.body
+    assert not both.is_whole
+    assert join([whole, same]) is None
