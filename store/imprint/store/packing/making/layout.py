@@ -5,7 +5,8 @@ deltas whose base is neither sent nor known to the client. They are made anew: a
 has at the same path, or whole.
 
 Invariants:
-    1. Every delta that is sent builds on an object that is sent before it, or that the client has.
+    1. Every delta that is sent by its distance builds on an object that is sent before it; one that names its
+       base, on an object that is sent too, or that the client has. No circle arises: see `Stock`.
     2. The bytes of deflated content are those of the packs here, checked when they were taken in; the
        checksum at the end covers what is sent.
 
@@ -131,7 +132,10 @@ class Layout:
             bases = self._stock.packs[number].bases[ranks]
             found = np.minimum(np.searchsorted(ranks, bases), len(ranks) - 1)
             inside = (bases >= 0) & (ranks[found] == bases)
-            self._bases[first : first + len(ranks)] = np.where(inside, first + found, NO_BASE)
+            before = inside & (bases < ranks)
+            self._bases[first : first + len(ranks)] = np.where(before, first + found, NO_BASE)
+            for row in np.flatnonzero(inside & ~before).tolist():  # bases that were added to a thin pack
+                self._name_base(first + row, number, int(bases[row]))
             for row in np.flatnonzero((bases >= 0) & ~inside).tolist():
                 self._settle(first + row, Place(number, int(ranks[row])), int(bases[row]), client_has)
 
@@ -144,12 +148,17 @@ class Layout:
             self._bases[entry] = sent
             self._kinds[entry] = OFS_DELTA
         elif client_has and client_has(base_id):
-            begin, end = int(self._begins[entry]), int(self._header_ends[entry])
-            header = replace_kind(bytes(pack.data.content[begin:end]), REF_DELTA)
-            self._special[entry] = header + base_id
-            self._kinds[entry] = REF_DELTA
+            self._name_base(entry, place.pack, base)
         else:
             self._make_anew(entry, place)
+
+    def _name_base(self, entry: int, number: int, base: int) -> None:
+        """Send a delta of a pack with the id of its base."""
+        pack = self._stock.packs[number]
+        begin, end = int(self._begins[entry]), int(self._header_ends[entry])
+        header = replace_kind(bytes(pack.data.content[begin:end]), REF_DELTA)
+        self._special[entry] = header + pack.id_of(base)
+        self._kinds[entry] = REF_DELTA
 
     def _find_sent(self, raw_id: bytes, below: int) -> int:
         """The number in the new pack of an object that is sent out of a pack of a smaller number; or -1."""
@@ -234,6 +243,7 @@ class Layout:
             raise Absent("distances that do not settle")
         moved = distances != self._begins[near] - self._begins[bases]
         moved |= self._pack_of(near) != self._pack_of(bases)
+        moved |= self._kinds[near] == REF_DELTA  # named there, and found by its distance from now on
         self._moved = near[moved]
         self._distances = distances[moved]
         self.size_bytes = int(sizes.sum()) + HEADER_BYTES
