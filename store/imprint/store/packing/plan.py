@@ -14,7 +14,7 @@ import numpy as np
 from imprint.store.packing.choosing.contents import Contents
 from imprint.store.packing.choosing.gather import Gathered, peel
 from imprint.store.packing.choosing.reach import Floor, Reach
-from imprint.store.packing.choosing.walk import Commits, TooFar, walk_new
+from imprint.store.packing.choosing.walk import COMMITS_MAX, Commits, TooFar, walk_new
 from imprint.store.packing.files.ewah import list_bits
 from imprint.store.packing.files.mapped import BadFile
 from imprint.store.packing.files.pack import BLOB
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 WITHOUT_BLOBS: Final = "blob:none"
 FEW_COMMITS: Final = 2_000
 """Up to so many new commits, trees are compared; with more, bitmaps are asked first."""
+SMALL_COMMITS_MAX: Final = 1_000
+"""What has no bitmaps, as it is small or new, is compared as a whole up to so many commits."""
 
 
 def make_plan(stock: Stock, request: PackRequest, made: MadeEntries = NONE_MADE) -> Layout:
@@ -72,17 +74,18 @@ class _Planner:
         self._haves, *_ = peel(self._contents, _raw((*request.haves, *request.edges)))
 
     def plan(self) -> Layout:
-        if self._tips and not self._haves and not self._cut:
+        is_whole = bool(self._tips) and not self._haves and not self._cut
+        if is_whole and self._stock.bitmaps:
             return self._plan_by_bitmaps()
         try:
-            return self._plan_by_trees()
+            return self._plan_by_trees(SMALL_COMMITS_MAX if is_whole else COMMITS_MAX)
         except TooFar as far:
             if self._cut:
                 raise Absent("too many commits behind a cut") from far
             return self._plan_by_bitmaps()
 
-    def _plan_by_trees(self) -> Layout:
-        walked = walk_new(self._commits, self._tips, self._haves)
+    def _plan_by_trees(self, commits_max: int) -> Layout:
+        walked = walk_new(self._commits, self._tips, self._haves, commits_max)
         if len(walked.new) > FEW_COMMITS and self._stock.bitmaps and not self._cut:
             raise TooFar
         gathered = Gathered(self._contents, with_blobs=self._with_blobs)
