@@ -52,23 +52,27 @@ class Ours:
 
     def start(self) -> None:
         """Begin to serve, without followers."""
+        self.begin()
+        self.wait_until_idle()
+
+    def begin(self) -> None:
+        """The same, without waiting until it is idle."""
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._process = subprocess.Popen(
             [*IMPRINT, "serve", "--data", str(self.data), "--port", str(self.port)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_for_port(self.port, 60)
         self.group.take([self._process.pid])
+        wait_for_port(self.port, 60)
         token = (self.data / "admin-token").read_text().strip()
         GIT_ENVIRONMENT.update(
             GIT_CONFIG_COUNT="1",
             GIT_CONFIG_KEY_0=f"http.{self.base}/.extraHeader",
             GIT_CONFIG_VALUE_0=f"Authorization: Bearer {token}",
         )
-        self._wait_until_idle()
 
-    def _wait_until_idle(self, seconds: float = 30) -> None:
+    def wait_until_idle(self, seconds: float = 30) -> None:
         """What a server makes ready beside its start is over: nothing of it is counted with a request."""
         deadline = time.monotonic() + seconds
         idle = 0
