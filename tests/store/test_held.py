@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imprint.store.objects.codec import object_id
 from imprint.store.objects.ports import ObjectKind
-from imprint.store.receive.landing.held import HeldEntry, HeldPack, hold, join, render
+from imprint.store.receive.small.held import HeldEntry, HeldPack, hold, join, render
 from imprint.store.types import HashAlgorithm
 
 BLOBS = st.lists(st.binary(max_size=300), max_size=12)

@@ -128,10 +128,16 @@ class Connectivity:
         """
         doubtful = sorted(frozenset(tips) - self._known)
         if self._unpacked and self._unpacked.self_contained:
-            # index-pack followed every link inside of this pack: what is in it is connected.
-            with PackIndex(self._unpacked.index_path, self._quarantine.algorithm) as index:
-                doubtful = [tip for tip in doubtful if tip not in index]
+            # Every link inside of this pack was followed: what is in it is connected.
+            doubtful = self._find_outside(doubtful, self._unpacked)
         return self._search(doubtful)
+
+    def _find_outside(self, tips: Sequence[ObjectId], unpacked: Unpacked) -> list[ObjectId]:
+        """Those of the tips that are not in the pack."""
+        if unpacked.index_path is None:
+            return [tip for tip in tips if tip not in unpacked.kinds]
+        with PackIndex(unpacked.index_path, self._quarantine.algorithm) as index:
+            return [tip for tip in tips if tip not in index]
 
     def find_cut(self, tips: Iterable[ObjectId], shallow: frozenset[ObjectId]) -> frozenset[ObjectId]:
         """Those of the connected tips that bring a commit below which the client's history ends."""

@@ -10,10 +10,12 @@ Invariants:
 from __future__ import annotations
 
 import mmap
+import os
 import re
 import struct
 import zlib
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from io import FileIO
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from imprint.store.durable import sync_folder
@@ -24,21 +26,23 @@ from imprint.store.types import ObjectId
 from imprint.store.waiting.lock import FileLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from imprint.store.receive.small.held import PackFiles
     from imprint.store.types import HashAlgorithm
 
 SUFFIXES: Final = (".pack", ".rev", ".idx")
 """The files of one pack, in the order in which they are put in place."""
 KEEP: Final = ".keep"
+_PARTIAL: Final = "tmp_"
+"""How the name of an index begins that is being written; git calls its own so, and `collect` removes them."""
 _ALL_SUFFIXES: Final = (".idx", ".rev", ".bitmap", ".mtimes", ".promisor", ".pack", KEEP)
 """All that git puts beside a pack (gitformat-pack(5)), in the order in which it goes."""
 _PACK_FILE: Final = re.compile(
     r"(pack-(?:[0-9a-f]{40}|[0-9a-f]{64}))\.(?:pack|idx|rev|bitmap|mtimes|promisor|keep)\Z"
 )
-INDEX_HEADER: Final = struct.pack(">4sL", b"\xfftOc", 2)
-"""How an index of version 2 begins."""
+_INDEX_HEADER: Final = struct.pack(">4sL", b"\xfftOc", 2)
 _FANOUT_END: Final = 8 + 256 * 4
 _CHECKSUM_BYTES: Final = 4
 _OFFSET_IS_LARGE: Final = 0x80000000
@@ -72,12 +76,18 @@ def promotion_lock(git_dir: Path) -> FileLock:
     return FileLock(git_dir / "imprint" / "promote.lock")
 
 
-def place(moves: Iterable[tuple[str, Path]], target: Path, step: Callable[[str], None]) -> None:
-    """Move packs' files from where they are to another folder of the same file system, and make that durable.
+def place(
+    moves: Iterable[tuple[str, Path]],
+    target: Path,
+    step: Callable[[str], None],
+    files: Sequence[PackFiles] = (),
+) -> None:
+    """Put packs into a folder, and make that durable.
 
     Args:
-        moves: names of packs, each with the folder where it is.
+        moves: names of packs, each with the folder of the same file system where it is.
         target: where they go.
+        files: packs that are in no folder yet.
         step: told `placed .pack` and so on after each file.
 
     Raises:
@@ -89,9 +99,51 @@ def place(moves: Iterable[tuple[str, Path]], target: Path, step: Callable[[str],
             for suffix in SUFFIXES:
                 (source / f"{name}{suffix}").rename(target / f"{name}{suffix}")
                 step(f"placed {suffix}")
+        write(files, target, step)
         sync_folder(target)
     except OSError as failure:
         raise StorageFailed(f"a pack cannot be put into {target}: {failure.strerror}") from failure
+
+
+def write(files: Sequence[PackFiles], folder: Path, step: Callable[[str], None] = lambda _: None) -> None:
+    """Write packs' files; their contents survive a crash of the machine then, their names not yet.
+
+    An index gets its name when all is written.
+
+    Raises:
+        StorageFailed: the file system refuses; what was written stays.
+    """
+    try:
+        with ExitStack() as stack:
+            written = []
+            for each in files:
+                protect(each.name, folder)
+                for suffix, content in each.contents.items():
+                    prefix = _PARTIAL if suffix == ".idx" else ""
+                    file = stack.enter_context(_open_new(folder / f"{prefix}{each.name}{suffix}"))
+                    _write_all(file, content)
+                    written.append(file.fileno())
+                    if not prefix:
+                        step(f"placed {suffix}")
+            for descriptor in written:
+                os.fsync(descriptor)
+        for each in files:
+            (folder / f"{_PARTIAL}{each.name}.idx").rename(folder / f"{each.name}.idx")
+            step("placed .idx")
+    except OSError as failure:
+        raise StorageFailed(f"a pack cannot be put into {folder}: {failure.strerror}") from failure
+
+
+def _write_all(file: FileIO, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[file.write(view) :]
+
+
+def _open_new(path: Path) -> FileIO:
+    """A file to be written, empty, as git makes those of packs: nobody writes to it again."""
+    path.unlink(missing_ok=True)
+    return FileIO(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444), "wb")
 
 
 def protect(name: str, folder: Path) -> None:
@@ -214,7 +266,7 @@ class PackIndex:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as failure:
             raise StorageFailed(f"{path} cannot be read: {failure}") from failure
-        if self._map[:8] != INDEX_HEADER:
+        if self._map[:8] != _INDEX_HEADER:
             self._map.close()
             raise StorageFailed(f"{path} is not a pack index of version 2")
         self._fanout = struct.unpack_from(">256L", self._map, 8)

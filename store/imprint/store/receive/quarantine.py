@@ -31,6 +31,7 @@ from imprint.store.lfs.absent import CANDIDATES_MAX
 from imprint.store.lfs.pointer import POINTER_BYTES
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.receive import packs
+from imprint.store.receive.small.held import render
 from imprint.store.types import HashAlgorithm, ObjectId
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from imprint.store.hosting.settings import Strictness
     from imprint.store.limits import Limits
     from imprint.store.plumbing import GitProcess, Plumbing
+    from imprint.store.receive.small.held import HeldPack
 
 COPY_BYTES: Final = 1024 * 1024
 """How much of a pack is in memory at a time."""
@@ -79,19 +81,21 @@ class Unpacked:
 
     Attributes:
         record: how the catalogue will know it.
-        index_path: its index, in the quarantine.
+        index_path: its index, in the quarantine; None for a pack that is held in memory.
         self_contained: whether everything its objects refer to came in it.
         warnings: what is odd about its objects, without being refused.
         kinds: what each of its objects is; empty when they are more than `KINDS_MAX`.
         may_point: blobs that have the length of a pointer to a large object, up to a bound.
+        held: the pack, where it is in memory; `kinds` has all of its objects then.
     """
 
     record: PackRecord
-    index_path: Path
+    index_path: Path | None
     self_contained: bool
     warnings: tuple[str, ...] = ()
     kinds: Mapping[ObjectId, ObjectKind] = field(default_factory=dict)
     may_point: tuple[ObjectId, ...] = ()
+    held: HeldPack | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,16 @@ class Quarantine:
         self._id = quarantine_id
         self._plumbing = plumbing
         self._made: tuple[Path, int] | None = None
+        self._held: HeldPack | None = None
+
+    def hold(self, pack: HeldPack) -> None:
+        """Take in a pack that stays in memory until git is asked about it."""
+        self._held = pack
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether what is here takes no file."""
+        return self._made is None
 
     @property
     def folder(self) -> Path:
@@ -128,6 +142,8 @@ class Quarantine:
                 (self._git_dir / "imprint").mkdir(exist_ok=True)
                 self._made = _make_folder(quarantines_dir(self._git_dir), self._id)
                 _lay_out(self._made[0], self.algorithm)
+                if self._held is not None:
+                    packs.write([render(self._held)], self._made[0] / "objects" / "pack")
             except OSError as failure:
                 raise StorageFailed(
                     f"no quarantine can be made in {self._git_dir}: {failure.strerror}"
@@ -152,7 +168,7 @@ class Quarantine:
     @property
     def reading(self) -> Plumbing:
         """Git to ask about objects of both; it writes nothing."""
-        return self._plumbing if self._made is None else self.beside
+        return self._plumbing if self._made is None and self._held is None else self.beside
 
     def close(self) -> None:
         """Remove it."""

@@ -26,7 +26,8 @@ from imprint.store.lfs.absent import warn_of_absent
 from imprint.store.objects.recent import RecentObjects
 from imprint.store.receive.connect import Connectivity, find_known, find_tips, is_ancestor
 from imprint.store.receive.docket import Docket
-from imprint.store.receive.landing.landing import Checked, Landing
+from imprint.store.receive.landing.checked import Checked
+from imprint.store.receive.landing.landing import Landing
 from imprint.store.receive.push import Push, Receipt, RefCommand, UpdateResult
 from imprint.store.receive.quarantine import drain, open_in
 

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
@@ -23,65 +22,21 @@ from imprint.store.events import EventKind
 from imprint.store.receive import packs
 from imprint.store.receive.connect import find_tips, is_ancestor
 from imprint.store.receive.docket import describe_stale
+from imprint.store.receive.landing.placing import Placing
 from imprint.store.waiting.together import Together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from imprint.store.catalog.ports import RefSnapshot
-    from imprint.store.events import Admission, Event, PackRecord
-    from imprint.store.hosting.repositories import Hosting, Repository
-    from imprint.store.receive.connect import Tip
-    from imprint.store.receive.docket import Docket
-    from imprint.store.receive.push import Push
-    from imprint.store.receive.quarantine import Quarantine, Unpacked
-    from imprint.store.types import ObjectId
+    from imprint.store.events import Admission, Event
+    from imprint.store.hosting.repositories import Hosting
+    from imprint.store.receive.landing.checked import Checked
 
 TOGETHER_MAX: Final = 64
 """Pushes in one transaction: bounds how long one of them works for the others."""
 
 _log = logging.getLogger("imprint.store")
-
-
-@dataclass(eq=False, slots=True)
-class Checked:
-    """A push whose checks are done: it waits to be landed.
-
-    Attributes:
-        repository: where it goes.
-        push: what is wished.
-        docket: its commands, with those that fell.
-        quarantine: where its pack is.
-        unpacked: the pack; None when none came.
-        tips: what its commands want refs to point at.
-        generation: the event after which it was connected.
-        connect: connects it again; what its tips are.
-        admission: what it asks of the commit point, but for refs and pack.
-        outcome: the event that admitted it; None when every command was refused.
-        pack: its pack among the repository's own, once it was put there for this push.
-    """
-
-    repository: Repository
-    push: Push
-    docket: Docket
-    quarantine: Quarantine
-    unpacked: Unpacked | None
-    tips: Mapping[ObjectId, Tip]
-    generation: int
-    connect: Callable[[], Mapping[ObjectId, Tip]]
-    admission: Admission
-    outcome: Future[Event | None] = field(default_factory=Future)
-    pack: PackRecord | None = None
-
-    @property
-    def names(self) -> frozenset[bytes]:
-        """The refs that it is about."""
-        return frozenset(command.name for command in self.push.commands)
-
-    @property
-    def pack_name(self) -> str | None:
-        """The name that its pack has."""
-        return self.unpacked.record.name if self.unpacked else None
 
 
 class Landing:
@@ -95,6 +50,7 @@ class Landing:
     def __init__(self, hosting: Hosting, step: Callable[[str], None]) -> None:
         self._hosting = hosting
         self._step = step
+        self._placing = Placing(hosting, step)
         self._lock = threading.Lock()
         self._queues: WeakValueDictionary[str, Together[Checked]] = WeakValueDictionary()
 
@@ -130,16 +86,24 @@ class Landing:
         standing = [each for each in taken if self._still_stands(each)]
         if not standing:
             return
-        try:
-            self._place(standing)
-        except StoreFailure as failure:
-            for each in standing:
-                self._retract(each)
-            _fail(standing, failure)
+        if not self._place(standing):
             return
         if len(standing) == 1 or not self._admit_together(standing):
+            self._placing.separate(standing)
             for each in standing:
-                self._admit_alone(each)
+                if self._place([each]):
+                    self._admit_alone(each)
+
+    def _place(self, standing: Sequence[Checked]) -> bool:
+        """Whether the packs could be put in place; otherwise none of these pushes happens."""
+        try:
+            self._placing.place(standing)
+        except StoreFailure as failure:
+            for each in standing:
+                self._placing.retract(each)
+            _fail(standing, failure)
+            return False
+        return True
 
     def _still_stands(self, checked: Checked) -> bool:
         """Whether anything is left of a push after what was admitted since its checks."""
@@ -169,40 +133,6 @@ class Landing:
             after = events[-1].sequence
         return False
 
-    # -- packs --------------------------------------------------------------------------------------
-
-    def _place(self, standing: Sequence[Checked]) -> None:
-        """Put the packs among the repository's own, but for those that are there already."""
-        pack_dir = standing[0].repository.git_dir / "objects" / "pack"
-        moves = []
-        for each in standing:
-            if each.unpacked is None or each.pack is not None or self._is_there(each.unpacked.record, each):
-                continue
-            each.pack = each.unpacked.record
-            moves.append((each.pack.name, each.quarantine.pack_dir))
-        if moves:
-            packs.place(moves, pack_dir, self._step)
-            self._step("placed")
-
-    def _is_there(self, record: PackRecord, checked: Checked) -> bool:
-        index = checked.repository.git_dir / "objects" / "pack" / f"{record.name}.idx"
-        return index.exists() and self._is_recorded(record, checked)
-
-    def _is_recorded(self, record: PackRecord, checked: Checked) -> bool:
-        return record.name in self._hosting.catalogue.list_packs(checked.repository.record.id)
-
-    def _retract(self, checked: Checked) -> None:
-        """Take away a pack that was placed for nothing. What cannot be taken away is left to `collect`."""
-        record, repository = checked.pack, checked.repository
-        if record is None:
-            return
-        try:
-            retired = self._hosting.catalogue.list_retired_packs(repository.record.id)
-            if not self._is_recorded(record, checked) and record.name not in retired:
-                packs.remove(record.name, repository.git_dir / "objects" / "pack")
-        except StoreFailure as failure:
-            _log.warning("%s: %s is left to collect: %s", repository.record.id, record.name, failure)
-
     # -- the commit point -----------------------------------------------------------------------------
 
     def _admit_together(self, standing: Sequence[Checked]) -> bool:
@@ -226,13 +156,13 @@ class Landing:
         except OutcomeUnknown as unknown:
             checked.outcome.set_exception(unknown)  # its pack stays, and `collect` will know
         except StoreError as failure:
-            self._retract(checked)
+            self._placing.retract(checked)
             checked.outcome.set_exception(failure)
         except Exception as failure:  # noqa: BLE001 - raised again by whoever waits for the outcome
             checked.outcome.set_exception(failure)
         else:
             if event is None:
-                self._retract(checked)
+                self._placing.retract(checked)
             checked.outcome.set_result(event)
 
     def _admit(self, checked: Checked) -> Event | None:

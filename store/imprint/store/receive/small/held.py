@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.packing.making.entries import render_entry_header
-from imprint.store.receive import packs
 from imprint.store.types import HashAlgorithm
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 HEADER_BYTES: Final = 12
 """Magic, version and count, before the first entry of a pack."""
 _PACK_HEADER: Final = struct.Struct(">4sLL")
+_INDEX_HEADER: Final = struct.pack(">4sL", b"\xfftOc", 2)
 _REV_HEADER: Final = struct.Struct(">4sLL")
 _HASH_NUMBERS: Final = {HashAlgorithm.SHA1: 1, HashAlgorithm.SHA256: 2}
 _TYPE_NUMBERS: Final = {
@@ -144,7 +144,7 @@ def _render_index(pack: HeldPack, by_id: Sequence[int], offsets: Sequence[int], 
     count = len(by_id)
     content = b"".join(
         (
-            packs.INDEX_HEADER,
+            _INDEX_HEADER,
             struct.pack(">256L", *accumulate(counts)),
             *(pack.entries[at].raw_id for at in by_id),
             struct.pack(f">{count}L", *(pack.entries[at].crc for at in by_id)),

@@ -1,0 +1,1 @@
+"""Small packs, which need no git and no file before they land."""
