@@ -43,10 +43,12 @@ async def keep_house(services: Services) -> None:
 
 def _list_ids(hosting: Hosting) -> list[str]:
     try:
-        return [record.id for record in hosting.catalogue.list_repositories()]
+        live = [record.id for record in hosting.catalogue.list_repositories()]
     except StoreError as failed:
         _LOGGER.warning("housekeeping failed at=listing code=%s", failed.code)
         return []
+    hosting.servings.keep_only(live)
+    return live
 
 
 def _collect(hosting: Hosting, repository_id: str, stopping: Callable[[], bool]) -> None:

@@ -110,6 +110,7 @@ class Hosting:
         archive: agents' sessions and records of provenance; in memory where none is given.
         mirrors: which repositories are kept in step with others; in memory where none are given.
         passes: credentials made from tokens, for one repository and a short time.
+        servings: what fetches share.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part of the store
@@ -147,7 +148,7 @@ class Hosting:
         self._access = Access(self, self.limits)
         self.passes = Passes(folder.master_key, catalogue, clock, self._access.admit)
         ready = ReadyPacks(self.limits.ready_packs_bytes_max)
-        self._servings = Servings(ready, self.limits.pack_tables_bytes_max)
+        self.servings = Servings(ready, self.limits.pack_tables_bytes_max)
         self._views: dict[str, RepositoryView] = {}
         self._views_lock = threading.Lock()
 
@@ -336,7 +337,7 @@ class Hosting:
             purged = self.catalogue.purge_repository(repository_id, self.clock.now_ms())
         with self._views_lock:
             self._views.pop(repository_id, None)
-        self._servings.forget(repository_id)
+        self.servings.forget(repository_id)
         return purged
 
     def _is_known(self, repository_id: str) -> bool:
@@ -358,7 +359,7 @@ class Hosting:
             if view is None or view.name != str(record.name):
                 view = replace(view, name=str(record.name)) if view else self._make_view(record, git_dir)
                 self._views[record.id] = view
-        return Repository(record, git_dir, view, self._servings.of(record.id, git_dir, record.algorithm))
+        return Repository(record, git_dir, view, self.servings.of(record.id, git_dir, record.algorithm))
 
     def _make_view(self, record: RepositoryRecord, git_dir: Path) -> RepositoryView:
         return RepositoryView(

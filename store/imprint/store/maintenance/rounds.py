@@ -91,6 +91,7 @@ def clean_up(work: Work) -> CleaningReport:
         collected = collect(work.repository, work.hosting)
         retired = remove_retired(work) if alone else ()
     work.repository.view.objects.refresh()
+    work.repository.serving.sender.refresh()
     return CleaningReport(collected, retired, adoption)
 
 

@@ -1,12 +1,13 @@
 """Packs that are ready to be sent, kept for the next who asks for the same: a fleet of agents does.
 
-The key says what was asked for. What a pack for it holds never changes, so nothing is ever invalidated; that
-it may be given is verified before it is looked for here. A small pack is kept whole; a large one as the list
-of stretches of packs on disk that it consists of.
+The key says what was asked for. What a pack for it holds never changes; that it may be given is verified
+before it is looked for here. A small pack is kept whole; a large one as the list of stretches of packs on
+disk that it consists of.
 
 Invariants:
     1. All that is kept takes at most about `bytes_max` of memory: what was not asked for the longest goes.
-    2. What is kept of a pack that maintenance has replaced is let go, so that the disk gets its space back.
+    2. What is kept of a pack on disk goes after that has gone: the disk gets its space back, and what was
+       pruned is not given any more.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class ReadyPack:
     """A pack, whose checksum is computed when it is sent for the first time, unless it is known.
 
     Attributes:
-        names: of the packs on disk that it has stretches of.
+        names: of the packs on disk that it was made of.
+        is_mapped: whether it has stretches, which keep those packs mapped.
         weight_bytes: memory that it takes.
 
     Args:
@@ -56,12 +58,12 @@ class ReadyPack:
         self._checksum = checksum
         self._whole: bytes | None = None
         self.names = names
+        self.is_mapped = splices.size_bytes > SMALL_BYTES
         self.weight_bytes = splices.weight_bytes + _OWN_BYTES
-        if splices.size_bytes <= SMALL_BYTES:
+        if not self.is_mapped:
             whole = b"".join(splices.blocks())
             self._whole = whole + hashlib.new(algorithm, whole, usedforsecurity=False).digest()
             self._splices = NOTHING
-            self.names = frozenset()
             self.weight_bytes = len(whole) + _OWN_BYTES
 
     def blocks(self) -> Iterator[bytes]:
@@ -127,6 +129,20 @@ class ReadyPacks:
             for key, pack in list(self._packs.items()):
                 if key[0] == repository_id and not (but and pack.names <= but):
                     self._drop(key)
+
+    def forget_mapped(self, repository_id: str) -> None:
+        """Drop what keeps files of a repository mapped."""
+        with self._lock:
+            for key, pack in list(self._packs.items()):
+                if key[0] == repository_id and pack.is_mapped:
+                    self._drop(key)
+
+    def clear(self) -> None:
+        """Drop all of it."""
+        with self._lock:
+            self._packs.clear()
+            self._bytes = 0
+        self.made.let_go()
 
     def _drop(self, key: Key) -> None:
         if gone := self._packs.pop(key, None):

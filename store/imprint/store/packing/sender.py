@@ -9,6 +9,7 @@ Invariants:
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from imprint.store.packing.shelf import Stock
     from imprint.store.types import HashAlgorithm
 
+_TURNS: Final = itertools.count()
+_OWN_BYTES: Final = 4096
 _WAIT_SECONDS: Final = 20.0
 """Longer than a plan takes; whoever has waited so long makes one himself."""
 
@@ -36,6 +39,7 @@ class Sender:
 
     Attributes:
         sent: which commits earlier fetches brought.
+        turn: a number that grows over all senders; of two, the one that was asked later has the larger.
 
     Args:
         repository_id: whose.
@@ -54,7 +58,8 @@ class Sender:
         self.sent = SentMemo()
         self._lock = threading.Lock()
         self._busy: dict[str, threading.Event] = {}
-        self._stock: Stock | None = None
+        self._names: frozenset[str] | None = None
+        self.turn = next(_TURNS)
 
     def stock(self) -> Stock:
         """The packs that are there now.
@@ -62,20 +67,23 @@ class Sender:
         Raises:
             Absent: they cannot be read here.
         """
+        self.turn = next(_TURNS)
         stock = self._shelf.stock()
-        if stock is not self._stock:
-            self._ready.forget(self._id, but=frozenset(pack.name for pack in stock.packs))
-            self._stock = stock
+        if stock.names != self._names:
+            self._ready.forget(self._id, but=stock.names)
+            self._names = stock.names
         return stock
 
-    def count_bytes(self) -> int:
-        """Memory that the tables of its packs may take."""
-        return self._shelf.count_bytes()
+    def refresh(self) -> None:
+        """Let go of files that are not there any more: until then they take their space on the disk."""
+        if self._shelf.drop_stale():
+            self._names = None
+            self._ready.forget(self._id)
 
-    def let_go(self) -> int:
-        """Drop the tables, which are read again when they are needed; how many bytes that gives."""
-        self._stock = None
-        return self._shelf.let_go()
+    def count(self) -> tuple[int, int]:
+        """Memory that it takes with the tables of its packs, and descriptors that its files hold."""
+        size_bytes, files = self._shelf.count()
+        return size_bytes + _OWN_BYTES, files
 
     def send(self, request: PackRequest) -> Iterator[bytes]:
         """The pack for a request, framed as it says.

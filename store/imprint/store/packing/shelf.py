@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 SMALL_PACK_OBJECTS_MAX: Final = 2_000
 """Packs up to this size that are in no multi-pack-index share one table of ids."""
-_MULTI_ENTRY_BYTES: Final = 8 * 5
+_TABLED_BYTES: Final = 260
+"""What an object of a small pack takes in the table that they share."""
+_OWN_BYTES: Final = 4096
 
 
 class Absent(Exception):
@@ -56,10 +58,12 @@ class Stock:
     Attributes:
         id_bytes: the length of an id.
         packs: by number.
+        names: of all of them.
         multi: the index over those of them that it names; None without one.
         bitmaps: None without any.
         graph: the commit-graph, perhaps empty.
         size_bytes: memory that it takes at most; what is mapped is not counted.
+        files: descriptors that it holds.
 
     Args:
         object_dir: the folder `objects`.
@@ -82,6 +86,7 @@ class Stock:
             with suppress(FileNotFoundError):  # it has just gone
                 self.packs.append(opened.get(name) or PackFile(pack_dir / name, id_bytes))
         self._numbers = {pack.name: number for number, pack in enumerate(self.packs)}
+        self.names = frozenset(self._numbers)
         self.bitmaps = self._open_bitmaps(pack_dir, before)
         self.graph: CommitGraph = CommitGraph(object_dir / "info", id_bytes, before.graph if before else None)
         covered = frozenset(self.multi.pack_names) if self.multi else frozenset()
@@ -93,9 +98,17 @@ class Stock:
             self.packs, [n for n in beside if len(self.packs[n]) <= SMALL_PACK_OBJECTS_MAX]
         )
         self._large = [n for n in beside if len(self.packs[n]) > SMALL_PACK_OBJECTS_MAX]
-        self.size_bytes = sum(pack.count_bytes() for pack in self.packs)
-        if self.multi:
-            self.size_bytes += _MULTI_ENTRY_BYTES * len(self.multi.ids)
+        self.size_bytes, self.files = self._count()
+
+    def _count(self) -> tuple[int, int]:
+        size_bytes = _OWN_BYTES + _TABLED_BYTES * len(self._small) + self.graph.count_bytes()
+        size_bytes += sum(pack.count_bytes() for pack in self.packs)
+        files = self.graph.files + sum(pack.files for pack in self.packs)
+        for part in (self.multi, self.bitmaps):
+            if part:
+                size_bytes += part.count_bytes()
+                files += part.files
+        return size_bytes, files
 
     def _open_bitmaps(self, pack_dir: Path, before: Stock | None) -> Bitmaps | None:
         if self.multi is None or any(name not in self._numbers for name in self.multi.pack_names):
@@ -195,17 +208,23 @@ class Shelf:
                 self._seen = seen
             return self._stock
 
-    def count_bytes(self) -> int:
-        """Memory that its tables may take."""
+    def count(self) -> tuple[int, int]:
+        """Memory that its tables may take, and descriptors that its files hold."""
         stock = self._stock
-        return stock.size_bytes if stock else 0
+        return (stock.size_bytes, stock.files) if stock else (0, 0)
 
-    def let_go(self) -> int:
-        """Forget the stock, until it is asked for again; how many bytes that gives."""
+    def drop_stale(self) -> bool:
+        """Forget the stock if it is not what is there now; whether it was."""
         with self._lock:
-            freed = self._stock.size_bytes if self._stock else 0
+            if self._stock is None:
+                return False
+            try:
+                if self._look() == self._seen:
+                    return False
+            except Absent:
+                pass
             self._stock = None
-        return freed
+            return True
 
     def _look(self) -> tuple[int, ...]:
         """Changes whenever a pack, an index or a graph came or went."""

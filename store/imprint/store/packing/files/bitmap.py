@@ -31,6 +31,8 @@ _XOR_MAX: Final = 160
 """How far back a bitmap that another one differs from may be (MAX_XOR_OFFSET in git)."""
 _KEPT_MIN: Final = 8
 _KEPT_BYTES_MAX: Final = 8 * 1024**2
+_ROW_BYTES: Final = 250
+"""What a bitmap takes in the tables of where each is."""
 
 
 class Bitmaps:
@@ -78,6 +80,19 @@ class Bitmaps:
             self._by_place[place] = number
             begin += measure_ewah(mapped, begin)
 
+    def count_bytes(self) -> int:
+        """How much memory it takes at most."""
+        kept = min(self._kept_max(), len(self._rows))
+        return 8 * self.size * (4 + kept) + _ROW_BYTES * len(self._rows) + self._mapped.size_bytes
+
+    @property
+    def files(self) -> int:
+        """Descriptors that it holds."""
+        return self._mapped.files
+
+    def _kept_max(self) -> int:
+        return max(_KEPT_MIN, _KEPT_BYTES_MAX // (8 * max(1, self.size)))
+
     def __contains__(self, place: int) -> bool:
         """Whether there is a bitmap of the commit at a place of the index."""
         return place in self._by_place
@@ -105,5 +120,5 @@ class Bitmaps:
 
     def _keep(self, number: int, words: Words) -> None:
         self._kept[number] = words
-        while len(self._kept) > max(_KEPT_MIN, _KEPT_BYTES_MAX // (8 * self.size)):
+        while len(self._kept) > self._kept_max():
             self._kept.pop(next(iter(self._kept)), None)

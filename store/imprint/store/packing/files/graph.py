@@ -21,6 +21,7 @@ _NO_PARENT: Final = 0x70000000
 _EDGES: Final = 0x80000000
 _LAST_EDGE: Final = 0x80000000
 _CHAIN_BYTES_MAX: Final = 1024**2
+_EDGE_BYTES: Final = 40
 
 
 class CommitGraph:
@@ -54,6 +55,15 @@ class CommitGraph:
 
     def __len__(self) -> int:
         return self._count
+
+    def count_bytes(self) -> int:
+        """How much memory it takes once all tables were asked for."""
+        return sum(layer.count_bytes() for layer in self.layers)
+
+    @property
+    def files(self) -> int:
+        """Descriptors that it holds."""
+        return sum(layer.files for layer in self.layers)
 
     def find(self, raw_id: bytes) -> int:
         """The number of a commit; -1 if it is not in the graph."""
@@ -144,6 +154,10 @@ class _Layer:
         if edges := chunks.get(b"EDGE"):
             self._edges = mapped.numbers(edges[0], (edges[1] - edges[0]) // 4, ">u4").tolist()
         self._name = mapped.name
+        self.files, self._own_bytes = mapped.files, mapped.size_bytes
+
+    def count_bytes(self) -> int:
+        return 8 * len(self.ids) + _EDGE_BYTES * len(self._edges) + self._own_bytes
 
     def _read(self, place: int) -> tuple[bytes, int, int, int, int]:
         return self._row.unpack_from(self._content, self._rows + place * self._row.size)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import mmap
+import os
 import struct
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 _ALGORITHMS: Final = {20: "sha1", 32: "sha256"}
 _CHUNK: Final = struct.Struct(">4sQ")
+READ_BYTES_MAX: Final = 64 * 1024
+"""Files up to this size are read, not mapped."""
+_OWN_BYTES: Final = 1024
+"""What a file takes in memory by itself."""
 
 
 class BadFile(Exception):
@@ -34,12 +39,14 @@ class BadFile(Exception):
 
 
 class Mapped:
-    """A whole file as bytes that are not copied.
+    """A whole file as bytes that are not copied. A small one is read: a mapping holds a descriptor.
 
     Attributes:
         mapping: for slices that are copied.
         content: for slices that are read or inflated where they lie.
         array: the same, for arithmetic.
+        files: descriptors that it holds.
+        size_bytes: memory that it takes beside mapped files.
 
     Args:
         path: an existing file.
@@ -50,15 +57,21 @@ class Mapped:
     """
 
     def __init__(self, path: Path) -> None:
-        with path.open("rb") as file:
-            try:
+        with path.open("rb", buffering=0) as file:
+            size_bytes = os.fstat(file.fileno()).st_size
+            if not size_bytes:
+                raise BadFile(f"{path.name} is empty")
+            mapping: bytes | mmap.mmap
+            if size_bytes <= READ_BYTES_MAX:
+                mapping = file.read()
+            else:
                 mapping = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-            except ValueError as failure:
-                raise BadFile(f"{path.name} is empty") from failure
         self.name = path.name
         self.mapping: Final = mapping
         self.content = memoryview(mapping)
         self.array: Bytes = np.frombuffer(mapping, np.uint8)
+        self.files: Final = 0 if isinstance(mapping, bytes) else 1
+        self.size_bytes: Final = _OWN_BYTES + (len(mapping) if isinstance(mapping, bytes) else 0)
 
     def __len__(self) -> int:
         return len(self.content)

@@ -27,6 +27,7 @@ NAME: Final = "multi-pack-index"
 _HEADER: Final = struct.Struct(">4sBBBBL")
 _HASHES: Final = {20: 1, 32: 2}
 _LARGE_OFFSET: Final = 1 << 31
+_ENTRY_BYTES: Final = 8 * 5
 
 
 class MultiIndex:
@@ -72,6 +73,15 @@ class MultiIndex:
         """For each place in `ids`, where in the pack the object lies."""
         if len(self.packs) and int(self.packs.max()) >= len(self.pack_names):
             raise BadFile(f"{NAME} names a pack that it does not list")
+
+    def count_bytes(self) -> int:
+        """How much memory it takes once all tables were asked for, the ranks that a stock finds included."""
+        return _ENTRY_BYTES * len(self.ids) + self._mapped.size_bytes
+
+    @property
+    def files(self) -> int:
+        """Descriptors that it holds."""
+        return self._mapped.files
 
     def _read_offsets(self, offsets: Integers) -> Integers:
         large = np.flatnonzero(offsets >= _LARGE_OFFSET) if self._large else ()

@@ -45,7 +45,8 @@ _LARGE_OFFSET: Final = 1 << 31
 _MORE: Final = 0x80
 _NUMBER_BYTES_MAX: Final = 9
 """A number of 64 bits has ten bytes of seven bits at most."""
-_ENTRY_BYTES: Final = 8 * 6 + 1
+_ENTRY_BYTES: Final = 8 * 8 + 1
+"""Seven tables of numbers, the heads of ids, and the types."""
 
 
 class PackFile:
@@ -214,5 +215,10 @@ class PackFile:
             raise BadFile(f"{self.data.name}: {fault}") from fault
 
     def count_bytes(self) -> int:
-        """How much memory the arrays take once all of them were asked for."""
-        return _ENTRY_BYTES * len(self)
+        """How much memory it takes once all tables were asked for."""
+        return _ENTRY_BYTES * len(self) + self._index.size_bytes + self.data.size_bytes
+
+    @property
+    def files(self) -> int:
+        """Descriptors that it holds."""
+        return self._index.files + self.data.files
