@@ -82,6 +82,14 @@ def test_a_signal_ends_it_cleanly_and_a_second_start_finds_everything(tmp_path: 
         assert second.stop(signal.SIGTERM) == (0, "", "")
 
 
+def test_it_takes_as_many_descriptors_as_it_may_have(tmp_path: Path) -> None:
+    at_first = "__import__('resource').setrlimit(7, (200, 5000))"
+    running = Process(tmp_path / "data", f"{at_first} or ApiSettings()")
+    limits = Path(f"/proc/{running.process.pid}/limits").read_text()
+    assert "Max open files            5000                 5000" in limits
+    assert running.stop(signal.SIGTERM) == (0, "", "")
+
+
 def test_a_request_that_runs_is_finished_before_the_end(tmp_path: Path) -> None:
     """The body is half sent when the signal comes, and the rest after it."""
     running = Process(tmp_path / "data")

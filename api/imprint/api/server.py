@@ -17,6 +17,7 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import threading
 from contextlib import ExitStack, contextmanager, suppress
@@ -64,6 +65,8 @@ _PATIENCE_SECONDS: Final = 1.0
 """An end that takes longer is spoken of."""
 _START_SECONDS: Final = 2.0
 """After that, a start is over, and processes are started that only a push needs."""
+_FILES_MAX: Final = 65_536
+"""Descriptors that are taken at most; where fewer are allowed at first, 1024 are usual."""
 _SIGNALLED: Final = 128
 """Added to the number of the second signal, it is the exit code."""
 
@@ -163,6 +166,7 @@ def serve_on(  # noqa: PLR0913 - as `serve`
     """
     with Ending(settings.stop_seconds, on_wait) as ending, ExitStack() as opened:
         opened.callback(_wait_for_threads)
+        _allow_many_files()
         hosting = Hosting.open(DataFolder.create_or_open(data, key_file))
         opened.callback(hosting.close)
         hosting.ensure_admin_token()
@@ -196,6 +200,14 @@ def _soon(task: Callable[[], None]) -> Iterator[None]:
     finally:
         timer.cancel()
         timer.join()
+
+
+def _allow_many_files() -> None:
+    """Take the descriptors that this process may have: a connection takes one, and so does a mapped pack."""
+    may_have, could_have = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(could_have, _FILES_MAX) if could_have != resource.RLIM_INFINITY else _FILES_MAX
+    if may_have != resource.RLIM_INFINITY and may_have < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, could_have))
 
 
 def _wait_for_threads() -> None:
