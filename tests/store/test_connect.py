@@ -8,13 +8,14 @@ import zlib
 
 import pytest
 
+from imprint.store.catalog.ports import RefSnapshot
 from imprint.store.limits import Limits
 from imprint.store.objects.codec import encode_commit, encode_tree, object_id
 from imprint.store.objects.ports import Identity, ObjectKind
 from imprint.store.plumbing import Plumbing
-from imprint.store.receive.connect import FLOOR_MAX, WALKS_MAX, Connectivity, find_tips
+from imprint.store.receive.connect import FLOOR_MAX, WALKS_MAX, Connectivity, Known, find_tips
 from imprint.store.receive.quarantine import open_quarantine
-from imprint.store.types import HashAlgorithm, ObjectId
+from imprint.store.types import HashAlgorithm, ObjectId, RefName, RefValue
 
 
 class Scene:
@@ -47,11 +48,12 @@ class Scene:
         self, *tips: str, known: tuple[str, ...] = (), near: tuple[str, ...] = (), pack: bytes | None = None
     ) -> set[str]:
         unpacked = self.quarantine.unpack(io.BytesIO(pack), Limits()) if pack else None
+        refs = {RefName(b"refs/x/" + each.encode()): RefValue(ObjectId(each)) for each in known}
+        snapshot = RefSnapshot(1, RefName(b"refs/heads/none"), refs)
         connectivity = Connectivity(
             self.quarantine,
             unpacked,
-            frozenset(ObjectId(each) for each in known),
-            frozenset(ObjectId(each) for each in near),
+            Known(snapshot, [b"refs/x/" + each.encode() for each in near]),
             self.bare / "objects" / "pack",
             lambda: frozenset(self.recorded),
         )

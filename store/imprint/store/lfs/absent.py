@@ -13,7 +13,7 @@ from imprint.store.errors import StoreFailure
 from imprint.store.lfs.pointer import Pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from imprint.store.lfs.custody import Custody
     from imprint.store.plumbing import Plumbing
@@ -24,21 +24,16 @@ CANDIDATES_MAX: Final = 1000
 _log = logging.getLogger("imprint.store")
 
 
-def warn_of_absent(
-    custody: Custody, repository_id: str, plumbing: Plumbing, blobs: Sequence[ObjectId]
-) -> tuple[str, ...]:
+def warn_of_absent(custody: Custody, repository_id: str, contents: Iterable[bytes]) -> tuple[str, ...]:
     """What to tell somebody who pushed pointers to objects that the repository does not have.
 
     Args:
         custody: who knows which objects it has.
         repository_id: the repository.
-        plumbing: git, where the blobs are.
-        blobs: those that may be pointers.
+        contents: of blobs that may be pointers; see `read_contents`.
     """
-    if not blobs:
-        return ()
     try:
-        pointers = set(_read_pointers(plumbing, blobs))
+        pointers = {pointer for content in contents if (pointer := Pointer.read(content))}
         here = custody.find(repository_id, {pointer.oid for pointer in pointers})
     except StoreFailure as failure:
         _log.warning("%s: pointers were not looked at: %s", repository_id, failure)
@@ -50,7 +45,10 @@ def warn_of_absent(
     return (f"{objects} (Git LFS) that this push names did not come: git lfs push --all REMOTE",)
 
 
-def _read_pointers(plumbing: Plumbing, blobs: Sequence[ObjectId]) -> Iterator[Pointer]:
+def read_contents(plumbing: Plumbing, blobs: Sequence[ObjectId]) -> Iterator[bytes]:
+    """The contents of the first `CANDIDATES_MAX` blobs, from git."""
+    if not blobs:
+        return
     questions = "".join(f"{blob}\n" for blob in blobs[:CANDIDATES_MAX]).encode()
     answers = plumbing.run("cat-file", "--batch", "--buffer", stdin=questions)
     at = 0
@@ -58,5 +56,4 @@ def _read_pointers(plumbing: Plumbing, blobs: Sequence[ObjectId]) -> Iterator[Po
         end = answers.index(b"\n", at)
         size = int(answers[at:end].split()[2])
         at = end + 1 + size + 1
-        if pointer := Pointer.read(answers[end + 1 : at - 1]):
-            yield pointer
+        yield answers[end + 1 : at - 1]

@@ -13,7 +13,6 @@ open, with its prompt.
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -32,7 +31,6 @@ from imprint.store.errors import (
 from imprint.store.events import EventKind
 from imprint.store.objects.codec import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, encode_commit, object_id
 from imprint.store.objects.edit import TreeEditor
-from imprint.store.objects.git import write_pack
 from imprint.store.objects.ports import Identity, ObjectKind
 from imprint.store.objects.trees import find_entry
 from imprint.store.paths import PATH_BYTES_MAX, quote_path, verify_path
@@ -128,8 +126,7 @@ class _Built:
 
     commit: ObjectId
     tree: ObjectId
-    pack: bytes
-    objects: list[tuple[ObjectId, ObjectKind, bytes]]
+    objects: tuple[tuple[ObjectId, ObjectKind, bytes], ...]
 
 
 def commit(
@@ -241,11 +238,9 @@ class _Work:
         )
         content = encode_commit(tree, (parent,) if parent else (), author, committer, self._request.message)
         objects.append((ObjectKind.COMMIT, content))
-        pack = io.BytesIO()
         algorithm = self._objects.algorithm
-        write_pack(objects, pack, algorithm)
-        made = [(object_id(kind, content, algorithm), kind, content) for kind, content in objects]
-        return _Built(made[-1][0], tree, pack.getvalue(), made)
+        made = tuple((object_id(kind, content, algorithm), kind, content) for kind, content in objects)
+        return _Built(made[-1][0], tree, made)
 
     def open_session(self) -> SessionClaim | None:
         """Open the session that the request names; None leaves it to the token."""
@@ -259,7 +254,8 @@ class _Work:
         push = Push(
             principal=self._principal,
             commands=(RefCommand(self._request.branch, old, built.commit),),
-            pack=io.BytesIO(built.pack),
+            pack=None,
+            made=built.objects,
             atomic=True,
             kind=EventKind.COMMIT,
             claim=claim,

@@ -14,17 +14,19 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import IO, TYPE_CHECKING, Final
 
 from imprint.store.errors import PlumbingFailed
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.receive.packs import PackIndex
-from imprint.store.types import ObjectId
+from imprint.store.types import ObjectId, RefName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
+    from imprint.store.catalog.ports import RefSnapshot
     from imprint.store.plumbing import Plumbing
     from imprint.store.receive.quarantine import Quarantine, Unpacked
 
@@ -52,12 +54,13 @@ class Tip:
     peeled: ObjectId | None
 
 
-def find_known(object_ids: Collection[ObjectId], kinds: Mapping[ObjectId, ObjectKind]) -> dict[ObjectId, Tip]:
+def find_plain(
+    object_ids: Collection[ObjectId], find_kind: Callable[[ObjectId], ObjectKind | None]
+) -> dict[ObjectId, Tip]:
     """Those of the objects of which all is told by their kinds: a tag's is not all."""
+    kinds = {each: find_kind(each) for each in object_ids}
     return {
-        each: Tip(each, kind, None)
-        for each in object_ids
-        if (kind := kinds.get(each, ObjectKind.TAG)) is not ObjectKind.TAG
+        each: Tip(each, kind, None) for each, kind in kinds.items() if kind and kind is not ObjectKind.TAG
     }
 
 
@@ -91,14 +94,37 @@ def is_ancestor(plumbing: Plumbing, old: ObjectId, new: ObjectId) -> bool:
     return status == 0
 
 
+class Known:
+    """The ids that refs of the catalogue have. All are gathered only where the nearest do not say enough.
+
+    Args:
+        snapshot: the refs.
+        names: of those that new tips most likely build on.
+    """
+
+    def __init__(self, snapshot: RefSnapshot, names: Iterable[bytes]) -> None:
+        self._snapshot = snapshot
+        found = (snapshot.refs.get(RefName(name)) for name in names)
+        head = {snapshot.head_id} if snapshot.head_id else frozenset()
+        self.near = frozenset(value.id for value in found if value) | head
+
+    @cached_property
+    def all(self) -> frozenset[ObjectId]:
+        """Every one."""
+        return frozenset(value.id for value in self._snapshot.refs.values())
+
+    def has(self, object_id: ObjectId) -> bool:
+        """Whether a ref has this id."""
+        return object_id in self.near or object_id in self.all
+
+
 class Connectivity:
     """Decides for one push.
 
     Args:
         quarantine: where its objects are.
         unpacked: the pack that came with it; None if none did.
-        known: every id that a ref of the catalogue has.
-        near: those of them that the new tips most likely build on.
+        known: the ids that refs of the catalogue have.
         pack_dir: where the repository's packs are.
         list_recorded: gives the names of the packs that the catalogue has a row for.
     """
@@ -107,15 +133,13 @@ class Connectivity:
         self,
         quarantine: Quarantine,
         unpacked: Unpacked | None,
-        known: frozenset[ObjectId],
-        near: frozenset[ObjectId],
+        known: Known,
         pack_dir: Path,
         list_recorded: Callable[[], frozenset[str]],
     ) -> None:
         self._quarantine = quarantine
         self._unpacked = unpacked
         self._known = known
-        self._near = near & known
         self._pack_dir = pack_dir
         self._list_recorded = list_recorded
         self._walks_left = WALKS_MAX
@@ -126,7 +150,10 @@ class Connectivity:
         Raises:
             PlumbingFailed: git could not do its work.
         """
-        doubtful = sorted(frozenset(tips) - self._known)
+        doubtful = sorted(tip for tip in frozenset(tips) if not self._known.has(tip))
+        if self._unpacked and (taken := self._unpacked.taken):
+            connected = taken.links.find_connected(doubtful, self._known.has)
+            doubtful = [tip for tip in doubtful if tip not in connected]
         if self._unpacked and self._unpacked.self_contained:
             # Every link inside of this pack was followed: what is in it is connected.
             doubtful = self._find_outside(doubtful, self._unpacked)
@@ -145,7 +172,7 @@ class Connectivity:
 
     def _list_new_commits(self, tip: ObjectId) -> list[ObjectId]:
         with self._quarantine.reading.stream("rev-list", "--stdin") as walk:
-            walk.give(_ask([tip], self._known))
+            walk.give(_ask([tip], self._known.all))
             lines = walk.stdout.read().decode("ascii").split()
             walk.finish()
         return [ObjectId(line) for line in lines]
@@ -207,14 +234,14 @@ class Connectivity:
 
         git reads each of them first. Where they are many, a few that are near serve better, if they do.
         """
-        if len(self._known) <= FLOOR_MAX or not self._near:
-            return self._known
+        if len(self._known.all) <= FLOOR_MAX or not self._known.near:
+            return self._known.all
         count = f"--max-count={NEAR_COMMITS_MAX + 1}"
         with self._quarantine.reading.stream("rev-list", count, "--stdin") as walk:
-            walk.give(_ask(tips, self._near))
+            walk.give(_ask(tips, self._known.near))
             commits = walk.stdout.read().count(b"\n")
             status, _ = walk.finish(check=False)
-        return self._near if status == 0 and commits <= NEAR_COMMITS_MAX else self._known
+        return self._known.near if status == 0 and commits <= NEAR_COMMITS_MAX else self._known.all
 
     def _are_in_recorded_packs(self, object_ids: Collection[ObjectId]) -> bool:
         left = set(object_ids)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from imprint.store.actors import Principal
     from imprint.store.events import Event, SessionClaim
+    from imprint.store.objects.ports import ObjectKind
     from imprint.store.types import ObjectId, RefName
 
 
@@ -43,6 +44,7 @@ class Push:
         principal: who pushes; None for the operator at the data folder.
         commands: what shall change. For the kind `IMPORT`, `old` is not compared: the import wins.
         pack: a stream with one pack and nothing after it; None when no object is new.
+        made: new objects that were made here, in place of a pack.
         atomic: all commands or none; otherwise each for itself.
         options: the client's push options, as they are kept; `transport.options` reads the session in them.
         kind: what the event will be.
@@ -62,6 +64,7 @@ class Push:
     head: RefName | None = None
     details: Mapping[str, str] = field(default_factory=dict)
     shallow: tuple[ObjectId, ...] = ()
+    made: tuple[tuple[ObjectId, ObjectKind, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from imprint.store.limits import Limits
     from imprint.store.plumbing import GitProcess, Plumbing
     from imprint.store.receive.small.held import HeldPack
+    from imprint.store.receive.small.taking import Taken
 
 COPY_BYTES: Final = 1024 * 1024
 """How much of a pack is in memory at a time."""
@@ -86,7 +87,7 @@ class Unpacked:
         warnings: what is odd about its objects, without being refused.
         kinds: what each of its objects is; empty when they are more than `KINDS_MAX`.
         may_point: blobs that have the length of a pointer to a large object, up to a bound.
-        held: the pack, where it is in memory; `kinds` has all of its objects then.
+        taken: the pack, where it was checked in memory; `kinds` has all of its objects then.
     """
 
     record: PackRecord
@@ -95,7 +96,7 @@ class Unpacked:
     warnings: tuple[str, ...] = ()
     kinds: Mapping[ObjectId, ObjectKind] = field(default_factory=dict)
     may_point: tuple[ObjectId, ...] = ()
-    held: HeldPack | None = None
+    taken: Taken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +122,29 @@ class Quarantine:
         self._made: tuple[Path, int] | None = None
         self._held: HeldPack | None = None
 
-    def hold(self, pack: HeldPack) -> None:
-        """Take in a pack that stays in memory until git is asked about it."""
-        self._held = pack
+    def hold(self, taken: Taken) -> Unpacked | None:
+        """Take in a pack that was checked in memory, and stays there until git is asked about it.
+
+        Returns:
+            None for a pack without objects.
+        """
+        if not taken.objects:
+            return None
+        self._held = taken.held
+        record = PackRecord(taken.held.name, len(taken.held.entries), taken.held.size_bytes)
+        may_point = [
+            object_id
+            for object_id, (kind, content) in taken.objects.items()
+            if kind is ObjectKind.BLOB and len(content) in POINTER_BYTES
+        ]
+        return Unpacked(
+            record,
+            index_path=None,
+            self_contained=False,
+            kinds=taken.kinds,
+            may_point=tuple(may_point),
+            taken=taken,
+        )
 
     @property
     def is_in_memory(self) -> bool:

@@ -16,29 +16,32 @@ import json
 import logging
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from imprint.store.errors import ProtocolError, PushRefused
 from imprint.store.events import Admission
 from imprint.store.hosting.repositories import OPERATOR
 from imprint.store.hosting.settings import ReceiveRules, explain_finding
-from imprint.store.lfs.absent import warn_of_absent
+from imprint.store.lfs.absent import read_contents, warn_of_absent
 from imprint.store.objects.recent import RecentObjects
-from imprint.store.receive.connect import Connectivity, find_known, find_tips, is_ancestor
+from imprint.store.receive.connect import Connectivity, Known, find_plain, find_tips, is_ancestor
 from imprint.store.receive.docket import Docket
 from imprint.store.receive.landing.checked import Checked
 from imprint.store.receive.landing.landing import Landing
 from imprint.store.receive.push import Push, Receipt, RefCommand, UpdateResult
 from imprint.store.receive.quarantine import drain, open_in
+from imprint.store.receive.small.taking import Taking, as_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from imprint.store.events import SessionClaim
     from imprint.store.hosting.repositories import Hosting, Repository
+    from imprint.store.limits import Limits
     from imprint.store.receive.connect import Tip
     from imprint.store.receive.policy import Judge, Verdict
     from imprint.store.receive.quarantine import Quarantine, Unpacked
+    from imprint.store.receive.small.taking import Taken
     from imprint.store.types import ObjectId
 
 __all__ = ["STEPS", "Push", "Receipt", "Receiver", "RefCommand", "UpdateResult"]
@@ -118,7 +121,7 @@ class Receiver:
         with open_in(repository, self.hosting, "push") as quarantine:
             self._step("quarantined")
             try:
-                unpacked = self._unpack(push, quarantine, rules)
+                unpacked = self._unpack(push, quarantine, rules, repository)
             except (ProtocolError, PushRefused) as refusal:
                 docket.refuse_all("unpacker error")
                 hint = refusal.hint or explain_finding(refusal.message, str(repository.record.name))
@@ -138,6 +141,7 @@ class Receiver:
                     tips=tips,
                     generation=generation,
                     connect=connect,
+                    is_forward=partial(_is_forward, quarantine, unpacked),
                     admission=self._make_admission(push, verdict, repository),
                 )
             )
@@ -151,15 +155,39 @@ class Receiver:
 
     # -- the steps, in order ------------------------------------------------------------------------
 
-    def _unpack(self, push: Push, quarantine: Quarantine, rules: ReceiveRules) -> Unpacked | None:
-        if push.pack is None:
+    def _unpack(
+        self, push: Push, quarantine: Quarantine, rules: ReceiveRules, repository: Repository
+    ) -> Unpacked | None:
+        if push.pack is None and not push.made:
             return None
         limits = self.hosting.limits
         if rules.pack_bytes_max:
             limits = replace(limits, pack_bytes_max=min(limits.pack_bytes_max, rules.pack_bytes_max))
-        unpacked = quarantine.unpack(push.pack, limits, push.shallow, rules.strictness)
+        pack = push.pack
+        if rules.strictness.is_default and not push.shallow:
+            taken, pack = self._take(push, limits, repository)
+            if taken is not None:
+                self._step("unpacked")
+                return quarantine.hold(taken)
+        if pack is None:
+            pack = as_stream(push.made, repository.record.algorithm)
+        unpacked = quarantine.unpack(pack, limits, push.shallow, rules.strictness)
         self._step("unpacked")
         return unpacked
+
+    def _take(
+        self, push: Push, limits: Limits, repository: Repository
+    ) -> tuple[Taken | None, BinaryIO | None]:
+        """Check a small pack in memory; None, and its stream, where it is for git to check."""
+        taking = Taking(
+            self.recent.before(repository.view.objects, repository.record.id),
+            [command.new for command in push.commands if command.new],
+            Known(repository.view.refs.snapshot(), [command.name for command in push.commands]).has,
+            limits,
+        )
+        if push.pack is None:
+            return taking.take_made(push.made), None
+        return taking.take(push.pack)
 
     def _connect(
         self,
@@ -170,15 +198,16 @@ class Receiver:
         repository: Repository,
     ) -> dict[ObjectId, Tip]:
         """Refuse tips that are not whole; what the others are."""
-        tips = find_known(docket.tips, unpacked.kinds if unpacked else {})
+        kinds = unpacked.kinds if unpacked else {}
+        find_kind = repository.view.objects.find_kind
+        tips = find_plain(docket.tips, lambda each: kinds.get(each) or find_kind(each))
         if others := docket.tips - tips.keys():
             tips |= find_tips(quarantine.reading, others)
         snapshot = repository.view.refs.snapshot()
         connectivity = Connectivity(
             quarantine,
             unpacked,
-            frozenset(value.id for value in snapshot.refs.values()),
-            docket.olds | {snapshot.head_id} if snapshot.head_id else docket.olds,
+            Known(snapshot, [command.name for command in docket.standing]),
             repository.git_dir / "objects" / "pack",
             lambda: self.hosting.catalogue.list_packs(repository.record.id),
         )
@@ -186,7 +215,7 @@ class Receiver:
         if push.shallow:
             disconnected |= connectivity.find_cut(tips.keys() - disconnected, frozenset(push.shallow))
         docket.check_tips(tips, disconnected)
-        docket.check_forward(snapshot, lambda old, new: is_ancestor(quarantine.reading, old, new))
+        docket.check_forward(snapshot, partial(_is_forward, quarantine, unpacked))
         self._step("connected")
         return tips
 
@@ -197,9 +226,12 @@ class Receiver:
         if unpacked is None or not unpacked.may_point:
             return unpacked.warnings if unpacked else ()
         custody, repository_id = self.hosting.lfs, repository.record.id
-        return unpacked.warnings + warn_of_absent(
-            custody, repository_id, quarantine.alone, unpacked.may_point
-        )
+        contents: Iterable[bytes]
+        if taken := unpacked.taken:
+            contents = [taken.objects[each][1] for each in unpacked.may_point]
+        else:
+            contents = read_contents(quarantine.alone, unpacked.may_point)
+        return unpacked.warnings + warn_of_absent(custody, repository_id, contents)
 
     def _verify_allowed(self, push: Push, repository: Repository) -> Verdict:
         """What the judge says, when that is yes; and the token is still good after a long upload.
@@ -245,3 +277,10 @@ class Receiver:
         if push.principal is None or push.principal.token.session is None:
             return None
         return self.hosting.session_claim(repository, push.principal.token.session)
+
+
+def _is_forward(quarantine: Quarantine, unpacked: Unpacked | None, old: ObjectId, new: ObjectId) -> bool:
+    """Whether the new commit has the old one among its ancestors."""
+    if unpacked and unpacked.taken and unpacked.taken.links.leads_to(new, old):
+        return True
+    return is_ancestor(quarantine.reading, old, new)

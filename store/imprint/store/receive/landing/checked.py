@@ -32,6 +32,7 @@ class Checked:
         tips: what its commands want refs to point at.
         generation: the event after which it was connected.
         connect: connects it again; what its tips are.
+        is_forward: whether the second commit has the first among its ancestors.
         admission: what it asks of the commit point, but for refs and pack.
         outcome: the event that admitted it; None when every command was refused.
         pack: the pack that was put among the repository's own for it, once it was.
@@ -46,6 +47,7 @@ class Checked:
     tips: Mapping[ObjectId, Tip]
     generation: int
     connect: Callable[[], Mapping[ObjectId, Tip]]
+    is_forward: Callable[[ObjectId, ObjectId], bool]
     admission: Admission
     outcome: Future[Event | None] = field(default_factory=Future)
     pack: PackRecord | None = None
@@ -64,4 +66,5 @@ class Checked:
     @property
     def held(self) -> HeldPack | None:
         """Its pack, where it is in memory and nowhere else."""
-        return self.unpacked.held if self.unpacked and self.quarantine.is_in_memory else None
+        taken = self.unpacked.taken if self.unpacked else None
+        return taken.held if taken and self.quarantine.is_in_memory else None

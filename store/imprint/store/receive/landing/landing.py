@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary
 from imprint.store.errors import Conflict, OutcomeUnknown, StaleUpdate, StoreError, StoreFailure
 from imprint.store.events import EventKind
 from imprint.store.receive import packs
-from imprint.store.receive.connect import find_tips, is_ancestor
+from imprint.store.receive.connect import find_tips
 from imprint.store.receive.docket import describe_stale
 from imprint.store.receive.landing.placing import Placing
 from imprint.store.waiting.together import Together
@@ -113,7 +113,7 @@ class Landing:
             if self._was_pruned_since(checked, snapshot.generation):
                 checked.tips = checked.connect()
             docket.check_in_order(snapshot, lambda each: bool(find_tips(quarantine.reading, [each])))
-            docket.check_forward(snapshot, lambda old, new: is_ancestor(quarantine.reading, old, new))
+            docket.check_forward(snapshot, checked.is_forward)
         except Exception as failure:  # noqa: BLE001 - raised again by whoever waits for the outcome
             checked.outcome.set_exception(failure)
             return False

@@ -70,6 +70,21 @@ class HeldPack:
         """Length of the `.pack` file."""
         return HEADER_BYTES + len(self.body) + self.algorithm.hex_length // 2
 
+    @property
+    def name(self) -> str:
+        """What its files are called: `pack-<hash>`."""
+        return f"pack-{self.checksum.hex()}"
+
+    @property
+    def checksum(self) -> bytes:
+        """What is behind the entries."""
+        return _digest(self.algorithm, self.header, self.body)
+
+    @property
+    def header(self) -> bytes:
+        """What is before the entries."""
+        return _PACK_HEADER.pack(b"PACK", 2, len(self.entries))
+
 
 class PackFiles(NamedTuple):
     """A pack as files.
@@ -121,12 +136,11 @@ def join(packs: Sequence[HeldPack]) -> HeldPack | None:
 
 def render(pack: HeldPack) -> PackFiles:
     """The files of a pack."""
-    head = _PACK_HEADER.pack(b"PACK", 2, len(pack.entries))
-    checksum = _digest(pack.algorithm, head, pack.body)
+    checksum = pack.checksum
     offsets = list(accumulate((each.length for each in pack.entries), initial=HEADER_BYTES))[:-1]
     by_id = sorted(range(len(offsets)), key=lambda at: pack.entries[at].raw_id)
     contents = {
-        ".pack": head + pack.body + checksum,
+        ".pack": pack.header + pack.body + checksum,
         ".rev": _render_reverse(pack, by_id, checksum),
         ".idx": _render_index(pack, by_id, offsets, checksum),
     }

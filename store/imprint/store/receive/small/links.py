@@ -1,0 +1,153 @@
+"""Whether a small push reaches only what refs of the catalogue reach, or what it brings itself.
+
+A commit that continues a branch names, beside what is new, what is at the same place in a parent's tree. So
+both trees are walked together, and only folders that are new are read. What is found elsewhere, such as a
+file that was moved, is left to git's walk.
+
+Invariants:
+    1. "Connected" is said only of commits all of whose links were followed: into the push, to a commit that a
+       ref has, or to an entry of a tree below one, of the same kind.
+    2. What is somewhere on disk, or in a recorded pack, counts for nothing here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imprint.store.errors import StoreError
+from imprint.store.objects.ports import ObjectKind
+from imprint.store.receive.small.strict import CommitHead, Doubt, Entry, Strict
+from imprint.store.types import ObjectId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from imprint.store.objects.ports import Objects
+    from imprint.store.receive.small.parse import Raw
+
+
+class Links:
+    """Follows the links of what one push brings. Used by one thread.
+
+    Args:
+        brought: the objects, by id; each was found good by `Strict`.
+        here: the repository's objects.
+    """
+
+    def __init__(self, brought: Mapping[ObjectId, Raw], here: Objects) -> None:
+        self._brought = brought
+        self._here = here
+        self._strict = Strict(here.algorithm)
+        self._heads: dict[ObjectId, CommitHead] = {}
+        self._good_trees: set[tuple[bytes, tuple[bytes, ...]]] = set()
+        self._reached: set[ObjectId] = set()
+
+    @property
+    def all_reached(self) -> bool:
+        """Whether the tips that were found connected lead to all that the push brought."""
+        return self._reached == self._brought.keys()
+
+    def find_connected(
+        self, tips: Iterable[ObjectId], is_known: Callable[[ObjectId], bool]
+    ) -> frozenset[ObjectId]:
+        """Those of the tips that are commits of the push and surely connected.
+
+        Args:
+            tips: what refs shall point at.
+            is_known: whether a ref of the catalogue has an id.
+        """
+        good: set[ObjectId] = set()
+        self._good_trees.clear()  # what was below a commit may have been dropped since
+        self._reached.clear()
+        return frozenset(tip for tip in tips if self._is_connected(tip, is_known, good))
+
+    def leads_to(self, tip: ObjectId, wanted: ObjectId) -> bool:
+        """Whether a commit of the push surely has another among its ancestors."""
+        waiting, seen = [tip], {tip}
+        while waiting:
+            commit = waiting.pop()
+            if commit == wanted:
+                return True
+            if self._kind_of(commit) is ObjectKind.COMMIT:
+                new = {ObjectId(parent.hex()) for parent in self._read_head(commit).parents} - seen
+                seen |= new
+                waiting += new
+        return False
+
+    def _is_connected(self, tip: ObjectId, is_known: Callable[[ObjectId], bool], good: set[ObjectId]) -> bool:
+        waiting, seen = [tip], {tip}
+        try:
+            while waiting:
+                commit = waiting.pop()
+                if commit in good:
+                    continue
+                if self._kind_of(commit) is not ObjectKind.COMMIT:
+                    if commit == tip or self._kind_of(commit) is not None or not is_known(commit):
+                        return False
+                    continue
+                head = self._read_head(commit)
+                if not self._follow(head):
+                    return False
+                new = {ObjectId(parent.hex()) for parent in head.parents} - seen
+                seen |= new
+                waiting += new
+        except (Doubt, StoreError):
+            return False
+        good |= seen & self._brought.keys()
+        self._reached |= good
+        return True
+
+    def _follow(self, head: CommitHead) -> bool:
+        """Whether the tree of a commit is brought, or that of a parent, down to its last entry."""
+        bases = tuple(self._tree_of(ObjectId(parent.hex())) for parent in head.parents)
+        return head.tree in bases or self._is_good_tree(head.tree, bases)
+
+    def _is_good_tree(self, tree: bytes, bases: tuple[bytes, ...]) -> bool:
+        tree_id = ObjectId(tree.hex())
+        if self._kind_of(tree_id) is not ObjectKind.TREE:
+            return False
+        if (tree, bases) in self._good_trees:
+            return True
+        before = [{entry.name: entry for entry in self._read_tree(base)} for base in bases]
+        for entry in self._read_tree(tree):
+            same = [found for base in before if (found := base.get(entry.name))]
+            if entry.kind is None or any(_is_same(entry, found) for found in same):
+                continue
+            entry_id = ObjectId(entry.raw_id.hex())
+            if self._kind_of(entry_id) is not entry.kind:
+                return False
+            self._reached.add(entry_id)
+            below = tuple(found.raw_id for found in same if found.kind is ObjectKind.TREE)
+            if entry.kind is ObjectKind.TREE and not self._is_good_tree(entry.raw_id, below):
+                return False
+        self._reached.add(tree_id)
+        self._good_trees.add((tree, bases))
+        return True
+
+    # -- reading ------------------------------------------------------------------------------------
+
+    def _kind_of(self, object_id: ObjectId) -> ObjectKind | None:
+        """What an object of the push is; None if it did not come with it."""
+        found = self._brought.get(object_id)
+        return found[0] if found else None
+
+    def _read_head(self, commit: ObjectId) -> CommitHead:
+        if commit not in self._heads:
+            self._heads[commit] = self._strict.read_commit(self._brought[commit][1])
+        return self._heads[commit]
+
+    def _tree_of(self, commit: ObjectId) -> bytes:
+        if commit in self._brought:
+            return self._read_head(commit).tree
+        return bytes.fromhex(self._here.read_commit(commit).tree)
+
+    def _read_tree(self, tree: bytes) -> Sequence[Entry]:
+        object_id = ObjectId(tree.hex())
+        kind, content = self._brought.get(object_id) or self._here.read_raw(object_id)
+        if kind is not ObjectKind.TREE:
+            raise Doubt
+        return self._strict.split(content)
+
+
+def _is_same(entry: Entry, other: Entry) -> bool:
+    return entry.raw_id == other.raw_id and entry.kind is other.kind

@@ -1,0 +1,192 @@
+"""Objects that git's strict checks surely accept, told without git.
+
+What is unusual is not judged here: `Doubt` is raised, and git is asked about the same bytes, so that whatever
+is refused is refused by git and in its words. The messages of git-fsck(1), "FSCK MESSAGES", are the list of
+what it looks for.
+
+Invariants:
+    1. Nothing is accepted here that `git index-pack --strict` refuses or warns of.
+    2. An object that is accepted refers to what its links say, and to nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from imprint.store.objects.ports import ObjectKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imprint.store.types import HashAlgorithm
+
+NAME_BYTES_MAX: Final = 255
+"""Longer names of a folder's entries are unusual: most file systems cannot hold them."""
+_LINE_BYTES_MAX: Final = 2047
+"""Of a line of `.gitattributes`: one that is longer is refused (gitattributesLineLength)."""
+_TREE_MODE: Final = b"40000"
+_LINK_MODE: Final = b"120000"
+_SUBMODULE_MODE: Final = b"160000"
+ATTRIBUTES: Final = b".gitattributes"
+MODULES: Final = b".gitmodules"
+
+_UNUSUAL_NAME: Final = re.compile(
+    rb"\0\.{1,2}\0"  # dot, dotdot
+    rb"|\0\.git[ .:\0]"  # .git, and what NTFS takes for it
+    rb"|\\|~[0-9]"  # NTFS: other separators, short names
+    rb"|\xe2[\x80\x81]|\xef\xbb\xbf",  # HFS+: characters that it ignores
+    re.IGNORECASE,
+)
+_SPECIAL_NAME: Final = re.compile(rb"\0(\.git(?:modules|attributes)[^\0]*)", re.IGNORECASE)
+_DOTTED_LINK: Final = b"."
+_IDENTITY: Final = rb"[^<>\n\0 ][^<>\n\0]* <[^<>\n\0]*> (?:0|[1-9][0-9]{0,11}) [+-][0-9]{4}\n"
+_MODULE_LINE: Final = re.compile(
+    rb"\s*(?:[#;][^\0\\]*"
+    rb'|\[submodule "[A-Za-z0-9_](?:[\w/ -]|\.(?!\.))*"\]'
+    rb"|path = [A-Za-z0-9_](?:[\w/ -]|\.(?!\.))*"
+    rb"|url = (?:https?|ssh|git)://[A-Za-z0-9](?:[\w@:/~-]|\.(?!\.))*"
+    rb"|branch = [A-Za-z0-9](?:[\w/-]|\.(?!\.))*"
+    rb"|shallow = (?:true|false)"
+    rb")?\s*"
+)
+
+
+class Doubt(Exception):
+    """Something that only git can judge."""
+
+
+class Link(NamedTuple):
+    """What an object refers to: a raw id, and what must be there."""
+
+    raw_id: bytes
+    kind: ObjectKind
+
+
+class Entry(NamedTuple):
+    """An entry of a tree; `mode` in the octal digits that Git writes."""
+
+    mode: bytes
+    name: bytes
+    raw_id: bytes
+
+    @property
+    def kind(self) -> ObjectKind | None:
+        """What its id names; None for a submodule's commit, which is elsewhere."""
+        if self.mode == _SUBMODULE_MODE:
+            return None
+        return ObjectKind.TREE if self.mode == _TREE_MODE else ObjectKind.BLOB
+
+
+class CommitHead(NamedTuple):
+    """What a commit refers to: raw ids."""
+
+    tree: bytes
+    parents: tuple[bytes, ...]
+
+
+class Strict:
+    """The checks for one object format.
+
+    Args:
+        algorithm: the format.
+    """
+
+    def __init__(self, algorithm: HashAlgorithm) -> None:
+        digits = algorithm.hex_length
+        self._id_bytes = digits // 2
+        self._entry = re.compile(
+            rb"(100644|100755|120000|40000|160000) ([^\0/]+)\0(.{%d})" % self._id_bytes, re.DOTALL
+        )
+        self._commit = re.compile(
+            rb"tree ([0-9a-f]{%d})\n((?:parent [0-9a-f]{%d}\n)*)author %scommitter %s"
+            % (digits, digits, _IDENTITY, _IDENTITY)
+        )
+        self._null = bytes(self._id_bytes)
+
+    def read_commit(self, content: bytes) -> CommitHead:
+        """What a commit refers to.
+
+        Raises:
+            Doubt: it is unusual.
+        """
+        found = self._commit.match(content)
+        if found is None or b"\0" in content or content.find(b"\n\n", found.end() - 1) < 0:
+            raise Doubt
+        parents = tuple(bytes.fromhex(line[7:].decode()) for line in found[2].split(b"\n") if line)
+        head = CommitHead(bytes.fromhex(found[1].decode()), parents)
+        if head.tree == self._null or self._null in parents:
+            raise Doubt
+        return head
+
+    def read_tree(self, content: bytes) -> list[Entry]:
+        """The entries of a tree.
+
+        Raises:
+            Doubt: it is unusual.
+        """
+        entries = self.split(content)
+        names = [entry.name for entry in entries]
+        _verify_names(names)
+        keys = [entry.name + b"/" if entry.mode == _TREE_MODE else entry.name for entry in entries]
+        if any(before >= after for before, after in pairwise(keys)):
+            raise Doubt
+        if len(set(names)) != len(names):
+            raise Doubt
+        for entry in entries:
+            if entry.raw_id == self._null:
+                raise Doubt
+            if entry.mode == _LINK_MODE and entry.name.startswith(_DOTTED_LINK):
+                raise Doubt
+        return entries
+
+    def split(self, content: bytes) -> list[Entry]:
+        """The entries of a tree that was accepted before.
+
+        Raises:
+            Doubt: modes are unusual, or it is damaged.
+        """
+        entries = [Entry(*found) for found in self._entry.findall(content)]
+        taken = sum(len(entry.mode) + len(entry.name) for entry in entries)
+        if taken + len(entries) * (self._id_bytes + 2) != len(content):
+            raise Doubt
+        return entries
+
+
+def find_special(entries: Sequence[Entry]) -> list[Entry]:
+    """Entries of a tree whose content git looks into.
+
+    Raises:
+        Doubt: one is no plain file, or its name is only nearly one of those.
+    """
+    special = []
+    for entry in entries:
+        if entry.name in (ATTRIBUTES, MODULES):
+            if not entry.mode.startswith(b"100"):
+                raise Doubt
+            special.append(entry)
+    return special
+
+
+def verify_special(name: bytes, content: bytes) -> None:
+    """Check what git would look into.
+
+    Raises:
+        Doubt: it is unusual.
+    """
+    lines = content.split(b"\n")
+    if name == ATTRIBUTES and max(map(len, lines)) > _LINE_BYTES_MAX:
+        raise Doubt
+    if name == MODULES and not all(_MODULE_LINE.fullmatch(line) for line in lines):
+        raise Doubt
+
+
+def _verify_names(names: Sequence[bytes]) -> None:
+    if not names:
+        return
+    joined = b"\0" + b"\0".join(names) + b"\0"
+    if _UNUSUAL_NAME.search(joined) or max(map(len, names)) > NAME_BYTES_MAX:
+        raise Doubt
+    if any(special not in (ATTRIBUTES, MODULES) for special in _SPECIAL_NAME.findall(joined)):
+        raise Doubt
