@@ -197,10 +197,13 @@ def push_together(fork, pushes, die_at) -> None:
 def test_a_push_killed_at_any_moment_happened_whole_or_not_at_all(fork, work_tree) -> None:
     """Not only between the steps: also while git is at work, or SQLite."""
     old = work_tree.commit_file("a.txt", os.urandom(20_000))
-    began = time.monotonic()
     fork.start({MAIN: (None, old)}, pack_of(work_tree, old)).join()
+    new = work_tree.commit_file("a.txt", os.urandom(20_000))
+    pack, began = pack_of(work_tree, new, f"^{old}"), time.monotonic()
+    fork.start({MAIN: (old, new)}, pack).join()
     seconds = time.monotonic() - began
     assert fork.was_told
+    old = new
     killed = 0
     for number in range(20):
         new = work_tree.commit_file("a.txt", os.urandom(20_000))

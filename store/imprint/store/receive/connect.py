@@ -144,15 +144,19 @@ class Connectivity:
         self._list_recorded = list_recorded
         self._walks_left = WALKS_MAX
 
-    def find_disconnected(self, tips: Iterable[ObjectId]) -> frozenset[ObjectId]:
+    def find_disconnected(self, tips: Iterable[ObjectId], *, anew: bool = False) -> frozenset[ObjectId]:
         """Those of the tips that reach an object which is nowhere, or only in files nobody vouches for.
+
+        Args:
+            tips: what refs shall point at.
+            anew: whether objects may have gone since the pack was taken.
 
         Raises:
             PlumbingFailed: git could not do its work.
         """
         doubtful = sorted(tip for tip in frozenset(tips) if not self._known.has(tip))
         if self._unpacked and (taken := self._unpacked.taken):
-            connected = taken.links.find_connected(doubtful, self._known.has)
+            connected = taken.links.find_connected(doubtful, self._known.has) if anew else taken.connected
             doubtful = [tip for tip in doubtful if tip not in connected]
         if self._unpacked and self._unpacked.self_contained:
             # Every link inside of this pack was followed: what is in it is connected.

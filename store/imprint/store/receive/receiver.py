@@ -120,13 +120,13 @@ class Receiver:
             return docket.make_receipt()
         with open_in(repository, self.hosting, "push") as quarantine:
             self._step("quarantined")
+            generation = repository.view.refs.snapshot().generation
             try:
                 unpacked = self._unpack(push, quarantine, rules, repository)
             except (ProtocolError, PushRefused) as refusal:
                 docket.refuse_all("unpacker error")
                 hint = refusal.hint or explain_finding(refusal.message, str(repository.record.name))
                 return docket.make_receipt(unpack_error=refusal.message, warnings=(hint,) if hint else ())
-            generation = repository.view.refs.snapshot().generation
             connect = partial(self._connect, push, docket, quarantine, unpacked, repository)
             tips = connect()
             verdict = self._verify_allowed(push, repository)
@@ -140,7 +140,7 @@ class Receiver:
                     unpacked=unpacked,
                     tips=tips,
                     generation=generation,
-                    connect=connect,
+                    connect=partial(connect, anew=True),
                     is_forward=partial(_is_forward, quarantine, unpacked),
                     admission=self._make_admission(push, verdict, repository),
                 )
@@ -196,6 +196,8 @@ class Receiver:
         quarantine: Quarantine,
         unpacked: Unpacked | None,
         repository: Repository,
+        *,
+        anew: bool = False,
     ) -> dict[ObjectId, Tip]:
         """Refuse tips that are not whole; what the others are."""
         kinds = unpacked.kinds if unpacked else {}
@@ -211,7 +213,7 @@ class Receiver:
             repository.git_dir / "objects" / "pack",
             lambda: self.hosting.catalogue.list_packs(repository.record.id),
         )
-        disconnected = connectivity.find_disconnected(tips)
+        disconnected = connectivity.find_disconnected(tips, anew=anew)
         if push.shallow:
             disconnected |= connectivity.find_cut(tips.keys() - disconnected, frozenset(push.shallow))
         docket.check_tips(tips, disconnected)

@@ -12,15 +12,16 @@ Invariants:
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from imprint.store.errors import StoreError
 from imprint.store.objects.ports import ObjectKind
-from imprint.store.receive.small.strict import CommitHead, Doubt, Entry, Strict
+from imprint.store.receive.small.strict import TREE_MODE, CommitHead, Doubt, Entry, Line, Strict
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from imprint.store.objects.ports import Objects
     from imprint.store.receive.small.parse import Raw
@@ -108,16 +109,19 @@ class Links:
             return False
         if (tree, bases) in self._good_trees:
             return True
-        before = [{entry.name: entry for entry in self._read_tree(base)} for base in bases]
-        for entry in self._read_tree(tree):
-            same = [found for base in before if (found := base.get(entry.name))]
-            if entry.kind is None or any(_is_same(entry, found) for found in same):
+        before = [self._read_tree(base) for base in bases]
+        for line in self._read_tree(tree).difference(*before):
+            entry = Entry(*line)
+            if entry.kind is None:
+                continue
+            same = [other for other in chain(*before) if other[1] == entry.name]
+            if any(_is_same(entry, Entry(*other)) for other in same):
                 continue
             entry_id = ObjectId(entry.raw_id.hex())
             if self._kind_of(entry_id) is not entry.kind:
                 return False
             self._reached.add(entry_id)
-            below = tuple(found.raw_id for found in same if found.kind is ObjectKind.TREE)
+            below = tuple(raw_id for mode, _, raw_id in same if mode == TREE_MODE)
             if entry.kind is ObjectKind.TREE and not self._is_good_tree(entry.raw_id, below):
                 return False
         self._reached.add(tree_id)
@@ -141,12 +145,12 @@ class Links:
             return self._read_head(commit).tree
         return bytes.fromhex(self._here.read_commit(commit).tree)
 
-    def _read_tree(self, tree: bytes) -> Sequence[Entry]:
+    def _read_tree(self, tree: bytes) -> frozenset[Line]:
         object_id = ObjectId(tree.hex())
         kind, content = self._brought.get(object_id) or self._here.read_raw(object_id)
         if kind is not ObjectKind.TREE:
             raise Doubt
-        return self._strict.split(content)
+        return frozenset(self._strict.split(content))
 
 
 def _is_same(entry: Entry, other: Entry) -> bool:

@@ -12,7 +12,7 @@ Invariants:
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from operator import ge
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imprint.store.objects.ports import ObjectKind
@@ -26,11 +26,13 @@ NAME_BYTES_MAX: Final = 255
 """Longer names of a folder's entries are unusual: most file systems cannot hold them."""
 _LINE_BYTES_MAX: Final = 2047
 """Of a line of `.gitattributes`: one that is longer is refused (gitattributesLineLength)."""
-_TREE_MODE: Final = b"40000"
+TREE_MODE: Final = b"40000"
 _LINK_MODE: Final = b"120000"
 _SUBMODULE_MODE: Final = b"160000"
 ATTRIBUTES: Final = b".gitattributes"
 MODULES: Final = b".gitmodules"
+_LOOKED_INTO: Final = frozenset((ATTRIBUTES, MODULES))
+Line = tuple[bytes, bytes, bytes]
 
 _UNUSUAL_NAME: Final = re.compile(
     rb"\0\.{1,2}\0"  # dot, dotdot
@@ -40,7 +42,6 @@ _UNUSUAL_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 _SPECIAL_NAME: Final = re.compile(rb"\0(\.git(?:modules|attributes)[^\0]*)", re.IGNORECASE)
-_DOTTED_LINK: Final = b"."
 _IDENTITY: Final = rb"[^<>\n\0 ][^<>\n\0]* <[^<>\n\0]*> (?:0|[1-9][0-9]{0,11}) [+-][0-9]{4}\n"
 _MODULE_LINE: Final = re.compile(
     rb"\s*(?:[#;][^\0\\]*"
@@ -76,7 +77,7 @@ class Entry(NamedTuple):
         """What its id names; None for a submodule's commit, which is elsewhere."""
         if self.mode == _SUBMODULE_MODE:
             return None
-        return ObjectKind.TREE if self.mode == _TREE_MODE else ObjectKind.BLOB
+        return ObjectKind.TREE if self.mode == TREE_MODE else ObjectKind.BLOB
 
 
 class CommitHead(NamedTuple):
@@ -121,52 +122,40 @@ class Strict:
         return head
 
     def read_tree(self, content: bytes) -> list[Entry]:
-        """The entries of a tree.
+        """The entries of a tree that git looks into: such as `.gitattributes`.
 
         Raises:
-            Doubt: it is unusual.
+            Doubt: the tree is unusual.
         """
-        entries = self.split(content)
-        names = [entry.name for entry in entries]
+        lines = self.split(content)
+        names = [name for _, name, _ in lines]
+        keys = [name + b"/" if mode == TREE_MODE else name for mode, name, _ in lines]
+        if any(map(ge, keys, keys[1:])) or len(set(names)) != len(names):
+            raise Doubt
+        if any(raw_id == self._null for _, _, raw_id in lines):
+            raise Doubt
+        if any(mode == _LINK_MODE and name.startswith(b".") for mode, name, _ in lines):
+            raise Doubt
         _verify_names(names)
-        keys = [entry.name + b"/" if entry.mode == _TREE_MODE else entry.name for entry in entries]
-        if any(before >= after for before, after in pairwise(keys)):
-            raise Doubt
-        if len(set(names)) != len(names):
-            raise Doubt
-        for entry in entries:
-            if entry.raw_id == self._null:
-                raise Doubt
-            if entry.mode == _LINK_MODE and entry.name.startswith(_DOTTED_LINK):
-                raise Doubt
-        return entries
+        return [_verify_file(Entry(*line)) for line in lines if line[1] in _LOOKED_INTO]
 
-    def split(self, content: bytes) -> list[Entry]:
-        """The entries of a tree that was accepted before.
+    def split(self, content: bytes) -> list[Line]:
+        """The entries of a tree as plain tuples: mode, name and raw id, of which each `Entry` is one.
 
         Raises:
             Doubt: modes are unusual, or it is damaged.
         """
-        entries = [Entry(*found) for found in self._entry.findall(content)]
-        taken = sum(len(entry.mode) + len(entry.name) for entry in entries)
-        if taken + len(entries) * (self._id_bytes + 2) != len(content):
+        lines: list[Line] = self._entry.findall(content)
+        taken = sum(len(mode) + len(name) for mode, name, _ in lines)
+        if taken + len(lines) * (self._id_bytes + 2) != len(content):
             raise Doubt
-        return entries
+        return lines
 
 
-def find_special(entries: Sequence[Entry]) -> list[Entry]:
-    """Entries of a tree whose content git looks into.
-
-    Raises:
-        Doubt: one is no plain file, or its name is only nearly one of those.
-    """
-    special = []
-    for entry in entries:
-        if entry.name in (ATTRIBUTES, MODULES):
-            if not entry.mode.startswith(b"100"):
-                raise Doubt
-            special.append(entry)
-    return special
+def _verify_file(entry: Entry) -> Entry:
+    if not entry.mode.startswith(b"100"):
+        raise Doubt
+    return entry
 
 
 def verify_special(name: bytes, content: bytes) -> None:
@@ -188,5 +177,5 @@ def _verify_names(names: Sequence[bytes]) -> None:
     joined = b"\0" + b"\0".join(names) + b"\0"
     if _UNUSUAL_NAME.search(joined) or max(map(len, names)) > NAME_BYTES_MAX:
         raise Doubt
-    if any(special not in (ATTRIBUTES, MODULES) for special in _SPECIAL_NAME.findall(joined)):
+    if any(special not in _LOOKED_INTO for special in _SPECIAL_NAME.findall(joined)):
         raise Doubt

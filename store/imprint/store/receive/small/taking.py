@@ -16,7 +16,7 @@ from imprint.store.objects.ports import ObjectKind
 from imprint.store.receive.small.held import HEADER_BYTES, HeldPack, hold, render
 from imprint.store.receive.small.links import Links
 from imprint.store.receive.small.parse import BYTES_MAX, INFLATED_BYTES_MAX, OBJECTS_MAX, parse
-from imprint.store.receive.small.strict import Doubt, Strict, find_special, verify_special
+from imprint.store.receive.small.strict import Doubt, Strict, verify_special
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
@@ -42,12 +42,14 @@ class Taken:
         objects: what it brought, by id.
         kinds: what each object of the pack is, with those that complete it.
         links: follow what it brought.
+        connected: those of the tips that are connected.
     """
 
     held: HeldPack
     objects: Mapping[ObjectId, Raw]
     kinds: Mapping[ObjectId, ObjectKind]
     links: Links
+    connected: frozenset[ObjectId]
 
 
 class Taking:
@@ -74,14 +76,14 @@ class Taking:
             return None
         objects = {object_id: (kind, content) for object_id, kind, content in made}
         try:
-            links = self._verify(objects)
+            links, connected = self._verify(objects)
         except (Doubt, StoreError):
             return None
         kinds = {object_id: kind for object_id, (kind, _) in objects.items()}
         held = hold(made, self._here.algorithm)
         if held.size_bytes > self._limits.pack_bytes_max:
             return None
-        return Taken(held, objects, kinds, links)
+        return Taken(held, objects, kinds, links, connected)
 
     def take(self, pack: BinaryIO) -> tuple[Taken | None, BinaryIO]:
         """Take a pack from a stream.
@@ -98,14 +100,14 @@ class Taking:
             return None, rest
         try:
             parsed = parse(content, self._here)
-            links = self._verify(parsed.objects)
+            links, connected = self._verify(parsed.objects)
         except (Doubt, StoreError):
             return None, rest
         every = {**parsed.bases, **parsed.objects}
         kinds = {object_id: kind for object_id, (kind, _) in every.items()}
-        return Taken(parsed.held, parsed.objects, kinds, links), rest
+        return Taken(parsed.held, parsed.objects, kinds, links, connected), rest
 
-    def _verify(self, objects: Mapping[ObjectId, Raw]) -> Links:
+    def _verify(self, objects: Mapping[ObjectId, Raw]) -> tuple[Links, frozenset[ObjectId]]:
         """Check every object, and that the tips lead to all of them and to nothing that is not there.
 
         Raises:
@@ -120,15 +122,15 @@ class Taking:
             if kind is ObjectKind.COMMIT:
                 strict.read_commit(content)
             elif kind is ObjectKind.TREE:
-                for entry in find_special(strict.read_tree(content)):
+                for entry in strict.read_tree(content):
                     self._verify_special(entry.name, ObjectId(entry.raw_id.hex()), objects)
             elif kind is ObjectKind.TAG:
                 raise Doubt
         links = Links(objects, self._here)
-        links.find_connected(self._tips & objects.keys(), self._is_known)
+        connected = links.find_connected(self._tips & objects.keys(), self._is_known)
         if not links.all_reached:
             raise Doubt
-        return links
+        return links, connected
 
     def _verify_special(self, name: bytes, object_id: ObjectId, objects: Mapping[ObjectId, Raw]) -> None:
         found = objects.get(object_id)
