@@ -17,7 +17,7 @@ MAIN = "refs/heads/main"
 
 
 @contextmanager
-def held(bench) -> Iterator[Callable[[], list]]:
+def held(bench, root=None) -> Iterator[Callable[[], list]]:
     """Pushes wait for each other until the block asks for their receipts: one first, the others behind it."""
     threads: list[threading.Thread] = []
     receipts: dict[int, object] = {}
@@ -36,7 +36,7 @@ def held(bench) -> Iterator[Callable[[], list]]:
     lock = packs.promotion_lock(bench.repository.git_dir).hold()
     lock.__enter__()
     try:
-        begin({"refs/heads/first": (None, bench.refs[MAIN])})  # takes the turn, and waits for the lock alone
+        begin({"refs/heads/first": (None, root or bench.refs[MAIN])})  # takes the turn, and waits for the lock alone
         yield begin
     finally:
         lock.__exit__(None, None, None)
@@ -90,6 +90,17 @@ def test_what_waits_is_admitted_in_one_transaction(begun, work_tree, monkeypatch
     assert counts == [1, 4]
     begun.fsck()
     assert begun.admitted[1:] == [begun.repository.record.id] * 5
+
+
+def test_what_waits_goes_together_though_heads_branch_is_not_there(bench, work_tree, monkeypatch) -> None:
+    root = work_tree.commit_file("a", "1")
+    work = {"refs/heads/w": (None, root), "refs/heads/x": (None, root)}
+    bench.push(work, bench.pack(work_tree.folder, "HEAD"))
+    counts = count_transactions(bench, monkeypatch)
+    with held(bench, root) as begin:
+        for name in "abc":
+            begin({f"refs/heads/{name}": (None, root)})
+    assert counts == [1, 3]
 
 
 def test_of_two_for_the_same_ref_the_first_wins_and_the_other_leaves_nothing(begun, work_tree) -> None:

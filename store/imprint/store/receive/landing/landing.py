@@ -210,7 +210,8 @@ def _choose(waiting: Sequence[Checked], refs_max: int) -> list[Checked]:
 def _has_room(waiting: Sequence[Checked], snapshot: RefSnapshot, refs_max: int) -> bool:
     """Whether the pushes may count on neither the bound of refs nor the choice of HEAD being another's."""
     wished = sum(len(each.push.commands) for each in waiting)
-    return snapshot.head_id is not None and len(snapshot.refs) + wished <= refs_max
+    is_begun = snapshot.head_id or any(name.startswith(b"refs/heads/") for name in snapshot.refs)
+    return bool(is_begun) and len(snapshot.refs) + wished <= refs_max
 
 
 def _fail(works: Sequence[Checked], failure: StoreFailure) -> None:
