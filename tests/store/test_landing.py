@@ -36,7 +36,8 @@ def held(bench, root=None) -> Iterator[Callable[[], list]]:
     lock = packs.promotion_lock(bench.repository.git_dir).hold()
     lock.__enter__()
     try:
-        begin({"refs/heads/first": (None, root or bench.refs[MAIN])})  # takes the turn, and waits for the lock alone
+        # This one takes the turn, and waits for the lock alone.
+        begin({"refs/heads/first": (None, root or bench.refs[MAIN])})
         yield begin
     finally:
         lock.__exit__(None, None, None)
