@@ -564,6 +564,16 @@ def test_repositories_share_nothing(catalogue):
     assert catalogue.admit(admission(put("refs/heads/MAIN"), repository_id="repo_2")).sequence == 2
 
 
+def test_an_event_of_a_kind_is_found_above_a_sequence(catalogue):
+    create(catalogue)
+    catalogue.admit(replace(admission(), kind=EventKind.PRUNED))
+    catalogue.admit(admission(put(MAIN)))
+    found = [catalogue.has_event("repo_1", EventKind.PRUNED, after=after) for after in (0, 1, 2, 3)]
+    assert found == [True, True, False, False]
+    assert not catalogue.has_event("repo_1", EventKind.IMPORT, after=0)
+    assert not catalogue.has_event("repo_9", EventKind.PRUNED, after=0)
+
+
 def test_events_are_read_in_pages(catalogue):
     create(catalogue)
     for number in range(6):

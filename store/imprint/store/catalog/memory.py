@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from imprint.store.actors import ActorKind, Session, Token
     from imprint.store.catalog.ports import RepositoryRecord
-    from imprint.store.events import Admission, Event, PackReplacement
+    from imprint.store.events import Admission, Event, EventKind, PackReplacement
     from imprint.store.types import RefChange, RefName, RepositoryName
 
 
@@ -176,6 +176,13 @@ class MemoryCatalogue(Catalogue):
         with self._lock:
             repository = self._repositories.get(repository_id)
             return repository.events[max(after, 0) :][:limit] if repository else []
+
+    def has_event(self, repository_id: str, kind: EventKind, *, after: int) -> bool:
+        """See `Catalogue.has_event`."""
+        with self._lock:
+            repository = self._repositories.get(repository_id)
+            events = repository.events[max(after, 0) :] if repository else []
+            return any(event.kind is kind for event in events)
 
     def list_packs(self, repository_id: str) -> frozenset[str]:
         """See `Catalogue.list_packs`."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from imprint.store.actors import Actor, ActorKind, Session, Token, Turn
-    from imprint.store.events import Admission, Event, PackReplacement
+    from imprint.store.events import Admission, Event, EventKind, PackReplacement
     from imprint.store.types import HashAlgorithm, ObjectId, RefName, RefValue, RepositoryName
 
 
@@ -172,6 +172,10 @@ class Catalogue(Protocol):
 
     def list_events(self, repository_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
         """Events with a sequence above `after`, in order, at most `limit`; also of deleted repositories."""
+        ...
+
+    def has_event(self, repository_id: str, kind: EventKind, *, after: int) -> bool:
+        """Whether there is an event of a kind with a sequence above `after`; also of deleted repositories."""
         ...
 
     def list_packs(self, repository_id: str) -> frozenset[str]:

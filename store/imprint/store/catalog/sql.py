@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from imprint.store.actors import Actor, ActorKind, Session, Token
-    from imprint.store.events import Admission, Event, PackReplacement
+    from imprint.store.events import Admission, Event, EventKind, PackReplacement
 
 # Every request asks for a repository: these statements are built once.
 _WANTED: Final[BindParameter[str]] = bindparam("wanted")
@@ -187,6 +187,11 @@ class SqlCatalogue(Catalogue):
         """See `Catalogue.list_events`."""
         with self._database.reading() as connection:
             return sql_journal.read_events(connection, repository_id, after, limit)
+
+    def has_event(self, repository_id: str, kind: EventKind, *, after: int) -> bool:
+        """See `Catalogue.has_event`."""
+        with self._database.reading() as connection:
+            return sql_journal.has_event(connection, repository_id, kind, after)
 
     def list_packs(self, repository_id: str) -> frozenset[str]:
         """See `Catalogue.list_packs`."""

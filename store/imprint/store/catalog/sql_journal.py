@@ -74,6 +74,16 @@ _ADD_REF: Final = insert(schema.ref)
 _ADD_EVENT: Final = insert(schema.event)
 _ADD_CHANGE: Final = insert(schema.ref_change)
 _change: Final = schema.ref_change.c
+_happened: Final = schema.event.c
+_EVENT_OF_KIND: Final = (
+    select(_happened.sequence)
+    .where(
+        _happened.repository_id == _OF,
+        _happened.sequence > bindparam("after"),
+        _happened.kind == bindparam("kind"),
+    )
+    .limit(1)
+)
 _CHANGES_AFTER: Final = (
     select(_change.name, _change.new, _change.peeled)
     .where(_change.repository_id == _OF, _change.sequence > bindparam("after"))
@@ -329,6 +339,12 @@ def _replay(connection: Connection, repository_id: str, since: RefSnapshot) -> d
             grown = grown or name not in refs
             refs[RefName(name)] = RefValue(ObjectId(new), ObjectId(peeled) if peeled else None)
     return {name: refs[name] for name in sorted(refs)} if grown else refs
+
+
+def has_event(connection: Connection, repository_id: str, kind: EventKind, after: int) -> bool:
+    """Whether there is an event of a kind above a sequence."""
+    wanted = {"of": repository_id, "after": after, "kind": kind.value}
+    return connection.execute(_EVENT_OF_KIND, wanted).first() is not None
 
 
 def read_events(connection: Connection, repository_id: str, after: int, limit: int) -> list[Event]:

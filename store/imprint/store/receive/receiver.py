@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -35,6 +35,7 @@ from imprint.store.receive.small.taking import Taking, as_stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from imprint.store.catalog.ports import RefSnapshot
     from imprint.store.events import SessionClaim
     from imprint.store.hosting.repositories import Hosting, Repository
     from imprint.store.limits import Limits
@@ -65,6 +66,17 @@ STEPS: Final = (
 _NEVER_MS: Final = 2**63
 _PROMPT_OPTION: Final = "prompt="
 """Begins the push option that is a prompt, which is kept as a turn of its session."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """A push whose pack is in quarantine."""
+
+    repository: Repository
+    push: Push
+    docket: Docket
+    quarantine: Quarantine
+    unpacked: Unpacked | None
 
 
 class Receiver:
@@ -111,24 +123,22 @@ class Receiver:
         """
         rules = ReceiveRules.of(repository.record)
         docket = Docket(push, rules, self.hosting.limits.refs_max)
-        docket.check_refs(
-            repository.view.refs.snapshot(), lambda each: repository.view.objects.find_kind(each) is not None
-        )
+        snapshot = repository.view.refs.snapshot()
+        docket.check_refs(snapshot, lambda each: repository.view.objects.find_kind(each) is not None)
         if push.commands and not docket.standing:
             if push.pack:
                 drain(push.pack)
             return docket.make_receipt()
         with open_in(repository, self.hosting, "push") as quarantine:
             self._step("quarantined")
-            generation = repository.view.refs.snapshot().generation
             try:
-                unpacked = self._unpack(push, quarantine, rules, repository)
+                unpacked = self._unpack(push, quarantine, snapshot, repository)
             except (ProtocolError, PushRefused) as refusal:
                 docket.refuse_all("unpacker error")
                 hint = refusal.hint or explain_finding(refusal.message, str(repository.record.name))
                 return docket.make_receipt(unpack_error=refusal.message, warnings=(hint,) if hint else ())
-            connect = partial(self._connect, push, docket, quarantine, unpacked, repository)
-            tips = connect()
+            connect = partial(self._connect, _Arrived(repository, push, docket, quarantine, unpacked))
+            tips = connect(snapshot)
             verdict = self._verify_allowed(push, repository)
             warnings = self._find_warnings(unpacked, quarantine, repository)
             event = self._landing.land(
@@ -139,7 +149,7 @@ class Receiver:
                     quarantine=quarantine,
                     unpacked=unpacked,
                     tips=tips,
-                    generation=generation,
+                    generation=snapshot.generation,
                     connect=partial(connect, anew=True),
                     is_forward=partial(_is_forward, quarantine, unpacked),
                     admission=self._make_admission(push, verdict, repository),
@@ -156,16 +166,17 @@ class Receiver:
     # -- the steps, in order ------------------------------------------------------------------------
 
     def _unpack(
-        self, push: Push, quarantine: Quarantine, rules: ReceiveRules, repository: Repository
+        self, push: Push, quarantine: Quarantine, snapshot: RefSnapshot, repository: Repository
     ) -> Unpacked | None:
         if push.pack is None and not push.made:
             return None
+        rules = ReceiveRules.of(repository.record)
         limits = self.hosting.limits
         if rules.pack_bytes_max:
             limits = replace(limits, pack_bytes_max=min(limits.pack_bytes_max, rules.pack_bytes_max))
         pack = push.pack
         if rules.strictness.is_default and not push.shallow:
-            taken, pack = self._take(push, limits, repository)
+            taken, pack = self._take(push, limits, snapshot, repository)
             if taken is not None:
                 self._step("unpacked")
                 return quarantine.hold(taken)
@@ -176,13 +187,13 @@ class Receiver:
         return unpacked
 
     def _take(
-        self, push: Push, limits: Limits, repository: Repository
+        self, push: Push, limits: Limits, snapshot: RefSnapshot, repository: Repository
     ) -> tuple[Taken | None, BinaryIO | None]:
         """Check a small pack in memory; None, and its stream, where it is for git to check."""
         taking = Taking(
             self.recent.before(repository.view.objects, repository.record.id),
             [command.new for command in push.commands if command.new],
-            Known(repository.view.refs.snapshot(), [command.name for command in push.commands]).has,
+            Known(snapshot, [command.name for command in push.commands]).has,
             limits,
         )
         if push.pack is None:
@@ -190,22 +201,16 @@ class Receiver:
         return taking.take(push.pack)
 
     def _connect(
-        self,
-        push: Push,
-        docket: Docket,
-        quarantine: Quarantine,
-        unpacked: Unpacked | None,
-        repository: Repository,
-        *,
-        anew: bool = False,
+        self, arrived: _Arrived, snapshot: RefSnapshot, *, anew: bool = False
     ) -> dict[ObjectId, Tip]:
         """Refuse tips that are not whole; what the others are."""
+        push, docket, repository = arrived.push, arrived.docket, arrived.repository
+        quarantine, unpacked = arrived.quarantine, arrived.unpacked
         kinds = unpacked.kinds if unpacked else {}
         find_kind = repository.view.objects.find_kind
         tips = find_plain(docket.tips, lambda each: kinds.get(each) or find_kind(each))
         if others := docket.tips - tips.keys():
             tips |= find_tips(quarantine.reading, others)
-        snapshot = repository.view.refs.snapshot()
         connectivity = Connectivity(
             quarantine,
             unpacked,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from imprint.store.catalog.ports import RefSnapshot
     from imprint.store.events import Admission, Event, PackRecord
     from imprint.store.hosting.repositories import Repository
     from imprint.store.receive.connect import Tip
@@ -31,7 +32,7 @@ class Checked:
         unpacked: the pack; None when none came.
         tips: what its commands want refs to point at.
         generation: the event after which it was connected.
-        connect: connects it again; what its tips are.
+        connect: connects it again, to the refs of another moment; what its tips are.
         is_forward: whether the second commit has the first among its ancestors.
         admission: what it asks of the commit point, but for refs and pack.
         outcome: the event that admitted it; None when every command was refused.
@@ -46,7 +47,7 @@ class Checked:
     unpacked: Unpacked | None
     tips: Mapping[ObjectId, Tip]
     generation: int
-    connect: Callable[[], Mapping[ObjectId, Tip]]
+    connect: Callable[[RefSnapshot], Mapping[ObjectId, Tip]]
     is_forward: Callable[[ObjectId, ObjectId], bool]
     admission: Admission
     outcome: Future[Event | None] = field(default_factory=Future)

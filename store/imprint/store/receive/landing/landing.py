@@ -76,23 +76,22 @@ class Landing:
             with packs.promotion_lock(waiting[0].repository.git_dir).hold():
                 self._step("locked")
                 while waiting:
-                    taken = _choose(waiting, self._hosting.limits.refs_max)
+                    snapshot = waiting[0].repository.view.refs.snapshot()
+                    taken = _choose(waiting, snapshot, self._hosting.limits.refs_max)
                     waiting = [each for each in waiting if each not in taken]
-                    self._land(taken)
-        except StoreFailure as failure:  # the lock file
+                    self._land(taken, snapshot)
+        except StoreError as failure:  # the lock file, the catalogue; or the repository is gone
             _fail(waiting, failure)
 
-    def _land(self, taken: Sequence[Checked]) -> None:
-        standing = [each for each in taken if self._still_stands(each)]
-        if not standing:
+    def _land(self, taken: Sequence[Checked], snapshot: RefSnapshot) -> None:
+        standing = [each for each in taken if self._still_stands(each, snapshot)]
+        if not standing or not self._place(standing):
             return
-        if not self._place(standing):
-            return
-        if len(standing) == 1 or not self._admit_together(standing):
+        if len(standing) == 1 or not self._admit_together(standing, snapshot):
             self._placing.separate(standing)
             for each in standing:
                 if self._place([each]):
-                    self._admit_alone(each)
+                    self._admit_alone(each, snapshot)
 
     def _place(self, standing: Sequence[Checked]) -> bool:
         """Whether the packs could be put in place; otherwise none of these pushes happens."""
@@ -105,13 +104,12 @@ class Landing:
             return False
         return True
 
-    def _still_stands(self, checked: Checked) -> bool:
+    def _still_stands(self, checked: Checked, snapshot: RefSnapshot) -> bool:
         """Whether anything is left of a push after what was admitted since its checks."""
         docket, quarantine = checked.docket, checked.quarantine
         try:
-            snapshot = checked.repository.view.refs.snapshot()
             if self._was_pruned_since(checked, snapshot.generation):
-                checked.tips = checked.connect()
+                checked.tips = checked.connect(snapshot)
             docket.check_in_order(snapshot, lambda each: bool(find_tips(quarantine.reading, [each])))
             docket.check_forward(snapshot, checked.is_forward)
         except Exception as failure:  # noqa: BLE001 - raised again by whoever waits for the outcome
@@ -124,20 +122,15 @@ class Landing:
 
     def _was_pruned_since(self, checked: Checked, newest: int) -> bool:
         """Whether objects were dropped since a push was connected: what it builds on may be among them."""
-        after = checked.generation
-        while after < newest and (
-            events := self._hosting.catalogue.list_events(checked.repository.record.id, after=after)
-        ):
-            if any(event.kind is EventKind.PRUNED for event in events):
-                return True
-            after = events[-1].sequence
-        return False
+        return checked.generation < newest and self._hosting.catalogue.has_event(
+            checked.repository.record.id, EventKind.PRUNED, after=checked.generation
+        )
 
     # -- the commit point -----------------------------------------------------------------------------
 
-    def _admit_together(self, standing: Sequence[Checked]) -> bool:
+    def _admit_together(self, standing: Sequence[Checked], snapshot: RefSnapshot) -> bool:
         """Whether one transaction could hold them all; otherwise nothing happened."""
-        admissions = [self._make_admission(each) for each in standing]
+        admissions = [self._make_admission(each, snapshot) for each in standing]
         try:
             events = self._hosting.catalogue.admit_all(admissions)
         except OutcomeUnknown as unknown:
@@ -150,9 +143,9 @@ class Landing:
             each.outcome.set_result(event)
         return True
 
-    def _admit_alone(self, checked: Checked) -> None:
+    def _admit_alone(self, checked: Checked, snapshot: RefSnapshot) -> None:
         try:
-            event = self._admit(checked)
+            event = self._admit(checked, snapshot)
         except OutcomeUnknown as unknown:
             checked.outcome.set_exception(unknown)  # its pack stays, and `collect` will know
         except StoreError as failure:
@@ -165,12 +158,12 @@ class Landing:
                 self._placing.retract(checked)
             checked.outcome.set_result(event)
 
-    def _admit(self, checked: Checked) -> Event | None:
+    def _admit(self, checked: Checked, snapshot: RefSnapshot) -> Event | None:
         """Admit one push; again, without the commands that the catalogue refuses."""
         docket = checked.docket
         while docket.make_updates(checked.tips) or checked.push.head:
             try:
-                event = self._hosting.catalogue.admit(self._make_admission(checked))
+                event = self._hosting.catalogue.admit(self._make_admission(checked, snapshot))
             except StaleUpdate as stale:
                 docket.refuse(stale.name, describe_stale(stale))
             except Conflict as conflict:
@@ -180,8 +173,7 @@ class Landing:
                 return event
         return None
 
-    def _make_admission(self, checked: Checked) -> Admission:
-        snapshot = checked.repository.view.refs.snapshot()
+    def _make_admission(self, checked: Checked, snapshot: RefSnapshot) -> Admission:
         return replace(
             checked.admission,
             at_ms=self._hosting.clock.now_ms(),
@@ -191,11 +183,10 @@ class Landing:
         )
 
 
-def _choose(waiting: Sequence[Checked], refs_max: int) -> list[Checked]:
+def _choose(waiting: Sequence[Checked], snapshot: RefSnapshot, refs_max: int) -> list[Checked]:
     """The first of those that wait, with those behind it that are in nobody's way."""
     first, *others = waiting
     taken = [first]
-    snapshot = first.repository.view.refs.snapshot()
     if first.push.head is not None or not _has_room(waiting, snapshot, refs_max):
         return taken
     names, pack_names = set(first.names), {first.pack_name} - {None}
@@ -214,7 +205,7 @@ def _has_room(waiting: Sequence[Checked], snapshot: RefSnapshot, refs_max: int) 
     return bool(is_begun) and len(snapshot.refs) + wished <= refs_max
 
 
-def _fail(works: Sequence[Checked], failure: StoreFailure) -> None:
+def _fail(works: Sequence[Checked], failure: StoreError) -> None:
     for each in works:
         if not each.outcome.done():
             each.outcome.set_exception(failure)
