@@ -23,7 +23,7 @@ from imprint.store.receive.small.strict import Doubt
 from imprint.store.types import HashAlgorithm, ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from imprint.store.objects.ports import Objects
 
@@ -185,54 +185,60 @@ class _Resolver:
     """Puts deltas together.
 
     Attributes:
-        contents: what each entry is, in order.
         bases: what was read from the repository for it.
     """
 
     def __init__(self, lying: Mapping[int, _Lying], here: Objects) -> None:
         self._lying = lying
         self._here = here
-        self._known: dict[int, Raw] = {}
         self._room = INFLATED_BYTES_MAX
-        self.contents: list[Raw] = []
+        self._at: dict[int, Raw] = {}
+        self._named: dict[bytes, Raw] = {}
         self.bases: dict[ObjectId, Raw] = {}
 
+    @property
+    def contents(self) -> list[Raw]:
+        """What each entry is, in order."""
+        return [self._at[begin] for begin in self._lying]
+
     def resolve(self) -> _Resolver:
-        """Do all of them; a base named by its id that is in the pack itself is looked for there first."""
+        """Do all of them: those whose base is known first; what none of the pack is, is read."""
         for begin, each in self._lying.items():
             if each.kind:
-                self._known[begin] = (each.kind, each.content)
-        named = {hash_object(*raw, self._here.algorithm): begin for begin, raw in self._known.items()}
-        self.contents = [self._get(begin, named, 0) for begin in self._lying]
+                self._note(begin, (each.kind, each.content))
+        waiting = {begin: each for begin, each in self._lying.items() if not each.kind}
+        while waiting:
+            ready = {
+                begin: base for begin, each in waiting.items() if (base := self._find_base(each)) is not None
+            }
+            if not ready:
+                self._read_bases([each.base for each in waiting.values() if isinstance(each.base, bytes)])
+            for begin, (kind, base) in ready.items():
+                self._note(begin, (kind, self._apply(waiting.pop(begin).content, base)))
         return self
 
-    def _get(self, begin: int, named: Mapping[bytes, int], depth: int) -> Raw:
-        found = self._known.get(begin)
-        if found is not None:
-            return found
-        each = self._lying.get(begin)
-        if each is None or depth > _DEPTH_MAX:
-            raise Doubt
-        if isinstance(each.base, int):
-            kind, base = self._get(each.base, named, depth + 1)
-        elif each.base in named:
-            kind, base = self._known[named[each.base]]
-        else:
-            kind, base = self._read_base(ObjectId(each.base.hex()))
-        found = (kind, self._apply(each.content, base))
-        self._known[begin] = found
-        return found
+    def _note(self, begin: int, raw: Raw) -> None:
+        self._at[begin] = raw
+        self._named[hash_object(*raw, self._here.algorithm)] = raw
 
-    def _read_base(self, wanted: ObjectId) -> Raw:
-        """An object of the repository; one that is only made by another delta of this pack is unusual."""
-        if wanted not in self.bases:
+    def _find_base(self, each: _Lying) -> Raw | None:
+        return self._at.get(each.base) if isinstance(each.base, int) else self._named.get(each.base)
+
+    def _read_bases(self, raw_ids: Sequence[bytes]) -> None:
+        """Read from the repository what the pack does not bring.
+
+        Raises:
+            Doubt: there is nothing to read, or it is not there.
+        """
+        if not raw_ids:
+            raise Doubt
+        for raw_id in raw_ids:
+            wanted = ObjectId(raw_id.hex())
             try:
-                size = self._here.find_size(wanted)
-                self._take(size or 0)
-                self.bases[wanted] = self._here.read_raw(wanted)
+                self._take(self._here.find_size(wanted) or 0)
+                self.bases[wanted] = self._named[raw_id] = self._here.read_raw(wanted)
             except (ObjectMissing, StoreFailure) as missing:
                 raise Doubt from missing
-        return self.bases[wanted]
 
     def _apply(self, delta: bytes, base: bytes) -> bytes:
         try:
@@ -250,10 +256,6 @@ class _Resolver:
         self._room -= size
         if self._room < 0:
             raise Doubt
-
-
-_DEPTH_MAX: Final = 100
-"""Deltas upon deltas; git writes 50."""
 
 
 def _read_length(delta: bytes, at: int) -> tuple[int, int]:
