@@ -16,7 +16,6 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imprint.store.errors import ObjectMissing, StoreFailure
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.receive.small.held import HEADER_BYTES, HeldEntry, HeldPack, hold, join
 from imprint.store.receive.small.strict import Doubt
@@ -208,13 +207,13 @@ class _Resolver:
                 self._note(begin, (each.kind, each.content))
         waiting = {begin: each for begin, each in self._lying.items() if not each.kind}
         while waiting:
-            ready = {
-                begin: base for begin, each in waiting.items() if (base := self._find_base(each)) is not None
-            }
+            ready = [begin for begin, each in waiting.items() if self._find_base(each)]
             if not ready:
                 self._read_bases([each.base for each in waiting.values() if isinstance(each.base, bytes)])
-            for begin, (kind, base) in ready.items():
-                self._note(begin, (kind, self._apply(waiting.pop(begin).content, base)))
+            for begin in ready:
+                each = waiting.pop(begin)
+                if found := self._find_base(each):
+                    self._note(begin, (found[0], self._apply(each.content, found[1])))
         return self
 
     def _note(self, begin: int, raw: Raw) -> None:
@@ -225,20 +224,20 @@ class _Resolver:
         return self._at.get(each.base) if isinstance(each.base, int) else self._named.get(each.base)
 
     def _read_bases(self, raw_ids: Sequence[bytes]) -> None:
-        """Read from the repository what the pack does not bring.
+        """Read from the repository those bases that are there; another may be what a delta upon one makes.
 
         Raises:
-            Doubt: there is nothing to read, or it is not there.
+            Doubt: none is there.
         """
-        if not raw_ids:
-            raise Doubt
+        before = len(self.bases)
         for raw_id in raw_ids:
             wanted = ObjectId(raw_id.hex())
-            try:
-                self._take(self._here.find_size(wanted) or 0)
+            size = self._here.find_size(wanted)
+            if size is not None:
+                self._take(size)
                 self.bases[wanted] = self._named[raw_id] = self._here.read_raw(wanted)
-            except (ObjectMissing, StoreFailure) as missing:
-                raise Doubt from missing
+        if len(self.bases) == before:
+            raise Doubt
 
     def _apply(self, delta: bytes, base: bytes) -> bytes:
         try:
