@@ -2,7 +2,7 @@
 
     python bench/growth.py [--objects 1000,10000,100000,400000] [--refs 100,1000,10000,100000] [--seconds N]
 
-Histories are made: each commit changes two files of a tree of twenty folders, so that commits, trees and blobs
+Histories are made: each commit changes two files of a tree of twenty folders; commits, trees and blobs
 grow alike. Both sides are as in `bench/transport.py`, and asked in turn. `first` is a request that the server
 has not answered before, `again` the same once more. Processor time is of all processes of a side, for one
 request, in milliseconds. Below each row its growth: the exponent of the size that the times follow, about 0
