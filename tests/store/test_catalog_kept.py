@@ -1,5 +1,7 @@
 """Answers that a catalogue keeps: never older than what was told, whoever committed it."""
 
+import itertools
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +77,68 @@ def test_what_was_committed_is_in_the_next_answer(two, by):
     assert asked.find_token(TOKEN.secret_hash).repositories == ()
 
 
+def test_refs_that_move_here_let_other_answers_stand(tmp_path):
+    upgrade(tmp_path / "catalogue.db")
+    catalogue, other = (SqlCatalogue.open_sqlite(tmp_path / "catalogue.db") for _ in range(2))
+    catalogue.create_repository(RECORD, admission(1, EventKind.CREATED))
+    catalogue.ensure_actor("ada", ActorKind.AGENT)
+    catalogue.add_token(TOKEN)
+
+    def ask_at_hand() -> Token | None:
+        with only_at_hand():
+            return catalogue.find_token(TOKEN.secret_hash)
+
+    assert catalogue.find_token(TOKEN.secret_hash)
+    catalogue.admit(admission(2))
+    assert ask_at_hand()
+    assert catalogue.get_repository("repo_1").generation == 2
+    catalogue.admit_all([admission(3), admission(4)])
+    assert ask_at_hand()
+    assert catalogue.find_repository(APP).generation == 4
+
+    other.admit(admission(5))  # another process: what else it did is not known
+    with pytest.raises(NotAtHand):
+        ask_at_hand()
+    assert catalogue.find_token(TOKEN.secret_hash)
+    other.revoke_token("tok_1", 7)
+    catalogue.admit(admission(6))
+    with pytest.raises(NotAtHand):
+        ask_at_hand()
+    assert catalogue.find_token(TOKEN.secret_hash).revoked_at_ms == 7
+    catalogue.close()
+    other.close()
+
+
+def test_a_revocation_beside_many_commits_counts_at_once(tmp_path):
+    """Tokens are revoked from here and from there while refs move in both."""
+    upgrade(tmp_path / "catalogue.db")
+    both = [SqlCatalogue.open_sqlite(tmp_path / "catalogue.db") for _ in range(2)]
+    both[0].create_repository(RECORD, admission(1, EventKind.CREATED))
+    both[0].ensure_actor("ada", ActorKind.AGENT)
+    stop, numbers = threading.Event(), itertools.count(2)
+
+    def move(catalogue: SqlCatalogue) -> None:
+        while not stop.is_set():
+            catalogue.admit_all([admission(next(numbers)), admission(next(numbers))])
+
+    movers = [threading.Thread(target=move, args=(each,)) for each in (*both, both[0])]
+    for mover in movers:
+        mover.start()
+    try:
+        for number in range(30):
+            secret = f"{number:064x}"
+            both[0].add_token(replace(TOKEN, id=f"tok_{number}", secret_hash=secret))
+            assert all(each.find_token(secret).revoked_at_ms is None for each in both)
+            both[number % 2].revoke_token(f"tok_{number}", 7)
+            assert [each.find_token(secret).revoked_at_ms for each in both] == [7, 7]
+    finally:
+        stop.set()
+        for mover in movers:
+            mover.join()
+        for each in both:
+            each.close()
+
+
 def test_nothing_is_waited_for_at_hand(tmp_path):
     upgrade(tmp_path / "catalogue.db")
     catalogue, other = (SqlCatalogue.open_sqlite(tmp_path / "catalogue.db") for _ in range(2))
@@ -102,7 +166,7 @@ def test_a_block_is_one_moment():
     kept.ask("a", lambda: "first")
     with only_at_hand(), pytest.raises(NotAtHand):
         kept.ask("a", lambda: "second")
-    assert next(versions) == 2
+    assert next(versions) == 3, "twice outside, as none was known, and once inside"
 
 
 def test_without_a_version_nothing_is_kept():

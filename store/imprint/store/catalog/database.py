@@ -15,6 +15,7 @@ A crash in a transaction leaves it in the log uncommitted; the next opener drops
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Collection, Hashable
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ from imprint.store.waiting.lock import FileLock
 from imprint.store.waiting.together import Together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -59,6 +60,8 @@ TOGETHER_MAX: Final = 64
 """Pieces of work in one commit: bounds how long one process keeps the others waiting."""
 
 T = TypeVar("T")
+Commits = Callable[[Hashable | None, Hashable | None, Collection[Hashable]], None]
+"""Told the version before a commit and after it, and what it can have changed."""
 
 
 @dataclass(slots=True)
@@ -66,6 +69,7 @@ class _Job:
     """A piece of work and where its result goes."""
 
     work: Callable[[Connection], Any]
+    touched: Collection[Hashable] | None
     outcome: Future[Any] = field(default_factory=Future)
 
 
@@ -98,6 +102,7 @@ class SqlDatabase(Protocol):
         *,
         alone: bool = True,
         find: Callable[[Connection], T | None] | None = None,
+        touched: Collection[Hashable] | None = None,
     ) -> T:
         """Do a piece of work that changes rows; it is durable on return.
 
@@ -105,6 +110,14 @@ class SqlDatabase(Protocol):
             work: given the connection; may be called again when its transaction was undone.
             alone: whether no other such work may run beside it.
             find: gives the result of the work if it was done, where a broken commit leaves that open.
+            touched: what of that which is told by `tell_of_commits` the work can change; None: anything.
+        """
+        ...
+
+    def tell_of_commits(self, told: Commits) -> None:
+        """Have somebody told of commits that were made here while nobody else could make one.
+
+        A database that cannot know that tells nobody.
         """
         ...
 
@@ -122,6 +135,11 @@ class Database(SqlDatabase):
         self._engine = _make_engine(path)
         self._watch = FileWatch(_make_uri(path), BUSY_SECONDS_MAX)
         self._jobs = Together(self._commit, TOGETHER_MAX)
+        self._told: Commits = lambda *_: None
+
+    def tell_of_commits(self, told: Commits) -> None:
+        """See `SqlDatabase.tell_of_commits`; writers by this class have the lock, and there are no others."""
+        self._told = told
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -150,6 +168,7 @@ class Database(SqlDatabase):
         *,
         alone: bool = True,
         find: Callable[[Connection], T | None] | None = None,
+        touched: Collection[Hashable] | None = None,
     ) -> T:
         """Do a piece of work that changes rows; it is durable on return.
 
@@ -157,6 +176,7 @@ class Database(SqlDatabase):
             work: given the connection; may be called again when others, or the disk, undid its transaction.
             alone: without effect: all writers queue here.
             find: without effect: a commit to a file has succeeded or failed.
+            touched: see `SqlDatabase.write`.
 
         Raises:
             StorageFailed: it could not be written, or not be made durable; nothing of it happened.
@@ -164,7 +184,7 @@ class Database(SqlDatabase):
             StoreError: what the work raised; nothing of it happened.
         """
         del alone, find
-        job = _Job(work)
+        job = _Job(work, touched)
         self._jobs.finish(job)
         outcome: T = job.outcome.result()
         return outcome
@@ -192,9 +212,12 @@ class Database(SqlDatabase):
         """Do what waits, in order of arrival, in one transaction; or each alone, if that fails."""
         try:
             with self._lock.hold():
+                before = self.version()
                 if len(jobs) == 1 or not self._do_together(jobs):
                     for job in jobs:
                         self._do_alone(job)
+                if all(job.touched is not None for job in jobs):
+                    self._told(before, self.version(), {each for job in jobs for each in job.touched or ()})
         except StorageFailed as failure:  # the lock file
             for job in jobs:
                 job.outcome.set_exception(StorageFailed(failure.message, hint=failure.hint))

@@ -29,9 +29,11 @@ from imprint.store.catalog.kept.at_hand import verify_may_wait
 from imprint.store.errors import BadInput, OutcomeUnknown, StorageFailed, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Hashable, Iterator
 
     from sqlalchemy import Connection, Engine
+
+    from imprint.store.catalog.database import Commits
 
 CONNECT_SECONDS_MAX: Final = 10
 """How long a connection may take to come about."""
@@ -104,12 +106,16 @@ class PostgresDatabase:
         with self._failures_named(), self._beginning(alone=True) as connection:
             yield connection
 
+    def tell_of_commits(self, told: Commits) -> None:
+        """See `SqlDatabase.tell_of_commits`: here others can always commit too, and nobody is told."""
+
     def write(
         self,
         work: Callable[[Connection], T],
         *,
         alone: bool = True,
         find: Callable[[Connection], T | None] | None = None,
+        touched: Collection[Hashable] | None = None,
     ) -> T:
         """Do a piece of work that changes rows; it is durable on return.
 
@@ -118,6 +124,7 @@ class PostgresDatabase:
             alone: whether no other such work may run beside it.
             find: gives the result of the work if it was done, behind the locks that the work takes. It is
                 asked when the connection broke during the commit.
+            touched: without effect.
 
         Raises:
             StorageFailed: it could not be written; nothing of it happened.
@@ -125,6 +132,7 @@ class PostgresDatabase:
             BadInput: a text holds what the database cannot hold.
             StoreError: what the work raised; nothing of it happened.
         """
+        del touched
         result: list[T] = []
         try:
             with self._beginning(alone=alone) as connection:

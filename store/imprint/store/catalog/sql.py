@@ -27,7 +27,7 @@ from imprint.store.errors import Conflict, DataFolderMismatch, RepositoryExists,
 from imprint.store.types import HashAlgorithm, RefName, RepositoryName
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Hashable, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection, Row
@@ -49,6 +49,7 @@ class SqlCatalogue(Catalogue):
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
         self._kept = KeptAnswers(database.version)
+        database.tell_of_commits(self._kept.carry)
 
     @classmethod
     def open_sqlite(cls, path: Path) -> Self:
@@ -92,16 +93,25 @@ class SqlCatalogue(Catalogue):
     def find_repository(self, name: RepositoryName) -> RepositoryRecord | None:
         """See `Catalogue.find_repository`."""
 
-        def read() -> RepositoryRecord | None:
+        def read() -> str | None:
             with self._database.reading() as connection:
                 row = connection.execute(_REPOSITORY_BY_KEY, {"wanted": name.key}).first()
-                return _record(row, sql_packs.read_settings(connection, row.id)) if row else None
+                return row.id if row else None
 
-        return self._kept.ask(("name", name.key), read)
+        version = self._kept.find_version()
+        repository_id = self._kept.ask(("name", name.key), read, version)
+        try:
+            record = self._get_repository(repository_id, version) if repository_id else None
+        except RepositoryMissing:
+            return None
+        # It may have been renamed or deleted between the two.
+        return record if record and record.name.key == name.key and record.purge_after_ms is None else None
 
     def get_repository(self, repository_id: str) -> RepositoryRecord:
         """See `Catalogue.get_repository`."""
+        return self._get_repository(repository_id, self._kept.find_version())
 
+    def _get_repository(self, repository_id: str, version: Hashable | None) -> RepositoryRecord:
         def read() -> RepositoryRecord:
             with self._database.reading() as connection:
                 row = connection.execute(_REPOSITORY, {"wanted": repository_id}).first()
@@ -109,7 +119,7 @@ class SqlCatalogue(Catalogue):
                     raise RepositoryMissing(repository_id)
                 return _record(row, sql_packs.read_settings(connection, repository_id))
 
-        return self._kept.ask(("repository", repository_id), read)
+        return self._kept.ask(("repository", repository_id), read, version)
 
     def list_repositories(self, *, deleted: bool = False) -> list[RepositoryRecord]:
         """See `Catalogue.list_repositories`."""
@@ -170,6 +180,7 @@ class SqlCatalogue(Catalogue):
             lambda connection: sql_journal.admit(connection, admission),
             alone=False,
             find=lambda connection: sql_journal.find_event(connection, admission),
+            touched=[("repository", admission.repository_id)],
         )
 
     def admit_all(self, admissions: Sequence[Admission]) -> list[Event]:
@@ -181,6 +192,7 @@ class SqlCatalogue(Catalogue):
             lambda connection: sql_journal.admit_all(connection, admissions),
             alone=False,
             find=lambda connection: sql_journal.find_events(connection, admissions),
+            touched=[("repository", admissions[0].repository_id)],
         )
 
     def list_events(self, repository_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:

@@ -6,7 +6,9 @@ change rarely, reading them takes milliseconds, and that nothing has changed is 
 Invariants:
     1. A commit that was told to its caller before a question was asked is in the answer, whichever process
        made it: a token that was revoked is no longer good in the next request.
-    2. At most `ANSWERS_MAX` answers are kept; an answer "there is none" is not, so that nobody fills the
+    2. An answer outlives a commit only where that was made here, nobody else could commit beside it, and it
+       is known not to have changed the answer.
+    3. At most `ANSWERS_MAX` answers are kept; an answer "there is none" is not, so that nobody fills the
        memory with questions about nothing.
 
 An answer is kept under a version of the database that was found *before* it was read: it may be newer than
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from imprint.store.catalog.kept.at_hand import find_moment, verify_may_wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Collection, Hashable
 
 ANSWERS_MAX: Final = 8192
 """Each has a kilobyte or so."""
@@ -40,14 +42,38 @@ class KeptAnswers:
         self._find_version = find_version
         self._newest: tuple[Hashable | None, dict[Hashable, Any]] = (None, {})
 
-    def ask(self, question: Hashable, read: Callable[[], T]) -> T:
+    def carry(self, before: Hashable | None, after: Hashable | None, touched: Collection[Hashable]) -> None:
+        """Take answers over a commit that was made here.
+
+        Args:
+            before: the version when nobody else could commit any more,
+            after: and when the commit had been made, and still nobody else could.
+            touched: the questions whose answers it may have changed.
+        """
+        known, answers = self._newest
+        if before is None or after is None or known != before:
+            return
+        kept = dict(answers)  # whoever reads at this moment may still put older answers into the other one
+        for question in touched:
+            kept.pop(question, None)
+        self._newest = (after, kept)
+
+    def ask(self, question: Hashable, read: Callable[[], T], version: Hashable | None = None) -> T:
         """The kept answer, where it is still good; else what `read` gives now, or raises.
+
+        Args:
+            question: what is asked.
+            read: finds the answer.
+            version: of the database, where it was found just now.
 
         Raises:
             NotAtHand: it would have to be read where nothing may be waited for.
         """
-        version = self._find_moment_version()
+        version = self.find_version() if version is None else version
         known, answers = self._newest
+        if version != known:  # another may have been carried on since the version was found
+            version = self.find_version()
+            known, answers = self._newest
         if version is None or version != known:
             answers = {}
             self._newest = (version, answers)
@@ -62,7 +88,7 @@ class KeptAnswers:
             answers[question] = read_now
         return read_now
 
-    def _find_moment_version(self) -> Hashable | None:
+    def find_version(self) -> Hashable | None:
         """The version now; inside a block of `only_at_hand`, the one that was found there first."""
         moment = find_moment()
         if moment is None:
