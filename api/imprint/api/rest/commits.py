@@ -1,6 +1,7 @@
 """Commits made from files, without a clone: the same checks and the same commit point as a push."""
 
 import base64
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter
@@ -43,7 +44,7 @@ def _read(wish: NewCommit, access: Access) -> CommitRequest:
         author_email=author.email if author else None,
         expected_head=_read_expected(wish),
         session=read_session(wish, access),
-        base=_read_base(wish, access),
+        find_base=partial(_read_base, wish, access),
     )
 
 

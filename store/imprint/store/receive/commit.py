@@ -87,7 +87,7 @@ class CommitRequest:
         expected_head: what the branch must be; None: it must not be there.
         allow_empty: whether the tree may be the one that is there.
         session: opened or continued, and its claim kept with the event; None: the token's session, if any.
-        base: the commit that goes before this one where the branch is not there; None: none does.
+        find_base: finds the commit that goes before this one where the branch is not there; None: none does.
     """
 
     branch: RefName
@@ -98,7 +98,7 @@ class CommitRequest:
     expected_head: ObjectId | Anything | None = field(default_factory=Anything)
     allow_empty: bool = False
     session: SessionSeed | None = None
-    base: ObjectId | None = None
+    find_base: Callable[[], ObjectId | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ class _Work:
 
     def verify_untouched(self, first: ObjectId | None, now: ObjectId | None) -> None:
         """Check that no file of the request was changed between two heads."""
-        heads = (first or self._request.base, now or self._request.base)
+        heads = (first or self._request.find_base(), now or self._request.find_base())
         trees = [self._objects.read_commit(head).tree if head else None for head in heads]
         for change in self._request.files:
             before, after = (find_entry(self._objects, tree, change.path) if tree else None for tree in trees)
@@ -225,7 +225,7 @@ class _Work:
 
     def build(self, old: ObjectId | None) -> _Built:
         """Make the objects of the commit on top of a head, or where a new branch begins."""
-        parent = old or self._request.base
+        parent = old or self._request.find_base()
         old_tree = self._objects.read_commit(parent).tree if parent else None
         tree, objects = _change_tree(self._objects, old_tree, self._request.files)
         if tree == old_tree and not self._request.allow_empty:
