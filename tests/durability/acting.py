@@ -302,6 +302,7 @@ class Acting:
         made = git_dir / "imprint" / f"{number:x}"
         (made / "objects" / "pack").mkdir(parents=True)
         (made / "lock").touch()
+        (git_dir / "imprint" / "quarantine").mkdir(exist_ok=True)
         made.rename(git_dir / "imprint" / "quarantine" / made.name)
         for suffix in (".pack", ".rev"):
             (git_dir / "objects" / "pack" / f"pack-{number:040x}{suffix}").write_bytes(b"cut short")
