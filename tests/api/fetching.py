@@ -221,7 +221,7 @@ class Clones:
             options.append(f"--filter={chance.choice(FILTERS)}")
             self.is_partial = True
         version = chance.choice(("0", "2", "2"))
-        self._do(
+        self.do(
             "-c", f"protocol.version={version}", "clone", "-q", "--no-checkout", *options, "URL", "FOLDER"
         )
         for each in self._folders():
@@ -243,13 +243,13 @@ class Clones:
             ([], [], ["+refs/*:refs/all/*"], [f"refs/heads/{chance.choice(self.twin.refs)}"])
         )
         by_address = not self.is_partial and chance.random() < 0.3  # git sends no filter then
-        self._do("fetch", "-q", *options, "URL" if by_address else "origin", *refs)
+        self.do("fetch", "-q", *options, "URL" if by_address else "origin", *refs)
 
     def look(self) -> None:
         """Read objects that a partial clone may lack, so that it fetches them."""
         known = self.twin.list_objects()
         some = self.chance.sample(known, min(3, len(known)))
-        self._do("cat-file", "--batch-check", stdin="\n".join(some))
+        self.do("cat-file", "--batch-check", stdin="\n".join(some))
 
     def compare(self) -> None:
         """Both have the same refs, objects and borders, and are whole."""
@@ -273,7 +273,8 @@ class Clones:
     def _folders(self) -> tuple[Path, Path]:
         return self.folder / "ours", self.folder / "stock"
 
-    def _do(self, *arguments: str, stdin: str = "") -> None:
+    def do(self, *arguments: str, stdin: str = "") -> None:
+        """A git command for both; `URL` and `FOLDER` stand for those of each."""
         self.done.append(" ".join(arguments))
         outcomes = []
         for folder, url in zip(self._folders(), self.twin.urls, strict=True):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from imprint.store.errors import RefMissing
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.receive.connect import find_tips
-from imprint.store.transport.negotiate import find_ref
+from imprint.store.transport.negotiate import find_ref, visible_refs
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
@@ -130,8 +130,8 @@ def _find_cut(
     if not depth.commits:
         excluded = [_find_excluded(repository, snapshot, name) for name in depth.not_refs]
         return _cut_by_list(plumbing, ends, excluded, depth.since_s)
-    if depth.is_relative:
-        reachable = _find_reachable(plumbing, known, ends)
+    if depth.is_relative:  # as git does: all that refs reach is deepened, not only what is wanted
+        reachable = _find_reachable(plumbing, known, visible_refs(repository, snapshot).ids)
         return _cut_by_depth(repository.view.objects, reachable, depth.commits + 1)
     return _cut_by_depth(repository.view.objects, ends, depth.commits)
 
@@ -173,7 +173,7 @@ def _cut_by_list(
 
 
 def _find_reachable(
-    plumbing: Plumbing, commits: Sequence[ObjectId], heads: Sequence[ObjectId]
+    plumbing: Plumbing, commits: Sequence[ObjectId], heads: Collection[ObjectId]
 ) -> list[ObjectId]:
     """Those of the commits that the heads reach."""
     if not commits:
