@@ -101,6 +101,12 @@ class Asked:
 
     entities = pieces
 
+    def named(self, path, blob, _name) -> None:
+        self.pieces(path, blob)
+
+    def is_small(self, _blob) -> bool:
+        return False
+
 
 def index_asked(view, rows, past, folder: Path) -> LanceIndex:
     """Index the contents that the questions ask for."""

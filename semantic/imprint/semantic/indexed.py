@@ -14,11 +14,19 @@ import numpy as np
 
 from imprint.semantic.index.definitions import fold_name
 from imprint.semantic.index.flavours import flavour
-from imprint.semantic.index.passages.rows import join_entities, join_facts, list_defined, list_entities
+from imprint.semantic.index.passages.rows import (
+    is_open,
+    join_entities,
+    join_facts,
+    list_defined,
+    list_entities,
+    storable,
+)
 from imprint.semantic.index.ports import BlobKey
 from imprint.semantic.lineage.tracing.unchanged import Pieces
 from imprint.semantic.parse.model import Extraction
 from imprint.semantic.parse.source import decode_content
+from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +37,6 @@ if TYPE_CHECKING:
     from imprint.semantic.parse.model import Entity
     from imprint.semantic.search.corpus import Corpus
     from imprint.semantic.standing import Standing
-    from imprint.store.types import ObjectId
     from imprint.store.view import RepositoryView
 
 _FACTS_KEPT: Final = 2_048
@@ -135,7 +142,9 @@ class IndexedContents:
         self._index = index
         self._layout = layout
         self._parts: dict[BlobKey, Parts | None] = {}
+        self._small: set[ObjectId] = set()
         self._defined: dict[int, list[Fields]] = {}
+        self._naming: dict[str, frozenset[int]] = {}
 
     def has(self, path: bytes, blob: ObjectId) -> bool:
         """Whether a content was looked up."""
@@ -147,8 +156,10 @@ class IndexedContents:
         if keys:
             if len(self._parts) > _PARTS_KEPT:
                 self._parts.clear()
+                self._small.clear()
             found = self._index.find_all_parts(keys)
             self._parts.update((key, self._check(found.get(key))) for key in keys)
+            self._small.update(ObjectId(key.blob) for key, parts in found.items() if parts.passages)
 
     def pieces(self, path: bytes, blob: ObjectId) -> Pieces | None:
         """Of which passages a content consists; None if it is not indexed."""
@@ -164,6 +175,45 @@ class IndexedContents:
             (self._list(number), line) for number, line in zip(parts.passages, parts.first_lines, strict=True)
         ]
         return join_entities(places, parts.tail)
+
+    def named(self, path: bytes, blob: ObjectId, name: str) -> tuple[Entity, ...] | None:
+        """What of it has a name; None if the content is not indexed.
+
+        Of the passages only those are unpacked that define the name, unless one of those definitions goes on
+        behind its passage: where it ends is told by its rank among all that do.
+        """
+        parts = self._find(path, blob)
+        if parts is None:
+            return None
+        naming = self._find_naming(name)
+        places = list(zip(parts.passages, parts.first_lines, strict=True))
+        some, told = [], 0
+        for rank, (number, line) in enumerate(places):
+            if number in naming:
+                own = self._list(number)
+                some.append((own, line))
+                if any(fields[1] == name and is_open(fields) for fields in own):
+                    told = rank + 1
+        if not told:
+            return join_entities(some, b"", name)
+        late = [(self._list(number), line) for number, line in places[told:] if number in naming]
+        early = [(self._list(number), line) for number, line in places[:told]]
+        return join_entities([*early, *late], parts.tail, name)
+
+    def is_small(self, blob: ObjectId) -> bool:
+        """Whether a content was looked up, and found to be none that is too large to be parsed."""
+        return blob in self._small
+
+    def _find_naming(self, name: str) -> frozenset[int]:
+        """The passages in which a definition of a name begins, and perhaps others."""
+        if name not in self._naming:
+            folded = fold_name(storable(name))
+            self._naming[name] = frozenset(
+                passage
+                for segment in self._layout.segments
+                for passage in segment.passage_ids[segment.names.find(folded)[0]].tolist()
+            )
+        return self._naming[name]
 
     def _find(self, path: bytes, blob: ObjectId) -> Parts | None:
         key = BlobKey(blob, flavour(path))

@@ -9,6 +9,7 @@ from imprint.semantic.lineage.model import ChangeKind
 from imprint.semantic.lineage.tracing.contents import Contents
 from imprint.semantic.lineage.tracing.steps import KeptSteps
 from imprint.store.errors import BadInput
+from imprint.store.types import ObjectId
 
 DELAY = """\
 def next_delay(attempt, base):
@@ -332,6 +333,38 @@ def test_a_content_whose_definition_is_the_same_is_not_read(work_tree, library, 
     assert [change.kinds for change in found.changes] == [(ChangeKind.INTRODUCED,)]
     blobs = [git("rev-parse", f"HEAD~{n}:work.py").strip() for n in range(8)]
     assert [contents.has(blob) for blob in blobs] == [True] + 6 * [False] + [True]
+
+
+def test_older_contents_that_by_the_index_never_had_a_name_are_not_read(
+    work_tree, library, index_head, read_past
+):
+    for count in (5, 6):
+        work_tree.commit_file("work.py", spread(count) + "\n\nwork_9(1, 2)\n", f"{count} others")
+    added = spread(1).replace("work_0", "work_9") + "    return value\n"
+    work_tree.commit_file("work.py", f"{spread(6)}\n\n{added}", "introduce")
+    view, past = read_past(work_tree)
+    index_head(view)
+    library.extend(view)
+    contents = Contents(view, refuse, library.contents())
+    found = symbol_history(library.snapshot(view), past, contents, Wanted("work_9"))
+    assert [(change.subject, change.kinds) for change in found.changes] == [
+        ("introduce", (ChangeKind.INTRODUCED,))
+    ]
+    assert not contents.has(ObjectId(work_tree("rev-parse", "HEAD~2:work.py").strip()))
+
+
+def test_what_has_a_name_is_that_of_all_that_is_defined(work_tree, library, index_head, read_past):
+    inner = "".join(f"    def work_{n}(self):\n" + f"        self.step({n})\n" * 60 for n in range(4))
+    text = f"class Work:\n{inner}\n\n{spread(4)}\n\ndef Work():\n    return 1\n"
+    work_tree.commit_file("work.py", text, "introduce")
+    view, _ = read_past(work_tree)
+    index_head(view)
+    blob = ObjectId(work_tree("rev-parse", "HEAD:work.py").strip())
+    every = library.contents().entities(b"work.py", blob)
+    assert len(every) > len({entity.name for entity in every})
+    for name in ("Work", "work_0", "work_3", "WORK_3", "step"):
+        named = library.contents().named(b"work.py", blob, name)
+        assert named == tuple(entity for entity in every if entity.name == name)
 
 
 def test_histories_by_passages_are_those_by_text(work_tree, ask):

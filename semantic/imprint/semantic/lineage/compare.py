@@ -145,7 +145,7 @@ def _compare_file(contents: Contents, pair: _Pair, sides: _Sides) -> list[Entity
 
 
 def _read(contents: Contents, path: bytes, blob: ObjectId | None) -> list[Defined]:
-    return define(path, contents.read(blob), contents.entities(path, blob)) if blob else []
+    return define(path, contents.lines(blob), contents.entities(path, blob)) if blob else []
 
 
 def _match_moved(sides: _Sides) -> list[EntityDelta]:

@@ -72,9 +72,11 @@ class _Walks:
         firsts = np.full(segment.count, ABSENT, np.int32)
         firsts[counts > 0] = parents[starts[:-1][counts > 0]]
         self.firsts.extend(firsts.tolist())
-        for number in np.flatnonzero(counts > 1).tolist():
-            listed = parents[starts[number] + 1 : starts[number + 1]].tolist()
-            self.others[segment.first + number] = [each for each in listed if each >= 0]
+        merges = np.flatnonzero(counts > 1)
+        listed = parents.tolist()
+        spans = zip(merges.tolist(), starts[merges].tolist(), starts[merges + 1].tolist(), strict=True)
+        for number, begin, end in spans:
+            self.others[segment.first + number] = [each for each in listed[begin + 1 : end] if each >= 0]
 
     def reach(self, seeds: tuple[int, ...]) -> Array:
         """Which commits are reached from some."""
@@ -190,7 +192,7 @@ class Past:
         """The same with what a merge did against its other parents."""
         segment, place = self._locate(number)
         starts = segment.arrays["touch_starts"]
-        return [_touch(segment, touch) for touch in range(int(starts[place]), int(starts[place + 1]))]
+        return _touches(segment, np.arange(int(starts[place]), int(starts[place + 1])))
 
     def touched_paths(self, number: int, most: int) -> tuple[bytes, ...]:
         """The paths of what it did to files against its first parent; none if there are more than so many."""
@@ -254,8 +256,8 @@ class Past:
         return [
             touch
             for segment in reversed(self._segments)
-            for each in segment.touches_of_path(path).tolist()
-            if self.is_shown((touch := _touch(segment, each)).number)
+            for touch in _touches(segment, segment.touches_of_path(path))
+            if self.is_shown(touch.number)
         ]
 
     def moved_to(self, path: bytes, reached: Array) -> bytes | None:
@@ -273,8 +275,8 @@ class Past:
         return [
             touch
             for segment in reversed(self._segments)
-            for each in segment.touches_of_content(wanted, taken_away=taken_away)
-            if self.is_shown((touch := _touch(segment, int(each))).number)
+            for touch in _touches(segment, segment.touches_of_content(wanted, taken_away=taken_away))
+            if self.is_shown(touch.number)
         ]
 
     def trace(self, path: bytes, number: int) -> list[Name]:
@@ -364,17 +366,20 @@ class Past:
             return self._walks
 
 
-def _touch(segment: Segment, touch: int) -> PathTouch:
-    arrays = segment.arrays
-    old, new = int(arrays["touch_old"][touch]), int(arrays["touch_new"][touch])
-    return PathTouch(
-        segment.first + int(arrays["touch_commits"][touch]),
-        segment.paths[int(arrays["touch_paths"][touch])],
-        segment.paths[int(arrays["touch_old_paths"][touch])],
-        ObjectId(segment.content(old).hex()) if old >= 0 else None,
-        ObjectId(segment.content(new).hex()) if new >= 0 else None,
-        int(arrays["touch_kinds"][touch]),
-    )
+def _touches(segment: Segment, touches: Array) -> list[PathTouch]:
+    """Touches by number: each column is taken at once, and a path and a content is decoded once."""
+    names = "touch_commits", "touch_paths", "touch_old_paths", "touch_old", "touch_new", "touch_kinds"
+    commits, paths, old_paths, old, new, kinds = (segment.arrays[name][touches].tolist() for name in names)
+    path = {number: segment.paths[number] for number in {*paths, *old_paths}}
+    content: dict[int, ObjectId | None] = {
+        number: ObjectId(segment.content(number).hex()) if number >= 0 else None for number in {*old, *new}
+    }
+    return [
+        PathTouch(segment.first + commit, path[to], path[origin], content[before], content[after], kind)
+        for commit, to, origin, before, after, kind in zip(
+            commits, paths, old_paths, old, new, kinds, strict=True
+        )
+    ]
 
 
 def _joined(parts: Sequence[Array], dtype: type) -> Array:

@@ -152,19 +152,28 @@ def join_facts(
     return Extraction(language, entities, tuple(references), (), skipped, tuple(imports), tuple(bindings))
 
 
-def join_entities(places: Sequence[tuple[list[Fields], int]], tail: bytes) -> tuple[Entity, ...]:
-    """The entities of a content from those of its passages (`list_entities`, first line) and its tail."""
+def join_entities(
+    places: Sequence[tuple[list[Fields], int]], tail: bytes, name: str | None = None
+) -> tuple[Entity, ...]:
+    """The entities of a content from those of its passages (`list_entities`, first line) and its tail.
+
+    With a name, those that have it; the passages of others may be left out then, and the tail if none that
+    has it is open (`is_open`).
+    """
     module, ends = _unpack(tail) if tail else (None, [])
-    entities = [_entity(module, 0)] if module else []
+    entities = [_entity(module, 0)] if module and name is None else []
     rest = iter(ends)
     for own, start in places:
         for fields in own:
-            if fields[4] == _OPEN_END:
-                end, shape = next(rest)
+            end, shape = next(rest, (0, "")) if is_open(fields) else (fields[4] + start, fields[8])
+            if name is None or fields[1] == name:
                 entities.append(_entity([*fields[:4], end - start, *fields[5:8], shape], start))
-            else:
-                entities.append(_entity(fields, start))
     return tuple(entities)
+
+
+def is_open(fields: Fields) -> bool:
+    """Whether a definition goes on behind the passage in which it begins."""
+    return bool(fields[4] == _OPEN_END)
 
 
 def list_entities(packed: bytes) -> list[Fields]:

@@ -2,7 +2,7 @@
 
 Invariants:
     1. The number of processes does not grow with the number of contents.
-    2. What is kept is bounded by `CONTENTS_KEPT` contents and extractions.
+    2. What is kept is bounded by `CONTENTS_KEPT` contents and extractions, and by the lines of a few.
     3. A content that the repository lacks, as a partial clone does, is empty.
 """
 
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from imprint.store.view import RepositoryView
 
 CONTENTS_KEPT: Final = 2_000
-_BULK: Final = 16
-"""From so many contents on, git's start is cheaper than reading them one by one."""
+_BULK: Final = 128
+"""From so many contents on, a process is cheaper than reading them one by one: as measured, 64 versions of a
+file take 11 ms of processor time one by one, 13 through git; one takes 0.2 and 3."""
 _AT_ONCE: Final = 256
+_LINES_KEPT: Final = 32
 
 
 class Contents:
@@ -55,6 +57,7 @@ class Contents:
         self._extract = extract
         self.known = known
         self._contents: OrderedDict[ObjectId, bytes] = OrderedDict()
+        self._lines: OrderedDict[ObjectId, list[bytes]] = OrderedDict()
         self._entities: OrderedDict[tuple[ObjectId, bytes], tuple[Entity, ...]] = OrderedDict()
 
     def read(self, blob: ObjectId) -> bytes:
@@ -63,12 +66,21 @@ class Contents:
             self._contents.move_to_end(blob)
             return self._contents[blob]
         try:
-            small = (self._view.objects.find_size(blob) or 0) <= CONTENT_BYTES_MAX
-            content = self._view.objects.read_blob(blob) if small else b""
+            content = self._view.objects.read_blob(blob) if self._is_small(blob) else b""
         except ObjectMissing:
             self.lacks_some = True
             content = b""
         return self._keep(blob, content)
+
+    def lines(self, blob: ObjectId) -> list[bytes]:
+        """The same, cut at each line's end; not to be changed."""
+        if blob in self._lines:
+            self._lines.move_to_end(blob)
+            return self._lines[blob]
+        self._lines[blob] = lines = self.read(blob).split(b"\n")
+        if len(self._lines) > _LINES_KEPT:
+            self._lines.popitem(last=False)
+        return lines
 
     def has(self, blob: ObjectId) -> bool:
         """Whether a content was read."""
@@ -95,6 +107,19 @@ class Contents:
         if len(self._entities) > CONTENTS_KEPT:
             self._entities.popitem(last=False)
         return entities
+
+    def named(self, path: bytes, blob: ObjectId, name: str) -> tuple[Entity, ...]:
+        """What of it has a name: where a content is indexed, nothing else is put together."""
+        if self.known is not None and (blob, path.rpartition(b"/")[2]) not in self._entities:
+            found = self.known.named(path, blob, name)
+            if found is not None:
+                return found
+        return tuple(entity for entity in self.entities(path, blob) if entity.name == name)
+
+    def _is_small(self, blob: ObjectId) -> bool:
+        if self.known is not None and self.known.is_small(blob):
+            return True
+        return (self._view.objects.find_size(blob) or 0) <= CONTENT_BYTES_MAX
 
     def _keep(self, blob: ObjectId, content: bytes) -> bytes:
         self._contents[blob] = content = decode_content(content)

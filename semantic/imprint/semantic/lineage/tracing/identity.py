@@ -72,12 +72,14 @@ class Defined:
     @cached_property
     def comment(self) -> bytes:
         """The comment above it, whole lines."""
-        return b"\n".join(self.text.split(b"\n")[: self.entity.start_line - self.first])
+        lines = self.entity.start_line - self.first
+        return b"\n".join(self.text.split(b"\n", lines)[:lines]) if lines else b""
 
     @cached_property
     def own(self) -> bytes:
         """Its own lines."""
-        return b"\n".join(self.text.split(b"\n")[self.entity.start_line - self.first :])
+        lines = self.entity.start_line - self.first
+        return self.text.split(b"\n", lines)[-1] if lines else self.text
 
     @cached_property
     def code(self) -> list[bytes]:
@@ -123,9 +125,8 @@ class Defined:
         return _OPENING.sub(b"", self.own[at:], count=1).split(b"\n")
 
 
-def define(path: bytes, content: bytes, entities: Iterable[Entity]) -> list[Defined]:
-    """Definitions with their text, and with the documentation right above them."""
-    lines = content.split(b"\n")
+def define(path: bytes, lines: Sequence[bytes], entities: Iterable[Entity]) -> list[Defined]:
+    """Definitions of a content, given by its lines, with their text and the documentation above them."""
     suffix = path.rpartition(b".")[2].lower()
     comment = _NO_LINE if suffix in _INNER_DOCS else _DOC_LINE if suffix in _BLOCK_DOCS else _COMMENT_LINE
     found = []
@@ -143,6 +144,12 @@ def likeness(one: Defined, other: Defined) -> float:
     """The share of words that two definitions have in common, from 0 to 1."""
     common = sum((one.counted & other.counted).values())
     return 2 * common / (len(one.code) + len(other.code) or 1)
+
+
+def may_be_alike(one: Defined, other: Defined, least: float) -> bool:
+    """Whether two definitions are alike by `least` if the shorter one's words are all in the other."""
+    shorter, both = min(len(one.code), len(other.code)), len(one.code) + len(other.code)
+    return 2 * shorter / (both or 1) >= least
 
 
 def are_akin(one: EntityKind, other: EntityKind) -> bool:
@@ -186,6 +193,23 @@ def find_gone(before: Sequence[Defined], now: Sequence[Defined]) -> list[Defined
         rivals = _named_like(each, here[each.entity.name])
         kept.update(map(id, _pair(rivals, named, elsewhere=0.0).values()))
     return [each for each in before if id(each) not in kept]
+
+
+def list_doubtful(before: Iterable[Entity], now: Iterable[Entity]) -> set[str]:
+    """The names of what may be gone: `find_gone` of definitions of any other name finds nothing."""
+    old, new = (_by_name(entities) for entities in (before, now))
+    return {
+        name
+        for name, ours in old.items()
+        if len(ours) > 1 or len(new.get(name, ())) != 1 or not are_akin(ours[0].kind, new[name][0].kind)
+    }
+
+
+def _by_name(entities: Iterable[Entity]) -> dict[str, list[Entity]]:
+    found: dict[str, list[Entity]] = {}
+    for entity in entities:
+        found.setdefault(entity.name, []).append(entity)
+    return found
 
 
 def _named_like(defined: Defined, others: Iterable[Defined]) -> list[Defined]:
@@ -249,7 +273,8 @@ def _pair_some(
             (likeness(one, other), -a, -b)
             for a, one in enumerate(left)
             for b, other in enumerate(old)
-            if not apart or one.entity.container != other.entity.container
+            if (not apart or one.entity.container != other.entity.container)
+            and may_be_alike(one, other, least)
         ),
         reverse=True,
     )
@@ -291,7 +316,11 @@ def _find_left(defined: Defined, now: Sequence[Defined], named: Sequence[Defined
 
 
 def _most_alike(defined: Defined, others: Sequence[Defined], least: float) -> Defined | None:
-    scored = [(likeness(defined, each), -place) for place, each in enumerate(others)]
+    scored = [
+        (likeness(defined, each), -place)
+        for place, each in enumerate(others)
+        if may_be_alike(defined, each, least)
+    ]
     best = max(scored, default=(0.0, 0))
     return others[-best[1]] if scored and best[0] >= least else None
 

@@ -50,6 +50,14 @@ class Known(Protocol):
         """What a content defines under a path; None if it is not indexed."""
         ...
 
+    def named(self, path: bytes, blob: ObjectId, name: str) -> tuple[Entity, ...] | None:
+        """What of it has a name; None if the content is not indexed."""
+        ...
+
+    def is_small(self, blob: ObjectId) -> bool:
+        """Whether a content was looked up, and found to be none that is too large to be parsed."""
+        ...
+
 
 class Place(Protocol):
     """The lines of a definition: `first` of its comment, else of itself, to the last."""
@@ -97,13 +105,12 @@ def _find(pieces: Pieces, line: int) -> int:
     return at
 
 
-def find_text(content: bytes, old: bytes, place: Place) -> int | None:
-    """The line on which a definition's text begins in an older content, where that is beyond doubt.
+def find_text(lines: Sequence[bytes], old: bytes, place: Place) -> int | None:
+    """The line on which a text of some lines begins in an older content, where that is beyond doubt.
 
     It is in doubt where the text is there twice, or stands in a longer comment, among annotations, or at the
     head of a longer body.
     """
-    lines = content.split(b"\n")
     text = b"\n".join(lines[place.first - 1 : place.end_line])
     at = old.find(text)
     while at > 0 and old[at - 1 : at] != b"\n":
@@ -111,18 +118,18 @@ def find_text(content: bytes, old: bytes, place: Place) -> int | None:
     end = at + len(text)
     if at < 0 or old.find(text, at + 1) >= 0 or (end < len(old) and old[end : end + 1] != b"\n"):
         return None
-    above = old[:at].rpartition(b"\n")[0].rpartition(b"\n")[2] if at else b""
+    above = old[old.rfind(b"\n", 0, at - 1) + 1 : at - 1] if at else b""
     own_above = lines[place.first - 2] if place.first > 1 else b""
-    if not are_preceded_alike(above, own_above) or not _ends_alike(lines, old[end + 1 :], place):
+    if not are_preceded_alike(above, own_above) or not _ends_alike(lines, old, end + 1, place):
         return None
     return old.count(b"\n", 0, at) + 1
 
 
-def _ends_alike(lines: Sequence[bytes], rest: bytes, place: Place) -> bool:
-    """Whether what follows a text cannot belong to it."""
+def _ends_alike(lines: Sequence[bytes], old: bytes, end: int, place: Place) -> bool:
+    """Whether what follows a text, in an older content from some byte on, cannot belong to it."""
     last = lines[place.end_line - 1].strip()
     if last[:1] in {b"}", b")", b"]"} or last.startswith(b"end"):
         return True
-    following = next((line for line in rest.split(b"\n", 50)[:50] if line.strip()), b"")
+    following = next((line for line in old[end:].split(b"\n", 50)[:50] if line.strip()), b"")
     own = lines[place.start_line - 1]
     return len(following) - len(following.lstrip()) <= len(own) - len(own.lstrip())

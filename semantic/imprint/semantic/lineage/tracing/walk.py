@@ -24,11 +24,11 @@ from imprint.semantic.lineage.tracing.identity import (
     define,
     find_before,
     find_elsewhere,
-    find_gone,
     find_named,
     has_moved,
     tell_kinds,
 )
+from imprint.semantic.lineage.tracing.lost import list_lost, may_define
 from imprint.semantic.lineage.tracing.unchanged import find_passages, find_text
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ FILES_MAX: Final = 300
 RESTORED_MAX: Final = 40
 """Earlier contents of a file in which a definition that appears is looked for."""
 _PREPARED: Final = 64
+_DEFINED_KEPT: Final = 64
 _LOOKED_UP_MAX: Final = 4_000
 _EARLIER_PATHS_MAX: Final = 4
 
@@ -108,7 +109,7 @@ def trace_definition(
 ) -> History:
     """The history of a definition in a file, a path and its content, as a commit has it."""
     path, blob = file
-    spot = _spot(path, blob, define(path, contents.read(blob), [entity])[0])
+    spot = _spot(path, blob, define(path, contents.lines(blob), [entity])[0])
     try:
         return _Walk(past, contents, steps).run(spot, number)
     except _TextsDiffer:
@@ -140,6 +141,7 @@ class _Walk:
         self._by_passages = by_passages
         self._listed: set[bytes] = set()
         self._texts: dict[Spot, bytes] = {}
+        self._defined: dict[tuple[bytes, ObjectId, str], list[Defined]] = {}
         self._changes: dict[tuple[int, bytes], SymbolChange] = {}
         self._missing: set[str] = set()
 
@@ -274,7 +276,7 @@ class _Walk:
         return kept == b"1"
 
     def _lines(self, spot: Spot) -> list[bytes]:
-        lines = self._contents.read(spot.blob).split(b"\n")[spot.first - 1 : spot.end_line]
+        lines = self._contents.lines(spot.blob)[spot.first - 1 : spot.end_line]
         if spot in self._texts and self._texts[spot] != b"\n".join(lines):
             raise _TextsDiffer
         return lines
@@ -296,13 +298,14 @@ class _Walk:
         )
 
     def _outcome(self, spot: Spot, touch: PathTouch) -> _Outcome:
+        if self._steps is None:
+            return self._find(spot, touch)
         key = _key(self._past.commit(touch.number), spot, touch)
-        kept = self._steps.find(key) if self._steps is not None else None
+        kept = self._steps.find(key)
         if kept is not None:
             return self._load(kept)
         outcome = self._find(spot, touch)
-        if self._steps is not None:
-            self._taken[key] = self._dump(outcome)
+        self._taken[key] = self._dump(outcome)
         return outcome
 
     def _find(self, spot: Spot, touch: PathTouch) -> _Outcome:
@@ -330,9 +333,7 @@ class _Walk:
                 now = [defined if each.entity == defined.entity else each for each in every]
                 found = find_before(defined, now, self._define(touch.old_path, touch.old))
             if found is not None:
-                entities = self._contents.entities
-                sides = entities(touch.old_path, touch.old), entities(spot.path, spot.blob)
-                is_moved = bool(moved) or has_moved(found, defined, *sides)
+                is_moved = bool(moved) or self._has_moved(found, defined, spot, touch)
                 kinds = tell_kinds(found, defined, moved=is_moved)
                 return _Outcome(_spot(touch.old_path, touch.old, found), kinds)
         return (
@@ -353,7 +354,7 @@ class _Walk:
         if place is None:
             if before is None and not self._contents.has(blob):
                 self._contents.prepare(old for _, old in self._list_following(touch))
-            place = find_text(self._contents.read(spot.blob), self._contents.read(blob), spot)
+            place = find_text(self._contents.lines(spot.blob), self._contents.read(blob), spot)
         if place is None:
             return None
         by = place - spot.first
@@ -390,9 +391,20 @@ class _Walk:
 
     def _define(self, path: bytes, blob: ObjectId, name: str = "") -> list[Defined]:
         """What a content defines, or what of it has a name."""
-        entities = self._contents.entities(path, blob)
-        wanted = [each for each in entities if each.name == name] if name else entities
-        return define(path, self._contents.read(blob), wanted)
+        if (path, blob, name) not in self._defined:
+            if len(self._defined) > _DEFINED_KEPT:
+                self._defined.clear()
+            contents = self._contents
+            wanted = contents.named(path, blob, name) if name else contents.entities(path, blob)
+            self._defined[path, blob, name] = define(path, contents.lines(blob), wanted)
+        return self._defined[path, blob, name]
+
+    def _has_moved(self, old: Defined, new: Defined, spot: Spot, touch: PathTouch) -> bool:
+        """Whether a commit took a definition to another place inside its file."""
+        if touch.old is None or old.entity.container == new.entity.container:
+            return False
+        entities = self._contents.entities
+        return has_moved(old, new, entities(touch.old_path, touch.old), entities(spot.path, spot.blob))
 
     def _find_elsewhere(self, defined: Defined, touch: PathTouch) -> _Outcome | None:
         """Where in the commit's other files the definition was before."""
@@ -406,15 +418,7 @@ class _Walk:
         ]
         if len(others) > FILES_MAX:
             return None
-        self._contents.prepare([other.old for other in others if other.old])
-        name = defined.entity.name.encode()
-        lost: list[tuple[Defined, PathTouch]] = []
-        for other in others:
-            if other.old and (other.new is None or name in self._contents.read(other.old)):
-                left = self._define(other.path, other.new) if other.new else []
-                lost.extend(
-                    (each, other) for each in find_gone(self._define(other.old_path, other.old), left)
-                )
+        lost = list_lost(self._contents, others, defined.entity.name.encode())
         found = find_elsewhere(defined, [each for each, _ in lost])
         for each, other in lost:
             if each is found and other.old:
@@ -426,7 +430,6 @@ class _Walk:
         """Whether an earlier content of the file had the definition, which a commit then took away."""
         if touch.kind != ORDINARY:
             return None
-        before = self._past.ancestors(touch.number)
         earlier = [
             each
             for each in self._past.touches_of(spot.path)
@@ -434,8 +437,11 @@ class _Walk:
             and each.old
             and each.kind == ORDINARY
             and each.number < touch.number
-            and before[each.number]
-        ][:RESTORED_MAX]
+        ]
+        before = self._past.ancestors(touch.number) if earlier else ()
+        earlier = [each for each in earlier if before[each.number]][:RESTORED_MAX]
+        if not may_define(self._contents, earlier, defined.entity.name):
+            return None
         self._contents.prepare([each.old for each in earlier if each.old])
         name = defined.entity.name.encode()
         for each in earlier:
