@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import http.client
+import json
 import subprocess
 import threading
 import time
@@ -48,6 +50,18 @@ class Ours:
         self.stop()
         self._run("import", str(source), f"bench/{name}", "--skip-list-from-report", "--allow-missing")
         self._run("repo", "maintain", f"bench/{name}", "--all")
+        return f"{self.base}/bench/{name}.git"
+
+    def create(self, name: str) -> str:
+        """An empty repository, made on the running server; its URL."""
+        token = (self.data / "admin-token").read_text().strip()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        connection.request("POST", "/api/repos", json.dumps({"name": f"bench/{name}"}), headers)
+        answer = connection.getresponse()
+        if answer.status != http.client.CREATED:
+            raise SystemExit(f"{name}: {answer.status} {answer.read()!r}")
+        connection.close()
         return f"{self.base}/bench/{name}.git"
 
     def start(self) -> None:

@@ -79,19 +79,11 @@ class Writers:
         self._told.put(done)
 
 
-def prepare(ours: Ours, token: str, tree: Path, label: str, branches: int) -> str:
+def prepare(ours: Ours, tree: Path, label: str, branches: int) -> str:
     """A repository with the tree on that many branches."""
-    name = f"bench/{label}"
-    connection = http.client.HTTPConnection("127.0.0.1", ours.port, timeout=60)
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    connection.request("POST", "/api/repos", json.dumps({"name": name}), headers)
-    answer = connection.getresponse()
-    if answer.status != http.client.CREATED:
-        raise SystemExit(f"{name}: {answer.status} {answer.read()!r}")
-    connection.close()
     refs = [f"HEAD:refs/heads/b{at}" for at in range(branches)]
-    git("push", "-q", f"{ours.base}/{name}.git", *refs, cwd=tree)
-    return name
+    git("push", "-q", ours.create(label), *refs, cwd=tree)
+    return f"bench/{label}"
 
 
 def run_row(ours: Ours, token: str, names: list[str], row: tuple[int, float]) -> tuple[float, float]:
@@ -124,7 +116,7 @@ def main() -> None:
             for writers in (int(each) for each in options.writers.split(",")):
                 for where in ("one", "many"):
                     names = [
-                        prepare(ours, token, folder / "tree", f"{where}{writers}x{at}", writers)
+                        prepare(ours, folder / "tree", f"{where}{writers}x{at}", writers)
                         for at in range(writers if where == "many" else 1)
                     ]
                     rate, cost = run_row(ours, token, names, (writers, options.seconds))
