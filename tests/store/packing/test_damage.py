@@ -68,12 +68,29 @@ def test_flipped_bytes_raise_nothing_else(line, tmp_path_factory, pattern, place
     path.write_bytes(bytes(content))
     request = PackRequest(as_ids(line.commits[-1:]), ofs_delta=True)
     try:
+        sent = b"".join(make_plan(Stock(folder, 20), request).splices().blocks())
+        assert pattern == "*.pack" or sent == sound_pack(line, request)
         open_all(folder)
-        make_plan(Stock(folder, 20), request)
     except (BadFile, Absent):
         pass
     finally:
         shutil.rmtree(folder.parent)
+
+
+def sound_pack(line, request) -> bytes:
+    return b"".join(make_plan(line.stock(), request).splices().blocks())
+
+
+def test_an_index_of_another_pack_is_refused(line, tmp_path) -> None:
+    """It lists the same objects, and is sound by itself."""
+    for name, level in (("one", 0), ("other", 9)):
+        pack = tmp_path / f"{name}.pack"
+        pack.write_bytes(line.pack(line.commits, "--no-reuse-object", f"--compression={level}"))
+        line.git("index-pack", str(pack))
+        assert len(PackFile(tmp_path / name, 20))
+    (tmp_path / "other.idx").replace(tmp_path / "one.idx")
+    with pytest.raises(BadFile, match="another pack"):
+        PackFile(tmp_path / "one", 20)
 
 
 def test_what_is_not_there_is_absent(line) -> None:

@@ -75,6 +75,9 @@ class PackFile:
         magic, version, count = _PACK_HEADER.unpack_from(self.data.content)
         if magic != b"PACK" or version not in _VERSIONS or count != len(self.ids):
             raise BadFile(f"{self.data.name} is not the pack of its index")
+        index.check_sum(id_bytes)
+        if index.content[-2 * id_bytes : -id_bytes] != self.data.content[-id_bytes:]:
+            raise BadFile(f"{index.name} was made for another pack")
         self._index = index
 
     def __len__(self) -> int:
