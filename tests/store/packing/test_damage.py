@@ -85,7 +85,8 @@ def test_an_index_of_another_pack_is_refused(line, tmp_path) -> None:
     """It lists the same objects, and is sound by itself."""
     for name, level in (("one", 0), ("other", 9)):
         pack = tmp_path / f"{name}.pack"
-        pack.write_bytes(line.pack(line.commits, "--no-reuse-object", f"--compression={level}"))
+        options = "--no-use-bitmap-index", "--no-reuse-object", f"--compression={level}"
+        pack.write_bytes(line.pack(line.commits, *options))
         line.git("index-pack", str(pack))
         assert len(PackFile(tmp_path / name, 20))
     (tmp_path / "other.idx").replace(tmp_path / "one.idx")
