@@ -6,7 +6,8 @@ Histories are made: each commit changes two files of a tree of twenty folders; c
 grow alike. Both sides are as in `bench/transport.py`, and asked in turn. `first` is a request that the server
 has not answered before, `again` the same once more. Processor time is of all processes of a side, for one
 request, in milliseconds. Below each row its growth: the exponent of the size that the times follow, about 0
-where the cost is constant and 1 where it grows with the size. Nothing is begun after `--seconds`.
+where the cost is constant and 1 where it grows with the size. "Restarted" asks the same once more after our
+server was started anew. Nothing is begun after `--seconds`.
 """
 
 from __future__ import annotations
@@ -153,6 +154,9 @@ class Growth:
             self._row(table, "shallow, first", size, lambda side, at: clone(side, at, "--depth=1"), range(2))
             self._row(table, "push of 1", size, push, range(6, 9))
             self._row(table, "ls-remote, after it", size, list_refs, range(1))
+            self._sides[0].restart()
+            self._row(table, "clone, restarted", size, clone, range(1))
+            self._row(table, "fetch, restarted", size, fetch, range(2, 3))
         table.memory[size] = whole.memory / 2**20
 
     def _row(
