@@ -140,6 +140,19 @@ def test_remembered_terms_are_those_of_one_corpus(one, other, most):
         assert bm25._WEIGHED._size <= most
 
 
+def test_a_term_that_many_chunks_hold_is_forgotten_before_those_that_few_do():
+    contents = {1: [f"common word{chr(97 + n % 20)}" for n in range(4_000)]}
+    corpus = make_corpus(contents, build_segments(contents, {1: 0}), [(b"a.py", 1)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bm25, "_WEIGHED", bm25._Weighed())
+        patch.setattr(bm25, "_WEIGHED_MAX", 5_000)
+        for word in ("worda", "common", "wordb", "wordc", *(f"absent{chr(97 + n)}" for n in range(26))):
+            score_chunks(corpus, read_query(Query(word)))
+        kept = {term.text for _, term in bm25._WEIGHED._kept}
+    assert {"worda", "wordb", "wordc", "absentn"} <= kept
+    assert "common" not in kept
+
+
 @given(trees())
 def test_a_corpus_of_a_history_has_each_passage_once_at_its_first_file(tree):
     contents, _, files = tree

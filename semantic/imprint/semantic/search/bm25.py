@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import ref
 
@@ -22,6 +23,8 @@ from imprint.semantic.index.arrays import ranges
 from imprint.semantic.search.stems import stem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imprint.semantic.index.arrays import Array
     from imprint.semantic.search.corpus import Corpus
     from imprint.semantic.search.query import Asked
@@ -29,12 +32,16 @@ if TYPE_CHECKING:
 _K1: Final = 1.5
 _B: Final = 0.75
 _STEM_MIN: Final = 4
-_WEIGHED_MAX: Final = 3_000_000
-"""Chunks that are remembered for terms, of all corpora together: 24 MB."""
+_WEIGHED_MAX: Final = 6_000_000
+"""Chunks that are remembered for terms, of all corpora together: 48 MB."""
+_OLDEST: Final = 100
+"""Of so many terms that were asked for the longest ago, the one that most chunks hold is forgotten first."""
 _OVERHEAD: Final = 100
 """Chunks that as much memory would hold as a remembered term takes beside its own."""
 _FEW: Final = 8
 """A term that fewer than one chunk in so many holds is added chunk by chunk."""
+_SPARSE: Final = 64
+"""Occurrences fewer than one for so many chunks are sorted; more are counted in a place for each chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +155,14 @@ class _Weighed:
                 self._kept[key] = found
                 self._size += found.size
             while self._size > _WEIGHED_MAX:
-                self._size -= self._kept.popitem(last=False)[1].size
+                self._forget()
         return found
+
+    def _forget(self) -> None:
+        """Forget a term: the memory of one that many chunks hold keeps many others, dearer to find again."""
+        oldest = islice(self._kept, _OLDEST)
+        largest = max(oldest, key=lambda key: self._kept[key].size)
+        self._size -= self._kept.pop(largest).size
 
 
 _WEIGHED: Final = _Weighed()
@@ -157,14 +170,14 @@ _WEIGHED: Final = _Weighed()
 
 def _weigh(corpus: Corpus, term: _Term) -> _Worth:
     many = len(corpus)
-    counts = np.zeros(many, np.float32)
-    _count(corpus, term.text, 1.0, counts)
-    rarity = _rarity(many, int(np.count_nonzero(counts > 0)))
+    occurrences = _find_occurrences(corpus, term.text, 1.0)
+    chunks, counts = _count(occurrences, many)
+    rarity = _rarity(many, len(chunks))
     relatives = _find_relatives(corpus, term.text) if term.relative else []
-    for other in relatives:
-        _count(corpus, other, term.relative, counts)
-    chunks = np.flatnonzero(counts > 0)  # truth is counted and found several times faster than numbers
-    counts = counts[chunks]
+    if relatives:
+        for other in relatives:
+            occurrences += _find_occurrences(corpus, other, term.relative)
+        chunks, counts = _count(occurrences, many)
     norm = _K1 * (1 - _B) + _K1 * _B / corpus.mean_length * corpus.lengths[chunks]
     telling = term.worth * _rarity(many, len(chunks))
     scores = telling * counts * (_K1 + 1) / (counts + norm)
@@ -175,15 +188,32 @@ def _weigh(corpus: Corpus, term: _Term) -> _Worth:
     return _Worth(chunks.astype(np.int32), scores.astype(np.float32), rarity)
 
 
-def _count(corpus: Corpus, term: str, share: float, counts: Array) -> None:
-    """Count the occurrences of a term in texts and paths, each as `share` of one."""
+def _find_occurrences(corpus: Corpus, term: str, share: float) -> list[tuple[Array, Array]]:
+    """The chunks in which a term occurs, in texts and by paths, and how often, each as `share` of one."""
     chunks, found = corpus.find_word(term)
-    counts[chunks] += share * found
+    occurrences = [(chunks, found * np.float32(share))] if len(chunks) else []
     files, found = corpus.find_in_paths(term)
     if len(files):
         starts = corpus.starts[files]
         many = corpus.starts[files + 1] - starts
-        counts[ranges(starts, many)] += share * np.repeat(found, many)
+        occurrences.append((ranges(starts, many), np.repeat(found * np.float32(share), many)))
+    return occurrences
+
+
+def _count(occurrences: Sequence[tuple[Array, Array]], many: int) -> tuple[Array, Array]:
+    """The chunks of occurrences, each once and ascending, with their sums; without a pass over all if few."""
+    if sum(len(chunks) for chunks, _ in occurrences) > many // _SPARSE:
+        counts = np.zeros(many, np.float32)
+        for some, found in occurrences:
+            counts[some] += found
+        chunks = np.flatnonzero(counts > 0)  # truth is counted and found several times faster than numbers
+        return chunks, counts[chunks]
+    if not occurrences:
+        return np.zeros(0, np.int64), np.zeros(0, np.float32)
+    every = np.concatenate([chunks for chunks, _ in occurrences])
+    chunks, places = np.unique(every, return_inverse=True)
+    sums = np.bincount(places, np.concatenate([found for _, found in occurrences]))
+    return chunks, sums.astype(np.float32)
 
 
 def _rarity(many: int, holding: int) -> float:
