@@ -63,6 +63,8 @@ _NOTABLE_SECONDS: Final = 10.0
 _NOTABLE_BYTES: Final = 256 * 1024**2
 """A run that took more is worth a line of its own in the log."""
 
+SEARCH_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
+"""Where git is found, unless another PATH is given."""
 CHILD_NICENESS: Final[ContextVar[int]] = ContextVar("CHILD_NICENESS", default=0)
 """How far git processes started from here stand back for others (nice(1)): 0 to 19."""
 
@@ -163,7 +165,7 @@ class Plumbing:
         git_dir: Path,
         *,
         object_dir: Path | None = None,
-        search_path: str = "/usr/local/bin:/usr/bin:/bin",
+        search_path: str = SEARCH_PATH,
         bounds: ChildBounds | None = None,
         children: Children | None = None,
     ) -> None:
@@ -222,25 +224,29 @@ class Plumbing:
         return ["git", "-C", str(self.git_dir.absolute()), *settings, *arguments]
 
     def _environment(self) -> dict[str, str]:
-        environment = {
-            "PATH": self.search_path,
-            "HOME": "/nonexistent",
-            "LC_ALL": "C",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_CONFIG_SYSTEM": "/dev/null",
-            "GIT_ATTR_NOSYSTEM": "1",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_OPTIONAL_LOCKS": "0",
-            "GIT_NO_LAZY_FETCH": "1",
-            "GIT_NO_REPLACE_OBJECTS": "1",
-            "GIT_DIR": str(self.git_dir.absolute()),
-        }
+        environment = make_environment(self.search_path) | {"GIT_DIR": str(self.git_dir.absolute())}
         if self.object_dir is not None:
             environment["GIT_OBJECT_DIRECTORY"] = str(self.object_dir.absolute())
             environment["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = str(self.git_dir.absolute() / "objects")
             environment["GIT_QUARANTINE_PATH"] = str(self.object_dir.absolute())
         return environment
+
+
+def make_environment(search_path: str) -> dict[str, str]:
+    """What a git process sees of the world around it, whatever it is asked: nobody's configuration."""
+    return {
+        "PATH": search_path,
+        "HOME": "/nonexistent",
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_SYSTEM": "/dev/null",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+    }
 
 
 def find_command(arguments: Sequence[str]) -> str:

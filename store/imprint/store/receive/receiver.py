@@ -30,6 +30,7 @@ from imprint.store.receive.landing.checked import Checked
 from imprint.store.receive.landing.landing import Landing
 from imprint.store.receive.push import Push, Receipt, RefCommand, UpdateResult
 from imprint.store.receive.quarantine import drain, open_in
+from imprint.store.receive.small.hashing import Hashing
 from imprint.store.receive.small.taking import Taking, as_stream
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Receiver:
     ) -> None:
         self.hosting = hosting
         self.recent = RecentObjects()
+        self._hashing = Hashing()
         self._judge = judge
         self._on_admitted = on_admitted
         self._step = step
@@ -195,6 +197,7 @@ class Receiver:
             [command.new for command in push.commands if command.new],
             Known(snapshot, [command.name for command in push.commands]).has,
             limits,
+            self._hashing,
         )
         if push.pack is None:
             return taking.take_made(push.made), None

@@ -8,12 +8,13 @@ Invariants:
     1. "Connected" is said only of commits all of whose links were followed: into the push, to a commit that a
        ref has, or to an entry of a tree below one, of the same kind.
     2. What is somewhere on disk, or in a recorded pack, counts for nothing here.
+    3. What is read is bounded, whatever the push names: a folder beside many others, a thousand parents.
 """
 
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import StoreError
 from imprint.store.objects.ports import ObjectKind
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
     from imprint.store.objects.ports import Objects
     from imprint.store.receive.small.parse import Raw
+
+FOLLOWED_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Of folders and parents that are read for one push; a fifth of a second."""
+_STEP_BYTES: Final = 4096
+"""What reading one counts for at least."""
 
 
 class Links:
@@ -42,6 +48,7 @@ class Links:
         self._heads: dict[ObjectId, CommitHead] = {}
         self._good_trees: set[tuple[bytes, tuple[bytes, ...]]] = set()
         self._reached: set[ObjectId] = set()
+        self._room = FOLLOWED_BYTES_MAX
 
     @property
     def all_reached(self) -> bool:
@@ -60,6 +67,7 @@ class Links:
         good: set[ObjectId] = set()
         self._good_trees.clear()  # what was below a commit may have been dropped since
         self._reached.clear()
+        self._room = FOLLOWED_BYTES_MAX
         return frozenset(tip for tip in tips if self._is_connected(tip, is_known, good))
 
     def leads_to(self, tip: ObjectId, wanted: ObjectId) -> bool:
@@ -100,7 +108,8 @@ class Links:
 
     def _follow(self, head: CommitHead) -> bool:
         """Whether the tree of a commit is brought, or that of a parent, down to its last entry."""
-        bases = tuple(self._tree_of(ObjectId(parent.hex())) for parent in head.parents)
+        parents = dict.fromkeys(head.parents)
+        bases = tuple(dict.fromkeys(self._tree_of(ObjectId(parent.hex())) for parent in parents))
         return head.tree in bases or self._is_good_tree(head.tree, bases)
 
     def _is_good_tree(self, tree: bytes, bases: tuple[bytes, ...]) -> bool:
@@ -110,11 +119,16 @@ class Links:
         if (tree, bases) in self._good_trees:
             return True
         before = [self._read_tree(base) for base in bases]
-        for line in self._read_tree(tree).difference(*before):
+        new = self._read_tree(tree).difference(*before)
+        same_of: dict[bytes, list[Line]] = {name: [] for _, name, _ in new}
+        for other in chain(*before):
+            if other[1] in same_of:
+                same_of[other[1]].append(other)
+        for line in new:
             entry = Entry(*line)
             if entry.kind is None:
                 continue
-            same = [other for other in chain(*before) if other[1] == entry.name]
+            same = same_of[entry.name]
             if any(_is_same(entry, Entry(*other)) for other in same):
                 continue
             entry_id = ObjectId(entry.raw_id.hex())
@@ -143,6 +157,7 @@ class Links:
     def _tree_of(self, commit: ObjectId) -> bytes:
         if commit in self._brought:
             return self._read_head(commit).tree
+        self._count(0)
         return bytes.fromhex(self._here.read_commit(commit).tree)
 
     def _read_tree(self, tree: bytes) -> frozenset[Line]:
@@ -150,7 +165,13 @@ class Links:
         kind, content = self._brought.get(object_id) or self._here.read_raw(object_id)
         if kind is not ObjectKind.TREE:
             raise Doubt
+        self._count(len(content))
         return frozenset(self._strict.split(content))
+
+    def _count(self, size: int) -> None:
+        self._room -= max(size, _STEP_BYTES)
+        if self._room < 0:
+            raise Doubt
 
 
 def _is_same(entry: Entry, other: Entry) -> bool:

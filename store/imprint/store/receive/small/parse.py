@@ -36,6 +36,8 @@ _PACK_HEADER: Final = struct.Struct(">4sLL")
 _KINDS: Final = {1: ObjectKind.COMMIT, 2: ObjectKind.TREE, 3: ObjectKind.BLOB, 4: ObjectKind.TAG}
 _OFFSET_DELTA: Final = 6
 _REF_DELTA: Final = 7
+_NUMBER_BITS_MAX: Final = 64
+"""Of a size or distance, as git holds it. Without a bound, a number of a megabyte takes minutes to read."""
 _PIECE_BYTES: Final = 4096
 """So much is given to zlib at a time: what is behind the end of an entry is copied back."""
 
@@ -144,6 +146,8 @@ def _read_entry(view: memoryview, begin: int, id_bytes: int, room: int) -> _Lyin
         byte, at = view[at], at + 1
         size |= (byte & 0x7F) << shift
         shift += 7
+        if size > room or shift > _NUMBER_BITS_MAX:
+            raise Doubt
     if size > room:
         raise Doubt
     base: int | bytes = 0
@@ -153,6 +157,8 @@ def _read_entry(view: memoryview, begin: int, id_bytes: int, room: int) -> _Lyin
         while byte & 0x80:
             byte, at = view[at], at + 1
             back = (back + 1) << 7 | byte & 0x7F
+            if back > begin:
+                raise Doubt
         base = begin - back
     elif code == _REF_DELTA:
         base, at = bytes(view[at : at + id_bytes]), at + id_bytes
@@ -258,6 +264,7 @@ class _Resolver:
 
 
 def _read_length(delta: bytes, at: int) -> tuple[int, int]:
+    """A number, lowest seven bits first, and where it ends."""
     length = shift = 0
     while True:
         byte = delta[at]
@@ -266,6 +273,8 @@ def _read_length(delta: bytes, at: int) -> tuple[int, int]:
         shift += 7
         if not byte & 0x80:
             return length, at
+        if shift > _NUMBER_BITS_MAX:
+            raise Doubt
 
 
 def apply_delta(base: bytes, delta: bytes, at: int) -> bytes:

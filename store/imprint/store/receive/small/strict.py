@@ -7,6 +7,7 @@ what it looks for.
 Invariants:
     1. Nothing is accepted here that `git index-pack --strict` refuses or warns of.
     2. An object that is accepted refers to what its links say, and to nothing else.
+    3. The time it takes grows with the length of what is read, also where that was made to be slow.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ NAME_BYTES_MAX: Final = 255
 """Longer names of a folder's entries are unusual: most file systems cannot hold them."""
 _LINE_BYTES_MAX: Final = 2047
 """Of a line of `.gitattributes`: one that is longer is refused (gitattributesLineLength)."""
+_MODULE_LINE_BYTES_MAX: Final = 255
+"""Of a line of `.gitmodules`; a longer one is unusual."""
 TREE_MODE: Final = b"40000"
 _LINK_MODE: Final = b"120000"
 _SUBMODULE_MODE: Final = b"160000"
@@ -44,13 +47,13 @@ _UNUSUAL_NAME: Final = re.compile(
 _SPECIAL_NAME: Final = re.compile(rb"\0(\.git(?:modules|attributes)[^\0]*)", re.IGNORECASE)
 _IDENTITY: Final = rb"[^<>\n\0 ][^<>\n\0]* <[^<>\n\0]*> (?:0|[1-9][0-9]{0,11}) [+-][0-9]{4}\n"
 _MODULE_LINE: Final = re.compile(
-    rb"\s*(?:[#;][^\0\\]*"
+    rb"[ \t]*+(?:[#;][^\0\\]*"
     rb'|\[submodule "[A-Za-z0-9_](?:[\w/ -]|\.(?!\.))*"\]'
     rb"|path = [A-Za-z0-9_](?:[\w/ -]|\.(?!\.))*"
     rb"|url = (?:https?|ssh|git)://[A-Za-z0-9](?:[\w@:/~-]|\.(?!\.))*"
     rb"|branch = [A-Za-z0-9](?:[\w/-]|\.(?!\.))*"
     rb"|shallow = (?:true|false)"
-    rb")?\s*"
+    rb")?[ \t]*\r?"
 )
 
 
@@ -98,7 +101,7 @@ class Strict:
         digits = algorithm.hex_length
         self._id_bytes = digits // 2
         self._entry = re.compile(
-            rb"(100644|100755|120000|40000|160000) ([^\0/]+)\0(.{%d})" % self._id_bytes, re.DOTALL
+            rb"(100644|100755|120000|40000|160000) ([^\0/]+)\0(.{%d})|.+" % self._id_bytes, re.DOTALL
         )
         self._commit = re.compile(
             rb"tree ([0-9a-f]{%d})\n((?:parent [0-9a-f]{%d}\n)*)author %scommitter %s"
@@ -146,8 +149,7 @@ class Strict:
             Doubt: modes are unusual, or it is damaged.
         """
         lines: list[Line] = self._entry.findall(content)
-        taken = sum(len(mode) + len(name) for mode, name, _ in lines)
-        if taken + len(lines) * (self._id_bytes + 2) != len(content):
+        if lines and not lines[-1][0]:  # what is no entry was taken as one piece, to the end
             raise Doubt
         return lines
 
@@ -167,8 +169,12 @@ def verify_special(name: bytes, content: bytes) -> None:
     lines = content.split(b"\n")
     if name == ATTRIBUTES and max(map(len, lines)) > _LINE_BYTES_MAX:
         raise Doubt
-    if name == MODULES and not all(_MODULE_LINE.fullmatch(line) for line in lines):
+    if name == MODULES and not all(map(_is_usual_module_line, lines)):
         raise Doubt
+
+
+def _is_usual_module_line(line: bytes) -> bool:
+    return len(line) <= _MODULE_LINE_BYTES_MAX and _MODULE_LINE.fullmatch(line) is not None
 
 
 def _verify_names(names: Sequence[bytes]) -> None:

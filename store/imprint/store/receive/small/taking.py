@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from imprint.store.limits import Limits
     from imprint.store.objects.ports import Objects
+    from imprint.store.receive.small.hashing import Hashing
     from imprint.store.receive.small.parse import Raw
     from imprint.store.types import HashAlgorithm
 
@@ -60,15 +61,22 @@ class Taking:
         tips: what refs shall point at.
         is_known: whether a ref of the catalogue has an id.
         limits: what packs and objects may take; what goes beyond is for git to refuse.
+        hashing: gives git's word on ids.
     """
 
     def __init__(
-        self, here: Objects, tips: Iterable[ObjectId], is_known: Callable[[ObjectId], bool], limits: Limits
+        self,
+        here: Objects,
+        tips: Iterable[ObjectId],
+        is_known: Callable[[ObjectId], bool],
+        limits: Limits,
+        hashing: Hashing,
     ) -> None:
         self._here = here
         self._tips = frozenset(tips)
         self._is_known = is_known
         self._limits = limits
+        self._hashing = hashing
 
     def take_made(self, made: Sequence[Made]) -> Taken | None:
         """Take objects that were made here; None where git has to look at them."""
@@ -128,7 +136,7 @@ class Taking:
                 raise Doubt
         links = Links(objects, self._here)
         connected = links.find_connected(self._tips & objects.keys(), self._is_known)
-        if not links.all_reached:
+        if not links.all_reached or not self._hashing.agrees(objects, self._here.algorithm):
             raise Doubt
         return links, connected
 

@@ -1,0 +1,138 @@
+"""Whether git itself gives objects their ids, having looked for collision attacks on SHA-1.
+
+Git hashes with SHA-1DC (Stevens, Shumow: "Speeding up detection of SHA-1 collision attacks using unavoidable
+attack conditions"), which finds content made to collide; hashlib does not. One `git hash-object` for each
+kind of object lives on and is asked about objects of many pushes: four of them take 80 microseconds.
+
+Invariants:
+    1. "Yes" is said only when git gave the very id, so that nothing is taken that it takes for an attack.
+    2. Whatever goes wrong is a "no", and the process is not asked again; another one is started for the next.
+    3. The processes end with this one: their input ends then.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import threading
+import weakref
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from imprint.store.plumbing import SEARCH_PATH, make_environment
+from imprint.store.types import HashAlgorithm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from imprint.store.objects.ports import ObjectKind
+    from imprint.store.receive.small.parse import Raw
+    from imprint.store.types import ObjectId
+
+AT_ONCE: Final = 16
+"""Objects asked about at a time; their names and ids fit into pipes."""
+ANSWER_SECONDS_MAX: Final = 20.0
+_HASH_OBJECT: Final = ("git", "hash-object", "--literally", "--no-filters", "--stdin-paths")
+_READ_BYTES: Final = 4096
+
+
+class Hashing:
+    """Asks git. Safe to share between threads.
+
+    Args:
+        search_path: the PATH on which git is found.
+    """
+
+    def __init__(self, search_path: str = SEARCH_PATH) -> None:
+        self._search_path = search_path
+        self._lock = threading.Lock()
+        self._asked: dict[ObjectKind, _Asked] = {}
+        self._process_id = os.getpid()
+
+    def agrees(self, objects: Mapping[ObjectId, Raw], algorithm: HashAlgorithm) -> bool:
+        """Whether these are the ids of these objects; nothing is asked for SHA-256."""
+        if algorithm is not HashAlgorithm.SHA1:
+            return True
+        by_kind: dict[ObjectKind, dict[ObjectId, bytes]] = {}
+        for object_id, (kind, content) in objects.items():
+            by_kind.setdefault(kind, {})[object_id] = content
+        with self._lock:
+            return all(self._agrees_on(kind, contents) for kind, contents in by_kind.items())
+
+    def _agrees_on(self, kind: ObjectKind, contents: Mapping[ObjectId, bytes]) -> bool:
+        if self._process_id != os.getpid():  # pipes are the parent's
+            self._asked, self._process_id = {}, os.getpid()
+        try:
+            asked = self._asked.get(kind)
+            if asked is None:
+                asked = self._asked[kind] = _Asked(kind, self._search_path)
+            if all(asked.agrees(batch) for batch in _batches(contents.items())):
+                return True
+        except (OSError, AttributeError):  # no /proc, no memfd_create(2): not Linux
+            pass
+        if gone := self._asked.pop(kind, None):
+            gone.close()
+        return False
+
+
+class _Asked:
+    """A `git hash-object` for one kind, and the memory in which it is shown contents."""
+
+    def __init__(self, kind: ObjectKind, search_path: str) -> None:
+        self._memory: list[int] = []
+        self._process = subprocess.Popen(
+            [*_HASH_OBJECT, "-t", kind.value],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=make_environment(search_path),
+            process_group=0,
+            bufsize=0,
+        )
+        self.close = weakref.finalize(self, _end, self._process, self._memory)
+
+    def agrees(self, batch: list[tuple[ObjectId, bytes]]) -> bool:
+        """Whether git answers with these ids; the process is not to be asked again if not."""
+        while len(self._memory) < len(batch):
+            self._memory.append(os.memfd_create("imprint-object"))
+        names = []
+        for descriptor, (_, content) in zip(self._memory, batch, strict=False):
+            os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            view = memoryview(content)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            names.append(f"/proc/{os.getpid()}/fd/{descriptor}\n")
+        assert self._process.stdin and self._process.stdout  # noqa: S101, PT018 - for the type checker
+        self._process.stdin.write("".join(names).encode())
+        wanted = "".join(f"{object_id}\n" for object_id, _ in batch).encode()
+        return self._read(self._process.stdout.fileno(), len(wanted)) == wanted
+
+    def _read(self, descriptor: int, size: int) -> bytes:
+        answer = b""
+        while len(answer) < size and select.select([descriptor], [], [], ANSWER_SECONDS_MAX)[0]:
+            piece = os.read(descriptor, _READ_BYTES)
+            if not piece:
+                break
+            answer += piece
+        return answer
+
+
+def _end(process: subprocess.Popen[bytes], memory: list[int]) -> None:
+    process.kill()
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            with suppress(OSError):
+                pipe.close()
+    process.wait()
+    while memory:
+        os.close(memory.pop())
+
+
+def _batches(items: Iterable[tuple[ObjectId, bytes]]) -> Iterator[list[tuple[ObjectId, bytes]]]:
+    left = iter(items)
+    while batch := list(islice(left, AT_ONCE)):
+        yield batch
