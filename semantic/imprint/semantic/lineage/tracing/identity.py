@@ -21,7 +21,7 @@ from imprint.semantic.lineage.model import ChangeKind
 from imprint.semantic.parse.model import EntityKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from imprint.semantic.parse.model import Entity
 
@@ -246,25 +246,38 @@ def _pair(
     return pairs
 
 
+def _signature(defined: Defined) -> Hashable:
+    return defined.entity.signature
+
+
+_SURE: Final[tuple[Callable[[Defined], Hashable], ...]] = (
+    lambda each: each.text,
+    lambda each: each.entity.structural_hash,
+    _signature,
+    lambda each: tuple(each.declared[0]),
+)
+"""What tells overloads apart, the surest first."""
+
+
 def _pair_some(
     left: list[Defined], old: list[Defined], pairs: dict[int, Defined], *, least: float, apart: bool = False
 ) -> None:
     """Pairs some, those that are left over by their words; with `apart` those of different containers."""
-    same: tuple[Callable[[Defined, Defined], bool], ...] = (
-        lambda one, other: one.text == other.text,
-        lambda one, other: one.entity.structural_hash == other.entity.structural_hash,
-        lambda one, other: one.entity.signature == other.entity.signature,
-        lambda one, other: one.declared[0] == other.declared[0],
-    )
-    for is_same in same if len(left) > 1 or len(old) > 1 else ():
-        for one in list(left):
-            other = next((each for each in old if is_same(one, each)), None)
-            if other is not None and (
-                other.entity.container == one.entity.container or is_same is not same[2]
-            ):
-                pairs[id(one)] = other
-                left.remove(one)
-                old.remove(other)
+    for key in _SURE if len(left) > 1 or len(old) > 1 else ():
+        waiting: dict[Hashable, list[Defined]] = {}
+        for each in reversed(old):
+            waiting.setdefault(key(each), []).append(each)
+        rest: list[Defined] = []
+        for one in left:
+            same = waiting.get(key(one))
+            if same and (key is not _signature or same[-1].entity.container == one.entity.container):
+                pairs[id(one)] = same.pop()
+            else:
+                rest.append(one)
+        taken = {id(each) for each in pairs.values()}
+        left, old = rest, [each for each in old if id(each) not in taken]
+        if not left or not old:
+            return
     if len(left) == len(old) == 1 and least <= 0 and not apart:
         pairs[id(left[0])] = old[0]  # however little alike they are: it need not be told
         return
@@ -278,11 +291,11 @@ def _pair_some(
         ),
         reverse=True,
     )
-    taken: set[int] = set()
+    used: set[int] = set()
     for alike, a, b in ranked:
-        if id(left[-a]) not in pairs and b not in taken and alike >= least:
+        if id(left[-a]) not in pairs and b not in used and alike >= least:
             pairs[id(left[-a])] = old[-b]
-            taken.add(b)
+            used.add(b)
 
 
 def _find_renamed(defined: Defined, now: Sequence[Defined], before: Sequence[Defined]) -> Defined | None:

@@ -47,7 +47,6 @@ FILES_MAX: Final = 300
 """Other files of a commit in which a definition's origin is looked for."""
 RESTORED_MAX: Final = 40
 """Earlier contents of a file in which a definition that appears is looked for."""
-_PREPARED: Final = 64
 _DEFINED_KEPT: Final = 64
 _LOOKED_UP_MAX: Final = 4_000
 _EARLIER_PATHS_MAX: Final = 4
@@ -352,8 +351,6 @@ class _Walk:
             place = find_passages(now, before, spot) if now and before else None
         found = place is not None
         if place is None:
-            if before is None and not self._contents.has(blob):
-                self._contents.prepare(old for _, old in self._list_following(touch))
             place = find_text(self._contents.lines(spot.blob), self._contents.read(blob), spot)
         if place is None:
             return None
@@ -377,17 +374,6 @@ class _Walk:
         self._listed.add(path)
         touches = (touch for touched in self._of(path).values() for touch in touched)
         return [(each.old_path, each.old) for each in islice(touches, _LOOKED_UP_MAX) if each.old is not None]
-
-    def _list_following(self, touch: PathTouch) -> list[tuple[bytes, ObjectId]]:
-        """The contents that the next steps will ask for, so that few processes read them."""
-        following: list[tuple[bytes, ObjectId]] = []
-        while touch.old is not None and len(following) < _PREPARED:
-            following.append((touch.old_path, touch.old))
-            origin = self._find_origin(touch.old_path, self._go_back(touch))
-            if not origin:
-                break
-            touch = origin[0]
-        return following
 
     def _define(self, path: bytes, blob: ObjectId, name: str = "") -> list[Defined]:
         """What a content defines, or what of it has a name."""
@@ -442,7 +428,6 @@ class _Walk:
         earlier = [each for each in earlier if before[each.number]][:RESTORED_MAX]
         if not may_define(self._contents, earlier, defined.entity.name):
             return None
-        self._contents.prepare([each.old for each in earlier if each.old])
         name = defined.entity.name.encode()
         for each in earlier:
             if each.old is None or name not in self._contents.read(each.old):
