@@ -91,6 +91,38 @@ def test_a_branch_that_only_goes_forward_is_seen_to_without_git(begun, work_tree
     assert runs(begun) == before
 
 
+def test_a_branch_from_where_another_was_is_taken_without_git(begun, work_tree) -> None:
+    """As of an agent that cloned some time ago; the third branch builds on what the push itself passed."""
+    root = begun.refs[MAIN]
+    between = work_tree.commit_file("one", "1")
+    newer = work_tree.commit_file("one", "2")
+    assert push_next(begun, work_tree, root, newer).event
+    before = runs(begun)
+    for name, start in (("b", root), ("c", between)):
+        work_tree("checkout", "-q", "-B", name, start)
+        tip = work_tree.commit_file(name, name)
+        pack = begun.pack(work_tree.folder, tip, exclude=(start,), thin=True)
+        assert begun.push({f"refs/heads/{name}": (None, tip)}, pack).event
+    assert begun.push({"refs/heads/d": (None, root)}, None).event
+    assert runs(begun) == before
+    begun.fsck()
+
+
+def test_what_a_branch_has_left_is_not_taken_for_reached(begun, work_tree) -> None:
+    """It moved on from there, and then elsewhere: git has to say what is still there."""
+    root = begun.refs[MAIN]
+    left = work_tree.commit_file("one", "1")
+    newest = work_tree.commit_file("one", "2")
+    assert push_next(begun, work_tree, root, left).event
+    assert push_next(begun, work_tree, left, newest).event
+    assert begun.push({MAIN: (newest, root)}, None).event
+    work_tree("checkout", "-q", "-B", "b", left)
+    tip, before = work_tree.commit_file("b", "b"), runs(begun)
+    pack = begun.pack(work_tree.folder, tip, exclude=(left,), thin=True)
+    assert begun.push({"refs/heads/b": (None, tip)}, pack).event, "it lies in an admitted pack"
+    assert (runs(begun) - before)["index-pack"] == 1
+
+
 # -- what is unusual is git's to judge ---------------------------------------------------------------------
 
 

@@ -100,10 +100,17 @@ class Known:
     Args:
         snapshot: the refs.
         names: of those that new tips most likely build on.
+        is_reached: whether a ref of the snapshot is known to reach a commit.
     """
 
-    def __init__(self, snapshot: RefSnapshot, names: Iterable[bytes]) -> None:
+    def __init__(
+        self,
+        snapshot: RefSnapshot,
+        names: Iterable[bytes],
+        is_reached: Callable[[ObjectId], bool] = lambda _: False,
+    ) -> None:
         self._snapshot = snapshot
+        self._is_reached = is_reached
         found = (snapshot.refs.get(RefName(name)) for name in names)
         head = {snapshot.head_id} if snapshot.head_id else frozenset()
         self.near = frozenset(value.id for value in found if value) | head
@@ -114,8 +121,8 @@ class Known:
         return frozenset(value.id for value in self._snapshot.refs.values())
 
     def has(self, object_id: ObjectId) -> bool:
-        """Whether a ref has this id."""
-        return object_id in self.near or object_id in self.all
+        """Whether a ref has this id, or is known to reach it."""
+        return object_id in self.near or object_id in self.all or self._is_reached(object_id)
 
 
 class Connectivity:

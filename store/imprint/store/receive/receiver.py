@@ -31,13 +31,14 @@ from imprint.store.receive.landing.landing import Landing
 from imprint.store.receive.push import Push, Receipt, RefCommand, UpdateResult
 from imprint.store.receive.quarantine import drain, open_in
 from imprint.store.receive.small.hashing import Hashing
+from imprint.store.receive.small.reached import Reached
 from imprint.store.receive.small.taking import Taking, as_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from imprint.store.catalog.ports import RefSnapshot
-    from imprint.store.events import SessionClaim
+    from imprint.store.events import Event, SessionClaim
     from imprint.store.hosting.repositories import Hosting, Repository
     from imprint.store.limits import Limits
     from imprint.store.receive.connect import Tip
@@ -104,6 +105,7 @@ class Receiver:
         self.hosting = hosting
         self.recent = RecentObjects()
         self._hashing = Hashing()
+        self._reached = Reached()
         self._judge = judge
         self._on_admitted = on_admitted
         self._step = step
@@ -162,6 +164,7 @@ class Receiver:
             _log.info(
                 "%s: event %d admitted %d refs", event.repository_id, event.sequence, len(event.changes)
             )
+            self._note_reached(event, unpacked)
             self._on_admitted(event.repository_id)
         return docket.make_receipt(event, warnings=warnings)
 
@@ -195,13 +198,29 @@ class Receiver:
         taking = Taking(
             self.recent.before(repository.view.objects, repository.record.id),
             [command.new for command in push.commands if command.new],
-            Known(snapshot, [command.name for command in push.commands]).has,
+            self._find_known(push, snapshot, repository).has,
             limits,
             self._hashing,
         )
         if push.pack is None:
             return taking.take_made(push.made), None
         return taking.take(push.pack)
+
+    def _find_known(self, push: Push, snapshot: RefSnapshot, repository: Repository) -> Known:
+        return Known(
+            snapshot,
+            [command.name for command in push.commands],
+            lambda commit: self._reached.has(repository.record.id, commit, snapshot),
+        )
+
+    def _note_reached(self, event: Event, unpacked: Unpacked | None) -> None:
+        """Remember what branches have passed."""
+        if unpacked is None or unpacked.taken is None:
+            return
+        links = unpacked.taken.links
+        for change in event.changes:
+            if change.old and change.new and (between := links.list_between(change.new, change.old)):
+                self._reached.note(event.repository_id, change.name, change.old, change.new, between)
 
     def _connect(
         self, arrived: _Arrived, snapshot: RefSnapshot, *, anew: bool = False
@@ -217,7 +236,7 @@ class Receiver:
         connectivity = Connectivity(
             quarantine,
             unpacked,
-            Known(snapshot, [command.name for command in docket.standing]),
+            self._find_known(push, snapshot, repository),
             repository.git_dir / "objects" / "pack",
             lambda: self.hosting.catalogue.list_packs(repository.record.id),
         )
@@ -291,6 +310,6 @@ class Receiver:
 
 def _is_forward(quarantine: Quarantine, unpacked: Unpacked | None, old: ObjectId, new: ObjectId) -> bool:
     """Whether the new commit has the old one among its ancestors."""
-    if unpacked and unpacked.taken and unpacked.taken.links.leads_to(new, old):
+    if unpacked and unpacked.taken and unpacked.taken.links.list_between(new, old):
         return True
     return is_ancestor(quarantine.reading, old, new)

@@ -62,7 +62,7 @@ class Links:
 
         Args:
             tips: what refs shall point at.
-            is_known: whether a ref of the catalogue has an id.
+            is_known: whether a ref of the catalogue has an id, or surely reaches it.
         """
         good: set[ObjectId] = set()
         self._good_trees.clear()  # what was below a commit may have been dropped since
@@ -70,18 +70,21 @@ class Links:
         self._room = FOLLOWED_BYTES_MAX
         return frozenset(tip for tip in tips if self._is_connected(tip, is_known, good))
 
-    def leads_to(self, tip: ObjectId, wanted: ObjectId) -> bool:
-        """Whether a commit of the push surely has another among its ancestors."""
+    def list_between(self, tip: ObjectId, wanted: ObjectId) -> frozenset[ObjectId]:
+        """The tip and those of its ancestors that came with the push; none if they do not lead to a commit.
+
+        Args:
+            tip: a commit of the push.
+            wanted: an older commit.
+        """
         waiting, seen = [tip], {tip}
         while waiting:
             commit = waiting.pop()
-            if commit == wanted:
-                return True
             if self._kind_of(commit) is ObjectKind.COMMIT:
                 new = {ObjectId(parent.hex()) for parent in self._read_head(commit).parents} - seen
                 seen |= new
                 waiting += new
-        return False
+        return frozenset(seen & self._brought.keys()) if wanted in seen else frozenset()
 
     def _is_connected(self, tip: ObjectId, is_known: Callable[[ObjectId], bool], good: set[ObjectId]) -> bool:
         waiting, seen = [tip], {tip}

@@ -59,7 +59,7 @@ class Taking:
     Args:
         here: the repository's objects.
         tips: what refs shall point at.
-        is_known: whether a ref of the catalogue has an id.
+        is_known: whether a ref of the catalogue has an id, or surely reaches it.
         limits: what packs and objects may take; what goes beyond is for git to refuse.
         hashing: gives git's word on ids.
     """
