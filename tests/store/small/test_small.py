@@ -382,6 +382,13 @@ def passes(check, content: bytes) -> bool:
     return True
 
 
+@pytest.mark.parametrize("name", [b".git\xff", b".GIT\xffz", b".git\xe2..", b".git\xd1\xd6modules"])
+def test_bytes_that_are_no_utf8_end_a_name(name) -> None:
+    """As on HFS+, which git keeps safe: it sees `.git` there."""
+    with pytest.raises(Doubt):
+        Strict(SHA1).read_tree(make_tree([(b"100644", name, 1)], is_sorted=True))
+
+
 def test_usual_objects_are_accepted(begun, work_tree) -> None:
     """A check that doubts everything would pass the test above."""
     strict = Strict(SHA1)
@@ -410,7 +417,14 @@ def test_attributes_are_looked_into(begun, work_tree, content, is_good) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "is_good"), [("https://example.org/a.git", True), ("-u./x", False), ("https://a%0ab/c", False)]
+    ("url", "is_good"),
+    [
+        ("https://example.org/a.git", True),
+        ("ssh://git@example.org:2222/a.git", True),
+        ("-u./x", False),
+        ("https://a%0ab/c", False),
+        ("https://example.org@/a", False),
+    ],
 )
 def test_submodules_are_looked_into(begun, work_tree, url, is_good) -> None:
     old, before = begun.refs[MAIN], runs(begun)

@@ -39,7 +39,7 @@ Line = tuple[bytes, bytes, bytes]
 
 _UNUSUAL_NAME: Final = re.compile(
     rb"\0\.{1,2}\0"  # dot, dotdot
-    rb"|\0\.git[ .:\0]"  # .git, and what NTFS takes for it
+    rb"|\0\.git[ .:\0\x80-\xff]"  # .git as NTFS and HFS+ see it: here what is no UTF-8 ends a name
     rb"|\\|~[0-9]"  # NTFS: other separators, short names
     rb"|\xe2[\x80\x81]|\xef\xbb\xbf",  # HFS+: characters that it ignores
     re.IGNORECASE,
@@ -50,7 +50,7 @@ _MODULE_LINE: Final = re.compile(
     rb"[ \t]*+(?:[#;][^\0\\]*"
     rb'|\[submodule "[A-Za-z0-9_](?:[\w/ -]|\.(?!\.))*"\]'
     rb"|path = [A-Za-z0-9_](?:[\w/ -]|\.(?!\.))*"
-    rb"|url = (?:https?|ssh|git)://[A-Za-z0-9](?:[\w@:/~-]|\.(?!\.))*"
+    rb"|url = (?:https?|ssh|git)://(?:[A-Za-z0-9]+@)?[A-Za-z0-9](?:[\w:/~-]|\.(?!\.))*"
     rb"|branch = [A-Za-z0-9](?:[\w/-]|\.(?!\.))*"
     rb"|shallow = (?:true|false)"
     rb")?[ \t]*\r?"
