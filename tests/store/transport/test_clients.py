@@ -129,15 +129,17 @@ def test_a_fetch_brings_only_what_is_new(history, clone) -> None:
 
 
 @pytest.mark.parametrize("depth", [[], ["--depth=4"]])
-def test_a_new_tag_comes_along_with_its_commit(history, clone, site, depth) -> None:
+def test_new_tags_come_along_with_their_commit(history, clone, site, depth) -> None:
     copy = clone("copy", *depth)
     history.commit_file("new", "new")
-    history("tag", "-a", "v3", "-m", "three")
+    tags = ["v3", "of-the-same"]
+    for tag in tags:
+        history("tag", "-a", tag, "-m", tag)
     history.commit_file("newer", "newer")
-    history("push", "-q", "origin", "main", "v3")
+    history("push", "-q", "origin", "main", *tags)
     site.requests.clear()
     copy("fetch", "-q")
-    assert copy("rev-parse", "v3") == history("rev-parse", "v3")
+    assert copy("rev-parse", *tags) == history("rev-parse", *tags)
     posts = site.requests.count("/acme/app.git/git-upload-pack")
     assert posts == 2, "ls-refs and one fetch: include-tag saves the second"
 

@@ -60,13 +60,18 @@ class VisibleRefs:
         return frozenset(each for value in self.refs.values() for each in (value.id, value.peeled) if each)
 
     @cached_property
-    def tags(self) -> Mapping[ObjectId, ObjectId]:
-        """Annotated tags by what they peel to."""
-        return {
-            value.peeled: value.id
-            for name, value in self.refs.items()
-            if value.peeled and name.startswith(b"refs/tags/")
-        }
+    def tags(self) -> Mapping[ObjectId, tuple[ObjectId, ...]]:
+        """Annotated tags by what they peel to: one commit may have several."""
+        found: dict[ObjectId, tuple[ObjectId, ...]] = {}
+        for name, value in self.refs.items():
+            if value.peeled and name.startswith(b"refs/tags/"):
+                found[value.peeled] = (*found.get(value.peeled, ()), value.id)
+        return found
+
+    @cached_property
+    def tag_ids(self) -> frozenset[ObjectId]:
+        """The ids of all annotated tags."""
+        return frozenset(tag for tags in self.tags.values() for tag in tags)
 
     @property
     def head(self) -> RefName | None:

@@ -198,15 +198,17 @@ def find_tags_along(
         boundary: commits to be taken for ones without parents.
     """
     wanted = frozenset(wants)
-    tags = visible_refs(repository, snapshot).tags
-    if wanted.issuperset(tags.values()):
+    visible = visible_refs(repository, snapshot)
+    if wanted >= visible.tag_ids:
         return ()
+    tags = visible.tags
     sender = repository.serving.sender
     try:
         sent = sender.sent.find(sender.stock(), wants, common, boundary, tags)
     except Absent:
         sent = _find_sent(repository.view.plumbing, wants, common, boundary)
-    return tuple(tag for commit, tag in tags.items() if commit in sent and tag not in wanted)
+    along = (tag for commit, each in tags.items() if commit in sent for tag in each)
+    return tuple(tag for tag in dict.fromkeys(along) if tag not in wanted)
 
 
 def _find_sent(
