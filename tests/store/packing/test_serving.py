@@ -10,13 +10,15 @@ from typing import Self
 import pytest
 from tests.store.packing.histories import Source, as_ids, make_source
 
+from imprint.store.catalog.ports import RefSnapshot
 from imprint.store.packing.cache import ReadyPacks
 from imprint.store.packing.files.mapped import READ_BYTES_MAX
 from imprint.store.packing.pressure import Pressure
 from imprint.store.packing.request import PackRequest
 from imprint.store.packing.serving import Servings
 from imprint.store.packing.shelf import Absent
-from imprint.store.types import HashAlgorithm
+from imprint.store.refs.hidden import HiddenRefs
+from imprint.store.types import HashAlgorithm, ObjectId, RefName, RefValue
 
 MIB = 1024**2
 
@@ -117,6 +119,18 @@ def test_tables_of_many_repositories_stay_within_their_bound(line, tmp_path) -> 
             ask(servings, sources[0])
         assert measured.bytes() <= 11 * each + 100_000
     assert ready.size_bytes <= 100_000
+
+
+def test_rendered_refs_count_too(line) -> None:
+    servings = Servings(ReadyPacks(0), MIB)
+    refs = {RefName(b"refs/heads/%d" % at): RefValue(ObjectId(line.commits[0])) for at in range(5)}
+    snapshot = RefSnapshot(1, RefName(b"refs/heads/0"), refs)
+    serving = servings.of("r", line.folder, HashAlgorithm.SHA1)
+    serving.visible.of(snapshot, HiddenRefs()).keep_rendered("all", bytes(2 * MIB))
+    assert serving.count()[0] > 2 * MIB
+    for _ in range(32):
+        ask(servings, line, "other")
+    assert servings.of("r", line.folder, HashAlgorithm.SHA1) is not serving
 
 
 def test_descriptors_stay_within_their_bound(tmp_path) -> None:

@@ -1,8 +1,9 @@
 """What serving the fetches of repositories keeps at hand, within bounds.
 
 Invariants:
-    1. Together the repositories' tables take at most about `memory_bytes_max`, and the files that they are
-       read from at most `files_max` descriptors; those that were not asked for the longest are let go.
+    1. Together the repositories' tables, of packs and of refs, take at most about `memory_bytes_max`, and the
+       files that they are read from at most `files_max` descriptors; those that were not asked for the longest
+       are let go.
     2. When memory is short, all that is kept is let go, and nothing is kept until it is not.
     3. A request that has begun keeps what it uses.
 """
@@ -42,6 +43,11 @@ class Serving:
 
     sender: Sender
     visible: VisibleMemo
+
+    def count(self) -> tuple[int, int]:
+        """Memory that it takes, and descriptors that it holds."""
+        size_bytes, files = self.sender.count()
+        return size_bytes + self.visible.count_bytes(), files
 
 
 class Servings:
@@ -98,7 +104,7 @@ class Servings:
             self.forget(repository_id)
 
     def _make_room(self) -> None:
-        taken = {key: serving.sender.count() for key, serving in self._known.items()}
+        taken = {key: serving.count() for key, serving in self._known.items()}
         bytes_left, files_left = (sum(each) for each in zip(*taken.values(), strict=True))
         files_max = self._find_files_max()
         for repository_id in sorted(taken, key=lambda each: self._known[each].sender.turn):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from imprint.store.types import ObjectId, RefName, RefValue
 
 _RENDERED_KEPT: Final = 256
+_TABLED_BYTES: Final = 100
+"""What a ref takes in the tables of names and ids."""
 _RENDERED_BYTES_MAX: Final = 32 * 1024**2
 """Answers that are kept for the next client, of one repository, and what they take together."""
 
@@ -124,6 +126,11 @@ class VisibleRefs:
             while len(self._rendered) > _RENDERED_KEPT or self._rendered_bytes > _RENDERED_BYTES_MAX:
                 self._rendered_bytes -= len(self._rendered.popitem(last=False)[1])
 
+    def count_bytes(self) -> int:
+        """Memory that it takes beside the snapshot."""
+        tabled = len(self.refs) if self.is_at_hand else 0
+        return self._rendered_bytes + _TABLED_BYTES * tabled
+
 
 def _past(prefix: bytes) -> bytes:
     """What is above the names with the prefix: UTF-8 has no byte 0xFF."""
@@ -136,6 +143,11 @@ class VisibleMemo:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._newest: VisibleRefs | None = None
+
+    def count_bytes(self) -> int:
+        """Memory that it takes beside the snapshot."""
+        newest = self._newest
+        return newest.count_bytes() if newest else 0
 
     def of(self, snapshot: RefSnapshot, hidden: HiddenRefs) -> VisibleRefs:
         """What is visible of a snapshot."""
