@@ -1,9 +1,9 @@
 """What serving the fetches of repositories keeps at hand, within bounds.
 
 Invariants:
-    1. Together the repositories' tables, of packs and of refs, take at most about `memory_bytes_max`, and the
-       files that they are read from at most `files_max` descriptors; those that were not asked for the longest
-       are let go.
+    1. Together the repositories' tables, of packs and of refs, take at most about `memory_bytes_max`, and
+       the files that they are read from at most `files_max` descriptors; those that were not asked for the
+       longest are let go.
     2. When memory is short, all that is kept is let go, and nothing is kept until it is not.
     3. A request that has begun keeps what it uses.
 """
