@@ -13,12 +13,14 @@ from imprint.store.hosting.settings import FSCK
 from imprint.store.objects.codec import encode_commit, encode_tree, object_id
 from imprint.store.objects.ports import Identity, ObjectKind, TreeEntry
 from imprint.store.receive.small.held import hold, render
+from imprint.store.receive.small.links import Links
 from imprint.store.receive.small.parse import OBJECTS_MAX, parse
 from imprint.store.receive.small.strict import Doubt, Strict
 from imprint.store.types import HashAlgorithm, ObjectId
 
 MAIN = "refs/heads/main"
 SHA1 = HashAlgorithm.SHA1
+PERSON = Identity("A", "a@b", 1, 0)
 
 
 def runs(bench) -> Counter[str]:
@@ -123,16 +125,59 @@ def test_what_a_branch_has_left_is_not_taken_for_reached(begun, work_tree) -> No
     assert (runs(begun) - before)["index-pack"] == 1
 
 
-# -- what is unusual is git's to judge ---------------------------------------------------------------------
-
-
-def test_a_moved_file_is_left_to_git_and_accepted(begun, work_tree) -> None:
+def test_what_was_moved_and_what_is_back_as_it_was_is_taken_without_git(begun, work_tree) -> None:
     old, before = begun.refs[MAIN], runs(begun)
     work_tree("mv", "src/f1.txt", "moved.txt")
     work_tree("commit", "-qm", "moved")
-    assert push_next(begun, work_tree, old, work_tree("rev-parse", "HEAD")).event
+    work_tree.commit_file("a.txt", "two\n")
+    work_tree("mv", "src", "sources")
+    work_tree("commit", "-qm", "a folder was moved")
+    new = work_tree.commit_file("a.txt", "one\n")
+    assert push_next(begun, work_tree, old, new).event
+    assert runs(begun) == before
+    begun.fsck()
+
+
+# -- what is unusual is git's to judge ---------------------------------------------------------------------
+
+
+def test_what_is_back_from_history_is_left_to_git_and_accepted(begun, work_tree) -> None:
+    old = begun.refs[MAIN]
+    new = work_tree.commit_file("a.txt", "two\n")
+    assert push_next(begun, work_tree, old, new).event
+    before, back = runs(begun), work_tree.commit_file("a.txt", "one\n")
+    brought = [read(work_tree, back), read(work_tree, work_tree("rev-parse", f"{back}^{{tree}}"))]
+    assert begun.push({MAIN: (new, back)}, render(hold(brought, SHA1)).contents[".pack"]).event
     assert (runs(begun) - before)["index-pack"] == 1
     begun.fsck()
+
+
+def test_an_entry_is_looked_for_elsewhere_as_what_it_is(begun, work_tree) -> None:
+    """A file with the id of a folder that was there under another name."""
+    old = begun.refs[MAIN]
+    folder = ObjectId(work_tree("rev-parse", "HEAD:src"))
+    one = ObjectId(work_tree("rev-parse", "HEAD:a.txt"))
+    for mode, name, is_good in ((0o100644, folder, False), (0o40000, one, False), (0o40000, folder, True)):
+        tree = encode_tree([TreeEntry(b"x", mode, name)])
+        tree_id = object_id(ObjectKind.TREE, tree)
+        commit = encode_commit(tree_id, (ObjectId(old),), PERSON, PERSON, "m\n")
+        tip = object_id(ObjectKind.COMMIT, commit)
+        made = [(tree_id, ObjectKind.TREE, tree), (tip, ObjectKind.COMMIT, commit)]
+        links = Links({each: raw for each, *raw in made}, begun.repository.view.objects)
+        assert bool(links.find_connected([tip], lambda each: each == old)) is is_good
+
+
+def test_two_commits_do_not_vouch_for_each_other(begun, work_tree) -> None:
+    """Both have a file that is nowhere, in place of a.txt and below a new name."""
+    old, ghost = begun.refs[MAIN], object_id(ObjectKind.BLOB, b"nobody sent this")
+    made, tip = {}, ObjectId(old)
+    for name in (b"a.txt", b"b.txt", b"a.txt"):
+        tree = encode_tree([TreeEntry(name, 0o100644, ghost)])
+        commit = encode_commit(object_id(ObjectKind.TREE, tree), (tip,), PERSON, PERSON, "m\n")
+        tip = object_id(ObjectKind.COMMIT, commit)
+        made |= {object_id(ObjectKind.TREE, tree): (ObjectKind.TREE, tree), tip: (ObjectKind.COMMIT, commit)}
+    links = Links(made, begun.repository.view.objects)
+    assert not links.find_connected(list(made), lambda each: each == old)
 
 
 def test_an_object_that_no_tip_leads_to_is_left_to_git(begun, work_tree) -> None:

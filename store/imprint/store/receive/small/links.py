@@ -1,24 +1,26 @@
 """Whether a small push reaches only what refs of the catalogue reach, or what it brings itself.
 
 A commit that continues a branch names, beside what is new, what is at the same place in a parent's tree. So
-both trees are walked together, and only folders that are new are read. What is found elsewhere, such as a
-file that was moved, is left to git's walk.
+both trees are walked together, and only folders that are new are read. What stands elsewhere in the folders
+that were compared, such as a file that was moved or is back as it was, is found there; else git walks.
 
 Invariants:
     1. "Connected" is said only of commits all of whose links were followed: into the push, to a commit that a
-       ref has, or to an entry of a tree below one, of the same kind.
+       ref has, or to an entry of a tree below one, of the same kind. Parents are followed before children, so
+       that a tree that another is compared with is below a connected commit.
     2. What is somewhere on disk, or in a recorded pack, counts for nothing here.
     3. What is read is bounded, whatever the push names: a folder beside many others, a thousand parents.
 """
 
 from __future__ import annotations
 
+from graphlib import TopologicalSorter
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import StoreError
 from imprint.store.objects.ports import ObjectKind
-from imprint.store.receive.small.strict import TREE_MODE, CommitHead, Doubt, Entry, Line, Strict
+from imprint.store.receive.small.strict import TREE_MODE, CommitHead, Doubt, Entry, Line, Link, Strict
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
     from imprint.store.objects.ports import Objects
     from imprint.store.receive.small.parse import Raw
 
-FOLLOWED_BYTES_MAX: Final = 32 * 1024 * 1024
-"""Of folders and parents that are read for one push; a fifth of a second."""
+FOLLOWED_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Of folders and parents that are read for one push: a tenth of a second, and 100 MiB while it is checked."""
 _STEP_BYTES: Final = 4096
 """What reading one counts for at least."""
 
@@ -48,6 +50,8 @@ class Links:
         self._heads: dict[ObjectId, CommitHead] = {}
         self._good_trees: set[tuple[bytes, tuple[bytes, ...]]] = set()
         self._reached: set[ObjectId] = set()
+        self._compared: list[frozenset[Line]] = []
+        self._elsewhere: set[Link] = set()
         self._room = FOLLOWED_BYTES_MAX
 
     @property
@@ -65,8 +69,9 @@ class Links:
             is_known: whether a ref of the catalogue has an id, or surely reaches it.
         """
         good: set[ObjectId] = set()
-        self._good_trees.clear()  # what was below a commit may have been dropped since
         self._reached.clear()
+        self._compared.clear()  # what was below a commit may have been dropped since
+        self._elsewhere.clear()
         self._room = FOLLOWED_BYTES_MAX
         return frozenset(tip for tip in tips if self._is_connected(tip, is_known, good))
 
@@ -87,46 +92,57 @@ class Links:
         return frozenset(seen & self._brought.keys()) if wanted in seen else frozenset()
 
     def _is_connected(self, tip: ObjectId, is_known: Callable[[ObjectId], bool], good: set[ObjectId]) -> bool:
-        waiting, seen = [tip], {tip}
         try:
-            while waiting:
-                commit = waiting.pop()
-                if commit in good:
-                    continue
-                if self._kind_of(commit) is not ObjectKind.COMMIT:
-                    if commit == tip or self._kind_of(commit) is not None or not is_known(commit):
-                        return False
-                    continue
-                head = self._read_head(commit)
-                if not self._follow(head):
-                    return False
-                new = {ObjectId(parent.hex()) for parent in head.parents} - seen
-                seen |= new
-                waiting += new
+            found = self._gather(tip, is_known, good)
+            if found is None or not all(self._follow(self._read_head(commit)) for commit in found):
+                return False
         except (Doubt, StoreError):
             return False
-        good |= seen & self._brought.keys()
+        good.update(found)
         self._reached |= good
         return True
+
+    def _gather(
+        self, tip: ObjectId, is_known: Callable[[ObjectId], bool], good: set[ObjectId]
+    ) -> list[ObjectId] | None:
+        """The commits of the push below a tip that are not good yet, parents first.
+
+        None if they lead elsewhere.
+        """
+        parents_of: dict[ObjectId, set[ObjectId]] = {}
+        waiting = [tip]
+        while waiting:
+            commit = waiting.pop()
+            if commit in good or commit in parents_of:
+                continue
+            if self._kind_of(commit) is ObjectKind.COMMIT:
+                parents_of[commit] = {ObjectId(each.hex()) for each in self._read_head(commit).parents}
+                waiting += parents_of[commit]
+            elif commit == tip or commit in self._brought or not is_known(commit):
+                return None
+        return [each for each in TopologicalSorter(parents_of).static_order() if each in parents_of]
 
     def _follow(self, head: CommitHead) -> bool:
         """Whether the tree of a commit is brought, or that of a parent, down to its last entry."""
         parents = dict.fromkeys(head.parents)
         bases = tuple(dict.fromkeys(self._tree_of(ObjectId(parent.hex())) for parent in parents))
-        return head.tree in bases or self._is_good_tree(head.tree, bases)
+        if head.tree in bases:
+            return True
+        self._good_trees.clear()  # while other entries are looked for elsewhere they are not good for certain
+        elsewhere: set[Link] = set()
+        return self._is_good_tree(head.tree, bases, elsewhere) and self._are_compared(elsewhere)
 
-    def _is_good_tree(self, tree: bytes, bases: tuple[bytes, ...]) -> bool:
+    def _is_good_tree(self, tree: bytes, bases: tuple[bytes, ...], elsewhere: set[Link]) -> bool:
+        """Whether a tree is brought with what is in it; what is not is added to `elsewhere`."""
         tree_id = ObjectId(tree.hex())
         if self._kind_of(tree_id) is not ObjectKind.TREE:
             return False
         if (tree, bases) in self._good_trees:
             return True
         before = [self._read_tree(base) for base in bases]
+        self._compared += before
         new = self._read_tree(tree).difference(*before)
-        same_of: dict[bytes, list[Line]] = {name: [] for _, name, _ in new}
-        for other in chain(*before):
-            if other[1] in same_of:
-                same_of[other[1]].append(other)
+        same_of = _find_namesakes(new, before)
         for line in new:
             entry = Entry(*line)
             if entry.kind is None:
@@ -135,15 +151,25 @@ class Links:
             if any(_is_same(entry, Entry(*other)) for other in same):
                 continue
             entry_id = ObjectId(entry.raw_id.hex())
+            if entry_id not in self._brought:
+                elsewhere.add(Link(entry.raw_id, entry.kind))
+                continue
             if self._kind_of(entry_id) is not entry.kind:
                 return False
             self._reached.add(entry_id)
             below = tuple(raw_id for mode, _, raw_id in same if mode == TREE_MODE)
-            if entry.kind is ObjectKind.TREE and not self._is_good_tree(entry.raw_id, below):
+            if entry.kind is ObjectKind.TREE and not self._is_good_tree(entry.raw_id, below, elsewhere):
                 return False
         self._reached.add(tree_id)
         self._good_trees.add((tree, bases))
         return True
+
+    def _are_compared(self, links: set[Link]) -> bool:
+        """Whether trees that others were compared with have all of them: they are below connected commits."""
+        while links and self._compared:
+            entries = (Entry(*line) for line in self._compared.pop())
+            self._elsewhere.update(Link(each.raw_id, each.kind) for each in entries if each.kind)
+        return links <= self._elsewhere
 
     # -- reading ------------------------------------------------------------------------------------
 
@@ -175,6 +201,15 @@ class Links:
         self._room -= max(size, _STEP_BYTES)
         if self._room < 0:
             raise Doubt
+
+
+def _find_namesakes(new: Iterable[Line], before: Iterable[frozenset[Line]]) -> dict[bytes, list[Line]]:
+    """What has the name of each new entry, in the trees before."""
+    same_of: dict[bytes, list[Line]] = {name: [] for _, name, _ in new}
+    for other in chain(*before):
+        if other[1] in same_of:
+            same_of[other[1]].append(other)
+    return same_of
 
 
 def _is_same(entry: Entry, other: Entry) -> bool:
