@@ -40,6 +40,19 @@ def test_git_confirms_ids_of_every_kind_and_length(hashing) -> None:
     assert hashing.agrees({object_id(*small): small}, SHA1)
 
 
+def test_large_contents_are_not_kept(hashing) -> None:
+    for count in (3, 2, 1):
+        objects = {object_id(ObjectKind.BLOB, each): (ObjectKind.BLOB, each) for each in [bytes(10**6)]}
+        objects |= {each: (ObjectKind.BLOB, raw) for each, raw in numbered(count)}
+        assert hashing.agrees(dict(reversed(objects.items())), SHA1)
+    memory = hashing._asked[ObjectKind.BLOB]._memory
+    assert sum(os.fstat(each).st_size for each in memory) < 1000
+
+
+def numbered(count: int) -> list[tuple[ObjectId, bytes]]:
+    return [(object_id(ObjectKind.BLOB, b"%d" % number), b"%d" % number) for number in range(count)]
+
+
 def test_another_id_is_not_confirmed_and_the_next_question_is_answered(hashing) -> None:
     objects = some(5)
     wrong = dict(objects)

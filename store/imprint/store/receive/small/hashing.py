@@ -36,6 +36,8 @@ AT_ONCE: Final = 16
 ANSWER_SECONDS_MAX: Final = 20.0
 _HASH_OBJECT: Final = ("git", "hash-object", "--literally", "--no-filters", "--stdin-paths")
 _READ_BYTES: Final = 4096
+_KEPT_BYTES_MAX: Final = 64 * 1024
+"""What held a larger content is emptied at once, or each could go on taking megabytes."""
 
 
 class Hashing:
@@ -109,7 +111,11 @@ class _Asked:
         assert self._process.stdin and self._process.stdout  # noqa: S101, PT018 - for the type checker
         self._process.stdin.write("".join(names).encode())
         wanted = "".join(f"{object_id}\n" for object_id, _ in batch).encode()
-        return self._read(self._process.stdout.fileno(), len(wanted)) == wanted
+        answer = self._read(self._process.stdout.fileno(), len(wanted))
+        for descriptor, (_, content) in zip(self._memory, batch, strict=False):
+            if len(content) > _KEPT_BYTES_MAX:
+                os.ftruncate(descriptor, 0)
+        return answer == wanted
 
     def _read(self, descriptor: int, size: int) -> bytes:
         answer = b""
