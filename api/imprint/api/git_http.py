@@ -86,14 +86,14 @@ def upload_pack(request: Request, owner: str, repo: str) -> Response:
     return answer_fetch(request, open_access(request, owner, repo, Verb.READ))
 
 
-def answer_fetch(request: Request, access: Access) -> "GitAnswer":
-    """The answer to a fetch of somebody who may read the repository."""
+def answer_fetch(request: Request, access: Access, asked: str = "") -> "GitAnswer":
+    """The answer to a fetch of somebody who may read the repository; `asked` is as in `serve_upload`."""
     hosting, repository = access.services.hosting, access.repository
     protocol = read_protocol_version(request)
 
     def serve(body: BinaryIO) -> Iterator[bytes]:
         recent_tips = partial(find_recent_tips, hosting, repository)
-        return serve_upload(repository, body, hosting.limits, recent_tips, protocol)
+        return serve_upload(repository, body, hosting.limits, recent_tips, protocol, asked)
 
     return GitAnswer(request, "git-upload-pack", access.services.settings.negotiation_bytes_max, serve)
 

@@ -5,7 +5,8 @@ Invariants:
        hidden refs of this moment, see `imprint.store.catalog.kept.at_hand`. It only ever says yes: what would
        be refused goes the long way and is refused there.
     2. On the loop nothing waits and nothing is long: refs are told if the answer is kept, or has at most
-       `NAMES_MAX` lines. Such an answer takes no slot of the queue: it is there before a slot could be.
+       `NAMES_MAX` lines; a fetch if the answer to the same bytes is kept. Such an answer takes no slot of the
+       queue: it is there before a slot could be.
     3. A client that takes nothing of an answer is hung up on after `stall_seconds_max`, as everywhere.
 """
 
@@ -34,6 +35,7 @@ from imprint.store.catalog.kept.at_hand import NotAtHand, only_at_hand
 from imprint.store.errors import ProtocolError, StoreError
 from imprint.store.transport.upload_pack import PROTOCOL_VERSION, advertise_upload
 from imprint.store.transport.v2.at_hand import find_refs_answer
+from imprint.store.transport.v2.kept import find_fetch_answer, name_request
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -74,23 +76,23 @@ class AtOnce:
             await self._fetch(request, access, receive, send)
 
     async def _fetch(self, request: Request, access: Access, receive: Receive, send: Send) -> None:
-        fetch = answer_fetch(request, access)
         try:
             body = await receive_whole(receive, access.services.settings.first_byte_seconds_max)
         except ProtocolError as late:
-            await fetch.refuse(late, send)
+            await answer_fetch(request, access).refuse(late, send)
             return
-        refs = None
-        if "content-encoding" not in request.headers:
-            try:
-                with only_at_hand():
-                    refs = find_refs_answer(access.repository, body, NAMES_MAX)
-            except (NotAtHand, StoreError):
-                refs = None
-        if refs is None:
-            await fetch.answer_whole(body, receive, send)
+        encoding = request.headers.get("content-encoding", "")
+        asked = name_request(body, encoding)
+        try:
+            with only_at_hand():
+                answer = None if encoding else find_refs_answer(access.repository, body, NAMES_MAX)
+                answer = answer or find_fetch_answer(access.repository, asked)
+        except (NotAtHand, StoreError):
+            answer = None
+        if answer is None:
+            await answer_fetch(request, access, asked).answer_whole(body, receive, send)
         else:
-            await tell(request, send, media_type(_SERVICE, "result"), refs)
+            await tell(request, send, media_type(_SERVICE, "result"), answer)
 
 
 def is_advertisement(request: Request, what: str) -> bool:

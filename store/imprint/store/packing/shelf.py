@@ -191,6 +191,10 @@ class Shelf:
         self._lock = threading.Lock()
         self._stock: Stock | None = None
         self._seen: tuple[int, ...] = ()
+        info = object_dir / "info"
+        graphs = info / "commit-graphs"
+        watched = (object_dir / "pack", info, graphs, graphs / "commit-graph-chain")
+        self._watched = [str(path) for path in watched]  # looked at for every fetch
 
     def stock(self) -> Stock:
         """What is there now.
@@ -201,12 +205,24 @@ class Shelf:
         seen = self._look()
         with self._lock:
             if self._stock is None or seen != self._seen:
+                if (self._object_dir / "info" / "alternates").exists():
+                    self._stock = None
+                    raise Absent("objects of alternates")
                 try:
                     self._stock = Stock(self._object_dir, self._id_bytes, self._stock)
                 except (BadFile, OSError) as fault:
                     raise Absent(str(fault)) from fault
                 self._seen = seen
             return self._stock
+
+    def find_stock(self) -> Stock | None:
+        """The same, if it is known already and nobody is about to renew it; else None."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return self._stock if self._stock is not None and self._look() == self._seen else None
+        finally:
+            self._lock.release()
 
     def count(self) -> tuple[int, int]:
         """Memory that its tables may take, and descriptors that its files hold."""
@@ -218,30 +234,19 @@ class Shelf:
         with self._lock:
             if self._stock is None:
                 return False
-            try:
-                if self._look() == self._seen:
-                    return False
-            except Absent:
-                pass
+            if self._look() == self._seen:
+                return False
             self._stock = None
             return True
 
     def _look(self) -> tuple[int, ...]:
         """Changes whenever a pack, an index or a graph came or went."""
-        info = self._object_dir / "info"
-        if (info / "alternates").exists():
-            raise Absent("objects of alternates")
-        return (
-            _changed(self._object_dir / "pack"),
-            _changed(info),
-            _changed(info / "commit-graphs"),
-            _changed(info / "commit-graphs" / "commit-graph-chain"),
-        )
+        return tuple(map(_changed, self._watched))
 
 
-def _changed(path: Path) -> int:
+def _changed(path: str) -> int:
     try:
-        return path.stat().st_mtime_ns
+        return os.stat(path).st_mtime_ns  # noqa: PTH116 - half of the time of a Path's
     except OSError:
         return 0
 

@@ -51,6 +51,7 @@ def serve_upload(
     limits: Limits,
     recent_tips: Callable[[], frozenset[ObjectId]] = frozenset,
     protocol: int = PROTOCOL_VERSION,
+    asked: str = "",
 ) -> Iterator[bytes]:
     """Answer `POST git-upload-pack`: one command of version 2, or one round of an older version.
 
@@ -60,6 +61,7 @@ def serve_upload(
         limits: how much may be asked for.
         recent_tips: gives ids that refs had a moment ago, which may still be asked for; see `recent`.
         protocol: the version that the request is in.
+        asked: the name of the whole request, for an answer that is kept; see `v2.kept`.
 
     Raises:
         ProtocolError, LimitExceeded: at once, before the first byte of the answer: the request cannot be
@@ -67,7 +69,7 @@ def serve_upload(
     """
     reader = open_frames(body)
     if protocol == PROTOCOL_VERSION:
-        answer = serve_command(repository, reader, limits, recent_tips)
+        answer = serve_command(repository, reader, limits, recent_tips, asked)
     else:
         answer = serve_round(repository, reader, limits, recent_tips)
     return iter(()) if answer is None else answer

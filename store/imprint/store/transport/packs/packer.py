@@ -21,7 +21,7 @@ from imprint.store.transport.keepalive import SECONDS
 from imprint.store.transport.pktline import KEEP_ALIVE, Band, render_band
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from imprint.store.hosting.repositories import Repository
     from imprint.store.packing.request import PackRequest
@@ -34,9 +34,18 @@ _PIPE_BYTES: Final = 1024 * 1024
 
 
 def send_pack(
-    repository: Repository, request: PackRequest, keep_alive_seconds: float = SECONDS
+    repository: Repository,
+    request: PackRequest,
+    keep_alive_seconds: float = SECONDS,
+    left_to_git: Callable[[], None] = lambda: None,
 ) -> Iterator[bytes]:
     """The pack, as side-band frames if the client reads them: made ready here, else by git.
+
+    Args:
+        repository: whose.
+        request: what goes into it.
+        keep_alive_seconds: from one sign of life to the next, while git prepares it.
+        left_to_git: called where git makes it.
 
     Raises:
         PlumbingFailed: the pack could not be finished, and no side-band is there to say so.
@@ -45,6 +54,7 @@ def send_pack(
         return repository.serving.sender.send(request)
     except Absent as reason:
         _log.debug("%s: a pack is left to git: %s", repository.record.id, reason)
+        left_to_git()
         return stream_pack(repository.view.plumbing, request, keep_alive_seconds)
 
 

@@ -45,8 +45,16 @@ def serve_command(
     reader: FrameReader,
     limits: Limits,
     recent_tips: Callable[[], frozenset[ObjectId]] = frozenset,
+    asked: str = "",
 ) -> Iterator[bytes] | None:
     """Read one command and answer it; None where a flush packet or the end comes instead.
+
+    Args:
+        repository: whose.
+        reader: the request.
+        limits: how much may be asked for.
+        recent_tips: gives ids that refs had a moment ago.
+        asked: the name of the whole request, for an answer that is kept; see `kept`.
 
     Raises:
         ProtocolError, LimitExceeded: at once: the command cannot be read.
@@ -59,7 +67,7 @@ def serve_command(
         case b"ls-refs":
             return render_refs(repository, parse_ls_refs(lines))
         case b"fetch" if has_arguments:
-            return serve_fetch(repository, parse_fetch(lines, limits), recent_tips)
+            return serve_fetch(repository, parse_fetch(lines, limits), recent_tips, asked)
         case b"object-info" if has_arguments:
             return serve_object_info(repository, parse_object_info(lines, limits))
         case _:

@@ -6,7 +6,8 @@ is something to say: acknowledgments, shallow-info, wanted-refs, packfile.
 Invariants:
     1. A want is answered only if a visible ref has it or reaches it, or had it until a moment ago. That it
        lies on disk is not enough.
-    2. The request is stateless: everything that an earlier round settled is said again by the client.
+    2. The request is stateless: everything that an earlier round settled is said again by the client. So the
+       same request has the same answer while refs and packs stay; see `kept`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from imprint.store.transport.packs.filters import resolve_filter
 from imprint.store.transport.packs.packer import send_pack
 from imprint.store.transport.pktline import BAND_BYTES_MAX, Band, Mark, render_band, render_frame
 from imprint.store.transport.shallow import ShallowUpdate, find_shallow_update
+from imprint.store.transport.v2.kept import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,11 +39,26 @@ if TYPE_CHECKING:
 
 
 def serve_fetch(
-    repository: Repository, request: FetchRequest, recent_tips: Callable[[], frozenset[ObjectId]]
+    repository: Repository,
+    request: FetchRequest,
+    recent_tips: Callable[[], frozenset[ObjectId]],
+    asked: str = "",
 ) -> Iterator[bytes]:
-    """The answer to a fetch. What cannot be given is answered by an error line, as git does."""
+    """The answer to a fetch. What cannot be given is answered by an error line, as git does.
+
+    Args:
+        repository: whose.
+        request: what is asked for.
+        recent_tips: gives ids that refs had a moment ago.
+        asked: the name of the request, for an answer that is kept; see `kept`.
+    """
     try:
-        yield from _serve(repository, request, recent_tips)
+        snapshot = repository.view.refs.snapshot()
+        draft = Draft(repository, snapshot, asked)
+        if answer := draft.find():
+            yield answer
+        else:
+            yield from draft.gather(_serve(repository, snapshot, request, draft, recent_tips))
     except (BadInput, ObjectMissing, RefMissing) as refusal:
         if b"sideband-all" in request.flags:
             yield render_band(Band.FATAL, f"upload-pack: {refusal.message}\n".encode())
@@ -50,14 +67,17 @@ def serve_fetch(
 
 
 def _serve(
-    repository: Repository, request: FetchRequest, recent_tips: Callable[[], frozenset[ObjectId]]
+    repository: Repository,
+    snapshot: RefSnapshot,
+    request: FetchRequest,
+    draft: Draft,
+    recent_tips: Callable[[], frozenset[ObjectId]],
 ) -> Iterator[bytes]:
-    snapshot = repository.view.refs.snapshot()
     wanted_refs = _find_wanted_refs(repository, snapshot, request)
     wants = tuple(dict.fromkeys([*request.wants, *wanted_refs.values()]))
     if not wants and not (request.haves and b"wait-for-done" in request.flags):
         return
-    verify_wants(repository, snapshot, wants, recent_tips)
+    verify_wants(repository, snapshot, wants, draft.watch(recent_tips))
     object_filter = resolve_filter(repository, snapshot, request.filter)
     common = find_common(repository, request.haves)
     if request.haves and b"done" not in request.flags:
@@ -86,6 +106,7 @@ def _serve(
             progress=b"no-progress" not in request.flags,
             band_bytes_max=BAND_BYTES_MAX,
         ),
+        left_to_git=draft.drop,
     )
     yield Mark.FLUSH.value
 
