@@ -17,7 +17,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import signal
 import struct
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from imprint.store.lfs.absent import CANDIDATES_MAX
 from imprint.store.lfs.pointer import POINTER_BYTES
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.receive import packs
+from imprint.store.receive.checking.findings import find_warnings, raise_refusal
 from imprint.store.receive.small.held import render
 from imprint.store.types import HashAlgorithm, ObjectId
 
@@ -53,8 +53,6 @@ _BYTES_PER_SECOND: Final = 1024 * 1024
 """How fast git resolves deltas at least, on a machine that is busy."""
 KINDS_MAX: Final = 1000
 """In packs up to this size, what each object is is kept: it spares asking again."""
-WARNINGS_MAX: Final = 20
-"""How many warnings about a pack are passed on."""
 _STREAM_LARGE_BLOBS: Final = ("-c", "core.bigFileThreshold=16m")
 """Larger blobs pass through index-pack in pieces instead of being held in memory."""
 _INDEX_PACK: Final = (
@@ -62,18 +60,6 @@ _INDEX_PACK: Final = (
     *("index-pack", "--stdin", "--fix-thin", "--rev-index", "--check-self-contained-and-connected"),
 )
 _PACK_HEADER: Final = struct.Struct(">4sLL")
-_MACHINE_AT_FAULT: Final = (
-    "No space left on device",
-    "Disk quota exceeded",
-    "File too large",
-    "Read-only file system",
-    "Input/output error",
-    "Permission denied",
-    "Too many open files",
-)
-"""Words of errno(3) in git's last lines that tell a failing machine from a bad pack."""
-_OUT_OF_MEMORY: Final = ("Out of memory", "out of memory", "Cannot allocate memory", "mmap failed")
-"""What git says when the kernel gives it no more (wrapper.c, zlib.c)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,9 +260,9 @@ class Quarantine:
                 raise LimitExceeded("the pack takes too long to check", limit="unpack_seconds_max") from late
         # index-pack ends with 1 when all is well but the pack refers to objects outside of it.
         if status not in (0, 1) or not output.startswith(b"pack\t"):
-            _raise_refusal(status, stderr)
+            raise_refusal(status, stderr)
         return _Indexed(
-            copied, output, status == 0 and "--shallow-file" not in options, _find_warnings(stderr)
+            copied, output, status == 0 and "--shallow-file" not in options, find_warnings(stderr)
         )
 
     def _read_kinds(
@@ -487,35 +473,3 @@ def drain(stream: BinaryIO) -> None:
     bytes_left = DRAIN_BYTES_MAX
     while bytes_left > 0 and (piece := stream.read(COPY_BYTES)):
         bytes_left -= len(piece)
-
-
-def _raise_refusal(status: int, stderr: str) -> None:
-    """Say what index-pack found, or that it could not do its work."""
-    if status == -signal.SIGXFSZ or any(words in stderr for words in _MACHINE_AT_FAULT):
-        raise StorageFailed(
-            "the pack cannot be stored: " + (_last_line(stderr) or "a file would be too large"),
-            hint="free disk space on the server, then push again",
-        )
-    if any(words in stderr for words in _OUT_OF_MEMORY):
-        raise LimitExceeded(
-            "checking the pack takes more memory than git may have here", limit="plumbing_memory_bytes_max"
-        )
-    if status < 0:
-        raise PlumbingFailed("index-pack", status, stderr)
-    raise PushRefused(_last_line(stderr) or f"index-pack ended with status {status}", rule="index-pack")
-
-
-def _find_warnings(stderr: str) -> tuple[str, ...]:
-    lines = [line.removeprefix("warning: ") for line in stderr.splitlines() if line.startswith("warning: ")]
-    more = (f"and {len(lines) - WARNINGS_MAX} more",) if len(lines) > WARNINGS_MAX else ()
-    return (*lines[:WARNINGS_MAX], *more)
-
-
-def _last_line(stderr: str) -> str:
-    """The lines that say what is wrong, in one."""
-    lines = [
-        line.removeprefix("error: ").removeprefix("fatal: ").strip()
-        for line in stderr.splitlines()
-        if line.startswith(("error: ", "fatal: "))
-    ]
-    return "; ".join(lines[-3:])[:1000]

@@ -1,0 +1,1 @@
+"""What git says of the packs that it checks."""
