@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from imprint.semantic.lineage.changes import ChangeLog
+from imprint.semantic.search.background import Background
 from imprint.semantic.search.signals.history import BEST, _sum_best, score_files
 from imprint.store.types import ObjectId
 
@@ -32,8 +33,8 @@ def test_a_file_is_followed_to_its_name_and_number_at_the_searched_commit(work_t
     past = log.seen(view)
     for files, file in (({b"new.py": 3}, 3), ({b"new.py": 5, b"old.py": 4}, 4), ({b"other.py": 0}, None)):
         for _ in range(2):
-            found = score_files(past, after, ("retry",), files)
+            found = score_files(Background(past), after, ("retry",), files)
             assert set(found) == ({file} if file is not None else set())
-    assert set(score_files(past, before, ("retry",), {b"old.py": 1})) == {1}
-    assert score_files(past, before, ("tidy",), {b"old.py": 1, b"other.py": 2}) == {}
-    assert score_files(past, after, ("unsaid",), {b"new.py": 3}) == {}
+    assert set(score_files(Background(past), before, ("retry",), {b"old.py": 1})) == {1}
+    assert score_files(Background(past), before, ("tidy",), {b"old.py": 1, b"other.py": 2}) == {}
+    assert score_files(Background(past), after, ("unsaid",), {b"new.py": 3}) == {}

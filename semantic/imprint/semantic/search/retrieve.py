@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from imprint.semantic.index.largest import find_largest
+from imprint.semantic.search.background import NOTHING, Background
 from imprint.semantic.search.bm25 import score_chunks
 from imprint.semantic.search.rank import DEFAULT, Candidate, rank
-from imprint.semantic.search.signals.history import score_files
+from imprint.semantic.search.signals.history import LIKELY_MAX, score_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from imprint.semantic.index.arrays import Array
-    from imprint.semantic.lineage.past import Past
     from imprint.semantic.search.corpus import Corpus, Passage
     from imprint.semantic.search.nearness import Nearness
     from imprint.semantic.search.query import Asked, Name, Query
@@ -55,12 +55,12 @@ class Beside:
     """What there is beside a commit's words.
 
     Attributes:
-        past: the change log, limited to what may be shown; None for none.
+        background: the past, limited to what may be shown, and what asked for it.
         commit: the searched commit.
         near: compares a question with the chunks' vectors; gives None where there are none.
     """
 
-    past: Past | None = None
+    background: Background = NOTHING
     commit: ObjectId | None = None
     near: Callable[[str], Nearness | None] | None = None
 
@@ -99,7 +99,7 @@ def retrieve(
     if sieve.chunks is not None:
         scores[~sieve.chunks] = 0.0
     defining = _find_definitions(corpus, asked, scores, sieve.chunks)
-    history = _score_history(corpus, asked, beside)
+    history = _score_history(corpus, asked, beside, scores)
     wanted = max(CANDIDATES, 5 * query.limit)
     chunks = defining.keys() | set(_best(scores, wanted))
     is_known = asked.is_symbol and defining and len(chunks) >= query.limit
@@ -153,11 +153,16 @@ def _find_definitions(
     return found
 
 
-def _score_history(corpus: Corpus, asked: Asked, beside: Beside) -> dict[int, float]:
+def _score_history(corpus: Corpus, asked: Asked, beside: Beside, scores: Array) -> dict[int, float]:
     """Of each file what commits say for it; a symbol is looked up by its definition, not by its past."""
-    if beside.past is None or beside.commit is None or asked.is_symbol:
+    if beside.commit is None or asked.is_symbol:
         return {}
-    return score_files(beside.past, beside.commit, asked.words, corpus.listing.numbers)
+    likely: Sequence[bytes] = ()
+    if beside.background.prompts is not None:
+        best = find_largest(scores, 2 * LIKELY_MAX, above=0.0)
+        files = corpus.files[best[np.argsort(-scores[best], kind="stable")]]
+        likely = [corpus.listing.paths[file] for file in dict.fromkeys(files.tolist())]
+    return score_files(beside.background, beside.commit, asked.words, corpus.listing.numbers, likely)
 
 
 def _best_of_files(

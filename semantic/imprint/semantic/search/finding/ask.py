@@ -78,7 +78,7 @@ def _answer_words(place: Place, query: Query, filters: Filters, asked: Asked) ->
         return find_prompts(place, query, filters, asked.words)
     if query.removed:
         return find_gone(place, query, filters, asked)
-    beside = Beside(place.background.past, place.commit, place.near)
+    beside = Beside(place.background, place.commit, place.near)
     sieve = Sieve(filters.chunk_mask(), filters.passes_history if query.asks_of_commits else None)
     found = retrieve(place.corpus, query, asked, beside, sieve)
     return Answer(place.commit, place.behind, tuple(_hit(place, one, explain=query.explain) for one in found))

@@ -28,7 +28,7 @@ from imprint.semantic.parse.terms import terms
 from imprint.semantic.search.answer import Answer, Hit
 from imprint.semantic.search.bm25 import score_chunks, score_wholes
 from imprint.semantic.search.query import QUERY_CHARACTERS_MAX, Query, read_query
-from imprint.semantic.search.signals.history import score_files
+from imprint.semantic.search.signals.history import LIKELY_MAX, score_files
 from imprint.semantic.search.signals.mentions import read_quoted, score_frames
 from imprint.semantic.search.signals.roles import demotion
 from imprint.semantic.search.stems import Family
@@ -87,11 +87,15 @@ def find_files(place: Place, query: Query, filters: Filters, shares: Shares = DE
     fits = score_chunks(corpus, asked).scores
     best = np.zeros(len(place.paths), np.float32)
     np.maximum.at(best, corpus.files, fits)
-    parts = {
+    texts = {
         "whole": shares.whole * _share(score_wholes(corpus, title)),
         "passage": shares.passage * _share(best),
-        "history": shares.history * _history(place, asked),
-        "history_of_title": shares.history_of_title * _history(place, title),
+    }
+    likely = _find_likely(place, texts["whole"] + texts["passage"])
+    parts = {
+        **texts,
+        "history": shares.history * _history(place, asked, likely),
+        "history_of_title": shares.history_of_title * _history(place, title, likely),
         "named": shares.named * _named(place.paths, query.text),
         "defines": shares.defines * _defining(place, read_quoted(query.text)),
         "stem": shares.stem * _stems(place.paths, title),
@@ -130,13 +134,20 @@ def _share(scores: Array) -> Array:
     return scores / most if most > 0 else scores
 
 
-def _history(place: Place, asked: Asked) -> Array:
+def _find_likely(place: Place, scores: Array) -> list[bytes]:
+    """The files whose texts fit best, where what was asked for of their commits can be read."""
+    if place.background.prompts is None:
+        return []
+    best = np.argsort(-scores, kind="stable")[:LIKELY_MAX]
+    return [place.paths[file] for file in best.tolist() if scores[file] > 0]
+
+
+def _history(place: Place, asked: Asked, likely: Sequence[bytes]) -> Array:
     scores = np.zeros(len(place.paths), np.float32)
-    past = place.background.past
-    if past is not None:
-        found = score_files(past, place.commit, asked.words, place.corpus.listing.numbers)
-        for file, score in found.items():
-            scores[file] = score
+    listing = place.corpus.listing
+    found = score_files(place.background, place.commit, asked.words, listing.numbers, likely)
+    for file, score in found.items():
+        scores[file] = score
     return _share(scores)
 
 

@@ -1,7 +1,10 @@
-"""What the messages of commits say of files: one that commits about the question touched is likelier meant.
+"""What the past says of files: one that commits about the question touched is likelier meant.
 
-Every commit whose message fits gives its score to the files that it touched, the less the more there are;
-a file is worth the sum of the best few. Files are followed through renames up to the searched commit.
+A commit is about the question as far as its message fits, or the prompt that asked for it: the better of the
+two counts, as both may say the same. Every such commit gives its score to the files that it touched, the less
+the more there are; a file is worth the sum of the best few. Files are followed through renames up to the
+searched commit. Messages are looked up by words. Prompts, of which nothing is kept that could be looked up,
+are read: of the best of those commits, of those that touched the likeliest files last, and of the newest.
 
 Invariants:
     1. Only commits that the searched one reaches count; their past never changes, so what is kept of it is
@@ -18,16 +21,26 @@ import numpy as np
 
 from imprint.semantic.index.largest import find_largest
 from imprint.semantic.search.signals.messages import Shown, score_messages
+from imprint.semantic.search.signals.prompts import score_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from imprint.semantic.index.arrays import Array
     from imprint.semantic.lineage.past import Past
+    from imprint.semantic.search.background import Background
     from imprint.store.types import ObjectId
 
 COMMITS_MAX: Final = 100
 """Commits, the best, that give their scores to files."""
+PROMPTED_MAX: Final = 24
+"""Commits, the best by their messages, whose prompts are read."""
+NEWEST_MAX: Final = 64
+"""Commits, the newest, whose prompts are read: what was asked for lately is asked about in its own words."""
+LIKELY_MAX: Final = 12
+"""Files of which the last commits' prompts are read too."""
+LAST_MAX: Final = 3
+"""Commits of one of those."""
 FILES_MAX: Final = 50
 """Files of one commit: one that touched more says nothing of any of them."""
 BEST: Final = 5
@@ -38,21 +51,34 @@ _PATHS_KEPT: Final = 200_000
 
 
 def score_files(
-    past: Past, commit: ObjectId, words: Sequence[str], files: Mapping[bytes, int]
+    background: Background,
+    commit: ObjectId,
+    words: Sequence[str],
+    files: Mapping[bytes, int],
+    likely: Sequence[bytes] = (),
 ) -> dict[int, float]:
-    """Of files, by number, what the messages of the commits before say of them; the rest is worth nothing.
+    """Of files, by number, what the commits before say of them; the rest is worth nothing.
 
     Args:
-        past: the change log, limited to what may be shown.
+        background: the caller's past, limited to what may be shown, claims and prompts.
         commit: the searched commit.
         words: the query's.
         files: the number of each path of the commit.
+        likely: paths that fit in other ways, the best first.
     """
-    last = past.find(commit)
-    if last is None:
+    past = background.past
+    last = past.find(commit) if past is not None else None
+    if past is None or last is None:
         return {}
     leads = _SEARCHED.of(commit).leads(past, past.ancestors(last), files)
     scores = score_messages(past, words, leads.shown)
+    if background.prompts is not None:
+        asked = dict.fromkeys(find_largest(scores, PROMPTED_MAX, above=0.0).tolist())
+        for path in likely[:LIKELY_MAX]:
+            asked.update(dict.fromkeys(leads.find_last(past, path, last)))
+        asked.update(dict.fromkeys(leads.newest))
+        for number, score in score_prompts(background, past, asked, words, leads.shown).items():
+            scores[number] = max(scores[number], score)
     best = find_largest(scores, COMMITS_MAX, above=0.0)
     found = [leads.find(past, number) for number in best.tolist()]
     counts = [len(lead.files) for lead in found]
@@ -96,8 +122,19 @@ class _Leads:
         self.reached = reached
         self.files = files
         self.shown = Shown(past, reached)
+        self.newest: list[int] = np.flatnonzero(reached)[: -NEWEST_MAX - 1 : -1].tolist()
         self._renames = renames
         self._found: dict[int, _Lead] = {}
+        self._last: dict[bytes, list[int]] = {}
+
+    def find_last(self, past: Past, path: bytes, last: int) -> list[int]:
+        """The last commits that touched a file of the searched commit, through its renames."""
+        found = self._last.get(path)
+        if found is None:
+            if len(self._last) >= _PATHS_KEPT:
+                self._last.clear()
+            found = self._last[path] = past.following(path, last)[:LAST_MAX].tolist()
+        return found
 
     def find(self, past: Past, number: int) -> _Lead:
         """Where a commit leads to. It touched what it touched: found once."""

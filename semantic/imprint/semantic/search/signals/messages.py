@@ -23,6 +23,9 @@ _OVERHEAD: Final = 30
 class Shown:
     """Some commits of a past, and what scoring their messages needs to know of them. Safe to share.
 
+    Attributes:
+        mean_length: of their messages, in terms.
+
     Args:
         past: the past; only asked, never kept.
         mask: of each commit, by number, whether it is one of them.
@@ -32,8 +35,8 @@ class Shown:
         lengths = past.message_lengths()
         self._mask = mask
         self._total = int(mask.sum())
-        mean = float(lengths[mask].mean()) if self._total else 1.0
-        self._norm = _K1 * (1 - _B + _B * lengths / max(mean, 1.0))
+        self.mean_length = max(float(lengths[mask].mean()) if self._total else 1.0, 1.0)
+        self._norm = _K1 * (1 - _B + _B * lengths / self.mean_length)
         self._known: dict[str, tuple[Array, Array]] = {}
         self._size = 0
 
@@ -51,12 +54,18 @@ class Shown:
             self._size += len(known[0]) + _OVERHEAD
         return known
 
+    def rarity(self, past: Past, word: str) -> float:
+        """What a word is worth that these many of the commits have in their messages."""
+        return self._rarity(len(self.weigh(past, word)[0]))
+
+    def _rarity(self, holding: int) -> float:
+        return float(np.log1p((self._total - holding + 0.5) / (holding + 0.5)))
+
     def _weigh(self, past: Past, word: str) -> tuple[Array, Array]:
         numbers, counts = past.find_word(word)
         kept = self._mask[numbers]
         numbers, counts = numbers[kept], counts[kept]
-        rarity = np.log1p((self._total - len(numbers) + 0.5) / (len(numbers) + 0.5))
-        return numbers, rarity * counts * (_K1 + 1) / (counts + self._norm[numbers])
+        return numbers, self._rarity(len(numbers)) * counts * (_K1 + 1) / (counts + self._norm[numbers])
 
 
 def score_messages(past: Past, words: Sequence[str], shown: Shown) -> Array:
@@ -66,3 +75,15 @@ def score_messages(past: Past, words: Sequence[str], shown: Shown) -> Array:
         numbers, worths = shown.weigh(past, word)
         scores[numbers] += worths
     return scores
+
+
+def weigh_count(rarity: float, count: int, length: int, mean_length: float) -> float:
+    """What a word adds to the score of a text, as `score_messages` does for messages.
+
+    Args:
+        rarity: of the word.
+        count: how often the text has it.
+        length: of the text, in terms.
+        mean_length: of texts.
+    """
+    return rarity * count * (_K1 + 1) / (count + _K1 * (1 - _B + _B * length / mean_length))
