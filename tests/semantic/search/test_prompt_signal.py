@@ -97,3 +97,15 @@ def test_what_is_read_and_kept_is_bounded(told, monkeypatch) -> None:
         told.score(f"retry {number}", "retry")
     assert len(kept._kept) == 3
     assert told.score("x " * signal.CHARACTERS_MAX + "retry", "retry") == {}
+
+
+def test_prompts_that_are_not_given_take_no_place(told, monkeypatch) -> None:
+    """Claims of a hidden session stand before the one that may be read."""
+    monkeypatch.setattr(signal, "PROMPTS_MAX", 1)
+    many = [SimpleNamespace(session=f"s{number}", prompt="p") for number in range(5)]
+    background = Background(
+        told.past,
+        lambda commits: {each: many for each in commits if each == told.asked_for},
+        lambda session, _: "retry" if session == "s3" else None,
+    )
+    assert score_files(background, told.head, ("retry",), told.files).keys() == {0}

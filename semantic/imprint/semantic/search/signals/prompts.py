@@ -66,10 +66,12 @@ def score_prompts(
         asked_for = _find_prompts(background, past, numbers)
     except StoreError:  # what cannot be known just now does not rank
         return {}
-    for key, caused in list(asked_for.items())[:PROMPTS_MAX]:
-        text = background.prompts(*key)
+    left = PROMPTS_MAX
+    for key, caused in asked_for.items():
+        text = background.prompts(*key) if left else None
         if not text:
             continue
+        left -= 1  # of those that are given: others take nobody's place
         told = _WORDS.of(text[:CHARACTERS_MAX])
         score = sum(_weigh(past, shown, told, words)) / len(caused) ** 0.5
         for number in caused:
