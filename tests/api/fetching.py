@@ -131,8 +131,8 @@ class Twin:
 
     @property
     def refs(self) -> list[str]:
-        """Names of branches."""
-        return sorted(self._refs)
+        """Names of branches that are shown: stock git lets clients name others in `--shallow-exclude`."""
+        return sorted(each for each in self._refs if self._hidden != f"refs/heads/{each}")
 
     def push(self, branch: str, commit: str) -> None:
         """Set a branch, whatever it was."""
