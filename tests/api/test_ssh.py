@@ -269,7 +269,7 @@ def test_a_push_whose_client_vanishes_leaves_nothing(server, keys, ada) -> None:
     queue = server.app.state.services.git_queue
     command = b"0" * 40 + b" " + b"1" * 40 + b" refs/heads/main\0report-status"
     with keys.ask(server, ada, f"git-receive-pack '{name}'") as asked:
-        asked.stdin.write(b"%04x%b0000PACK\0\0\0\2\0\0\1\0" % (len(command) + 4, command))
+        asked.stdin.write(b"%04x%b0000PACK\0\0\0\2\0\0\2\0" % (len(command) + 4, command))
         asked.stdin.flush()
         wait_until(lambda: queue.held == 1 and quarantines(repository))
         asked.kill()
