@@ -28,10 +28,11 @@ class Told:
         self.past = log.seen(view)
         self.files = {b"new.py": 0, b"other.py": 1}
         self.read: list[tuple[str, str]] = []
+        self.address: str | None = None
 
     def background(self, text: str | None) -> Background:
         def claims(commits):
-            claim = SimpleNamespace(session="s1", prompt="p1")
+            claim = SimpleNamespace(session="s1", prompt=self.address or f"made from {text}")
             return {each: [claim] for each in commits if each == self.asked_for}
 
         def prompts(session: str, address: str) -> str | None:
@@ -76,9 +77,21 @@ def test_what_message_and_prompt_both_say_counts_once(told) -> None:
 
 def test_what_the_reader_does_not_give_changes_nothing(told) -> None:
     without = score_files(Background(told.past), told.head, ("tidy", "retry"), told.files)
+    told.address = "kept"
     assert told.score("retry retry", "retry").keys() == {0}, "its words are remembered now"
+    told.read.clear()
     assert told.score(None, "tidy", "retry") == without
     assert told.read, "the reader was asked again"
+
+
+def test_what_cannot_count_is_not_read_again(told) -> None:
+    assert told.score("spend the budget tidy", "budget").keys() == {0}
+    told.read.clear()
+    without = score_files(Background(told.past), told.head, ("unsaid", "tidy"), told.files)
+    assert told.score("spend the budget tidy", "unsaid", "tidy") == without, "the shorter message fits better"
+    assert not told.read
+    assert told.score("spend the budget tidy", "budget").keys() == {0}
+    assert told.read == [("s1", "made from spend the budget tidy")]
 
 
 def test_claims_that_cannot_be_read_just_now_rank_nothing(told) -> None:

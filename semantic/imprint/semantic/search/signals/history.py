@@ -77,7 +77,7 @@ def score_files(
         for path in likely[:LIKELY_MAX]:
             asked.update(dict.fromkeys(leads.find_last(past, path, last)))
         asked.update(dict.fromkeys(leads.newest))
-        for number, score in score_prompts(background, past, asked, words, leads.shown).items():
+        for number, score in score_prompts(background, past, asked, words, leads.shown, scores).items():
             scores[number] = max(scores[number], score)
     best = find_largest(scores, COMMITS_MAX, above=0.0)
     found = [leads.find(past, number) for number in best.tolist()]
