@@ -82,7 +82,9 @@ def test_who_may_not_read_it_is_told_as_if_there_were_none(prompted) -> None:
         assert told == control, given
 
 
-def test_an_erased_prompt_ranks_no_more(prompted) -> None:
+def test_an_erased_prompt_ranks_no_more(server) -> None:
+    prompted = Prompted(server)  # its own: the others ask for what is erased here
+    assert any("history" in hit["parts"] for hit in prompted.ask(READ_WORDS, prompted.name, ASKED[0])["hits"])
     hosting = prompted.server.hosting
     erase_session(hosting, hosting.get(RepositoryName.parse(prompted.name)).record.id, "s1", None)
     told = prompted.ask(READ_WORDS, prompted.name, ASKED[0])
