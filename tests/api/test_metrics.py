@@ -6,7 +6,9 @@ LINE = re.compile(r'# (HELP|TYPE) \w+ [\w ]+|\w+\{process="\d+"(,command="[\w-]+
 
 
 def test_what_git_took_is_told_to_administrators(server) -> None:
-    server.pushed({"a": "a"})
+    name, git = server.pushed({"a": "a"})
+    git("tag", "-a", "-m", "first", "v1")
+    git("push", "-q", server.git_url(name, server.admin), "v1")  # a tag is for git to check
     answer = server.client(server.admin).get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert [line for line in answer.text.splitlines() if not LINE.fullmatch(line)] == []

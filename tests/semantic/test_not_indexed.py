@@ -1,5 +1,7 @@
 """A commit of which nothing is indexed yet: every question says so, instead of finding nothing."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from imprint.semantic.across import search_many
@@ -37,7 +39,8 @@ def here(sample, open_view, slow, tmp_path):
     view = open_view(sample.folder)
     log = ChangeLog.open(tmp_path / "changes")
     log.ensure(view)
-    return Standpoint(view, slow, lambda: log.seen(view), None, lambda *_: None)
+    origins = SimpleNamespace(claims=SimpleNamespace(claims_of=lambda *_: {}))
+    return Standpoint(view, slow, lambda: log.seen(view), lambda _: origins, lambda *_: None)
 
 
 def test_a_question_before_the_index_is_refused_and_told_how_far_it_is(here):

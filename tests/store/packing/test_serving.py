@@ -91,14 +91,16 @@ def test_no_more_is_taken_than_is_counted(tmp_path, is_looked_up: bool) -> None:
     if is_looked_up:
         source.look_up()
     ask(Servings(ReadyPacks(0), MIB), source)  # modules are loaded
-    servings = Servings(ReadyPacks(0), 100 * MIB)
-    with Measured() as measured:
-        for want in range(0, 150, 10):
-            ask(servings, source, want=want)
-        taken = measured.bytes()
+    takings = []
+    for _ in range(3):  # threads of others in this process may take memory meanwhile
+        servings = Servings(ReadyPacks(0), 100 * MIB)
+        with Measured() as measured:
+            for want in range(0, 150, 10):
+                ask(servings, source, want=want)
+            takings.append(measured.bytes())
     counted, _ = servings.of("s.git", source.folder, HashAlgorithm.SHA1).sender.count()
-    assert taken <= 1.1 * counted
-    assert counted <= 2 * taken + 20_000
+    assert min(takings) <= 1.1 * counted
+    assert counted <= 2 * max(takings) + 20_000
 
 
 def test_tables_of_many_repositories_stay_within_their_bound(line, tmp_path) -> None:
