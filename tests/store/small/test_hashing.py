@@ -3,13 +3,14 @@
 import os
 import random
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from imprint.store.objects.codec import object_id
 from imprint.store.objects.ports import ObjectKind
-from imprint.store.receive.small.hashing import AT_ONCE, Hashing
+from imprint.store.receive.small.hashing import AT_ONCE, Hashing, _Question
 from imprint.store.types import HashAlgorithm, ObjectId
 
 SHA1 = HashAlgorithm.SHA1
@@ -75,6 +76,19 @@ def test_a_process_that_died_confirms_nothing(hashing) -> None:
 
 def first_of_each(objects, kinds):
     return dict(next((each, raw) for each, raw in objects.items() if raw[0] is kind) for kind in kinds)
+
+
+def test_questions_that_wait_together_are_answered_each(hashing) -> None:
+    objects = some(40)
+    wrong = {ObjectId("1" * 40): next(iter(objects.values()))}
+    other = {next(iter(objects)): (ObjectKind.BLOB, b"made to have the id of another")}
+    asked = [objects, wrong, some(3), other, objects]
+    questions = [_Question(each) for each in asked]
+    hashing._answer(questions)
+    assert [question.outcome.result() for question in questions] == [True, False, True, False, True]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda each: hashing.agrees(each, SHA1), asked * 10))
+    assert answers == [True, False, True, False, True] * 10
 
 
 def test_without_git_nothing_is_confirmed(tmp_path: Path) -> None:

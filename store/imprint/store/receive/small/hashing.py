@@ -15,14 +15,16 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-import threading
 import weakref
+from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.plumbing import SEARCH_PATH, make_environment
 from imprint.store.types import HashAlgorithm
+from imprint.store.waiting.together import Together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from imprint.store.receive.small.parse import Raw
     from imprint.store.types import ObjectId
 
+QUESTIONS_MAX: Final = 16
+"""Pushes whose objects are asked about together."""
 AT_ONCE: Final = 16
 """Objects asked about at a time; their names and ids fit into pipes."""
 ANSWER_SECONDS_MAX: Final = 20.0
@@ -49,7 +53,7 @@ class Hashing:
 
     def __init__(self, search_path: str = SEARCH_PATH) -> None:
         self._search_path = search_path
-        self._lock = threading.Lock()
+        self._questions = Together(self._answer, QUESTIONS_MAX)
         self._asked: dict[ObjectKind, _Asked] = {}
         self._process_id = os.getpid()
 
@@ -57,11 +61,25 @@ class Hashing:
         """Whether these are the ids of these objects; nothing is asked for SHA-256."""
         if algorithm is not HashAlgorithm.SHA1:
             return True
+        question = _Question(objects)
+        self._questions.finish(question)
+        return question.outcome.result()
+
+    def _answer(self, questions: list[_Question]) -> None:
+        """Ask for the objects of all that wait at once; of each alone, where that is not confirmed."""
+        together = _merge(questions) if len(questions) > 1 else None
+        if together is not None and self._agrees_on_all(together):
+            for question in questions:
+                question.outcome.set_result(True)
+            return
+        for question in questions:
+            question.outcome.set_result(self._agrees_on_all(question.objects))
+
+    def _agrees_on_all(self, objects: Mapping[ObjectId, Raw]) -> bool:
         by_kind: dict[ObjectKind, dict[ObjectId, bytes]] = {}
         for object_id, (kind, content) in objects.items():
             by_kind.setdefault(kind, {})[object_id] = content
-        with self._lock:
-            return all(self._agrees_on(kind, contents) for kind, contents in by_kind.items())
+        return all(self._agrees_on(kind, contents) for kind, contents in by_kind.items())
 
     def _agrees_on(self, kind: ObjectKind, contents: Mapping[ObjectId, bytes]) -> bool:
         if self._process_id != os.getpid():  # pipes are the parent's
@@ -77,6 +95,24 @@ class Hashing:
         if gone := self._asked.pop(kind, None):
             gone.close()
         return False
+
+
+@dataclass(eq=False, slots=True)
+class _Question:
+    """The objects of one push, and whether git gives them their ids."""
+
+    objects: Mapping[ObjectId, Raw]
+    outcome: Future[bool] = field(default_factory=Future)
+
+
+def _merge(questions: Iterable[_Question]) -> dict[ObjectId, Raw] | None:
+    """The objects of all; None where two have one id and are not the same."""
+    merged: dict[ObjectId, Raw] = {}
+    for question in questions:
+        for object_id, raw in question.objects.items():
+            if merged.setdefault(object_id, raw) != raw:
+                return None
+    return merged
 
 
 class _Asked:
@@ -102,11 +138,10 @@ class _Asked:
             self._memory.append(os.memfd_create("imprint-object"))
         names = []
         for descriptor, (_, content) in zip(self._memory, batch, strict=False):
-            os.ftruncate(descriptor, 0)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            view = memoryview(content)
-            while view:
-                view = view[os.write(descriptor, view) :]
+            os.ftruncate(descriptor, len(content))
+            at = 0
+            while at < len(content):
+                at += os.pwrite(descriptor, content[at:] if at else content, at)
             names.append(f"/proc/{os.getpid()}/fd/{descriptor}\n")
         assert self._process.stdin and self._process.stdout  # noqa: S101, PT018 - for the type checker
         self._process.stdin.write("".join(names).encode())
