@@ -31,9 +31,9 @@ def open_all(objects) -> None:
         if place in bitmaps:
             bitmaps.read(place)
     graph = CommitGraph(objects / "info", 20)
-    for number in range(len(graph)):
-        graph.parents_of(number)
-        graph.tree_of(number)
+    for layer in graph.layers:
+        for place in range(len(layer.ids)):
+            graph.look_up(layer.ids[place])
 
 
 def find_file(objects, pattern):

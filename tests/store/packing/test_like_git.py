@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.store.packing.histories import PATHS, TEXTS, Source, as_ids, make_source
 
-from imprint.store.packing.making.made import MadeEntries
+from imprint.store.packing.choosing.memory import PackMemory
 from imprint.store.packing.plan import WITHOUT_BLOBS, make_plan
 from imprint.store.packing.request import PackRequest
 
@@ -48,7 +48,7 @@ def histories(draw: st.DrawFn) -> History:
     return history
 
 
-MADE = MadeEntries(10**6)
+MADE = PackMemory(10**6)
 """Shared by all examples, as by all repositories of a server."""
 
 

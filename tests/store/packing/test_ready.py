@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imprint.store.packing.cache import SMALL_BYTES, ReadyPack, ReadyPacks
-from imprint.store.packing.files.pack import BLOB, OFS_DELTA
+from imprint.store.packing.files.pack import OFS_DELTA
 from imprint.store.packing.making.entries import render_delta_headers, render_entry_header
 from imprint.store.packing.making.framing import frame_blocks
-from imprint.store.packing.making.made import MadeEntries
 from imprint.store.packing.making.splices import BLOCK_BYTES, Splices
 from imprint.store.transport.pktline import Band, render_band
 
@@ -118,15 +117,3 @@ def test_headers_of_entries_are_read_back(kind, size) -> None:
         number |= (byte & 0x7F) << 4 + 7 * place
     assert (header[0] >> 4 & 7, number, header[-1] & 0x80) == (kind, size, 0)
     assert all(byte & 0x80 for byte in header[:-1])
-
-
-def test_entries_that_were_made_are_kept_within_their_bound() -> None:
-    made = MadeEntries(1000)
-    for number in range(10):
-        made.keep(bytes([number]) * 20, BLOB, bytes(100))
-        made.find(bytes(20))
-    kept = [number for number in range(10) if made.find(bytes([number]) * 20)]
-    assert kept == [0, 9]
-    assert made.size_bytes <= 1000
-    made.let_go()
-    assert (made.size_bytes, made.find(bytes(20))) == (0, None)

@@ -17,7 +17,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.packing.making.made import MadeEntries
+from imprint.store.packing.choosing.memory import PackMemory
 from imprint.store.packing.making.splices import NOTHING
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ Key = tuple[str, str]
 
 SMALL_BYTES: Final = 1024**2
 """Packs up to this size are put together once."""
-_MADE_SHARE: Final = 0.25
+_MEMORY_SHARE: Final = 0.25
 _OWN_BYTES: Final = 500
 """What a pack takes beside its bytes or stretches."""
 
@@ -86,15 +86,15 @@ class ReadyPacks:
     """Packs of all repositories that one process keeps ready. Safe to share between threads.
 
     Attributes:
-        made: entries that several packs need.
+        memory: what several packs need.
 
     Args:
         bytes_max: of memory; 0 keeps none.
     """
 
     def __init__(self, bytes_max: int) -> None:
-        self.made = MadeEntries(int(_MADE_SHARE * bytes_max))
-        self._bytes_max = bytes_max - int(_MADE_SHARE * bytes_max)
+        self.memory = PackMemory(int(_MEMORY_SHARE * bytes_max))
+        self._bytes_max = bytes_max - int(_MEMORY_SHARE * bytes_max)
         self._lock = threading.Lock()
         self._packs: OrderedDict[Key, ReadyPack] = OrderedDict()
         self._bytes = 0
@@ -102,7 +102,7 @@ class ReadyPacks:
     @property
     def size_bytes(self) -> int:
         """Memory that is taken."""
-        return self._bytes + self.made.size_bytes
+        return self._bytes + self.memory.size_bytes
 
     def find(self, key: Key) -> ReadyPack | None:
         """The pack of a key; None if it is not here."""
@@ -142,7 +142,7 @@ class ReadyPacks:
         with self._lock:
             self._packs.clear()
             self._bytes = 0
-        self.made.let_go()
+        self.memory.let_go()
 
     def _drop(self, key: Key) -> None:
         if gone := self._packs.pop(key, None):

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Final
 from imprint.store.packing.choosing.contents import Contents
 from imprint.store.packing.choosing.gather import peel
 from imprint.store.packing.choosing.reach import Reach
-from imprint.store.packing.choosing.walk import Commits, TooFar, walk_new
+from imprint.store.packing.choosing.walk import Commits, TooFar, find_new
 from imprint.store.packing.files.mapped import BadFile
 from imprint.store.packing.shelf import Absent
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
-    from imprint.store.packing.choosing.walk import Walked
+    from imprint.store.packing.choosing.found import Walked
+    from imprint.store.packing.choosing.memory import PackMemory
     from imprint.store.packing.shelf import Stock
     from imprint.store.types import ObjectId
 
@@ -35,21 +36,29 @@ def find_present(stock: Stock, object_ids: Iterable[ObjectId]) -> frozenset[Obje
 
 
 def list_lacking(
-    stock: Stock, wants: Collection[ObjectId], haves: Collection[ObjectId]
-) -> tuple[list[list[str]], list[str]]:
-    """Commits that the wants reach and the haves do not: each with its parents; and what the wants peel to.
+    stock: Stock, memory: PackMemory, wants: Collection[ObjectId], haves: Collection[ObjectId]
+) -> tuple[Mapping[bytes, tuple[bytes, ...]], list[bytes]]:
+    """Commits that the wants reach and the haves do not.
+
+    Args:
+        stock: the packs.
+        memory: what other fetches taught.
+        wants: objects that are asked for.
+        haves: objects that are not.
+
+    Returns:
+        The commits with their parents, and what the wants peel to; raw ids.
 
     Raises:
         Absent: the packs here do not tell, or it would take too long.
     """
-    contents = Contents(stock)
-    tips, walked = _walk(contents, wants, haves, ())
-    lines = [[each.hex(), *(parent.hex() for parent in walked.parents[each])] for each in walked.new]
-    return lines, [tip.hex() for tip in tips]
+    tips, walked = _walk(Contents(stock), memory, wants, haves, ())
+    return walked.parents, tips
 
 
 def find_sent(
     stock: Stock,
+    memory: PackMemory,
     wants: Collection[ObjectId],
     haves: Collection[ObjectId],
     cut: Collection[ObjectId],
@@ -59,6 +68,7 @@ def find_sent(
 
     Args:
         stock: the packs.
+        memory: what other fetches taught.
         wants: what is sent, with everything it reaches,
         haves: less what these reach.
         cut: commits to be taken for ones without parents.
@@ -69,7 +79,7 @@ def find_sent(
     """
     contents = Contents(stock)
     if haves or cut:
-        _, walked = _walk(contents, wants, haves, cut)
+        _, walked = _walk(contents, memory, wants, haves, cut)
         new = frozenset(walked.new)
         return frozenset(each for each in commits if bytes.fromhex(each) in new)
     try:
@@ -94,6 +104,7 @@ class SentMemo:
     def find(
         self,
         stock: Stock,
+        memory: PackMemory,
         wants: Collection[ObjectId],
         haves: Collection[ObjectId],
         cut: Collection[ObjectId],
@@ -108,7 +119,7 @@ class SentMemo:
         with self._lock:
             known = self._known.get(key)
         if known is None or known[0] is not commits:
-            known = commits, find_sent(stock, wants, haves, cut, commits)
+            known = commits, find_sent(stock, memory, wants, haves, cut, commits)
         with self._lock:
             self._known[key] = known
             self._known.move_to_end(key)
@@ -118,12 +129,17 @@ class SentMemo:
 
 
 def _walk(
-    contents: Contents, wants: Iterable[ObjectId], haves: Iterable[ObjectId], cut: Iterable[ObjectId]
+    contents: Contents,
+    memory: PackMemory,
+    wants: Iterable[ObjectId],
+    haves: Iterable[ObjectId],
+    cut: Iterable[ObjectId],
 ) -> tuple[list[bytes], Walked]:
     try:
         tips, *_ = peel(contents, map(bytes.fromhex, wants))
         had, *_ = peel(contents, map(bytes.fromhex, haves))
-        return tips, walk_new(Commits(contents, [bytes.fromhex(each) for each in cut]), tips, had)
+        commits = Commits(contents, [bytes.fromhex(each) for each in cut])
+        return tips, find_new(commits, tips, had, memory)
     except TooFar as far:
         raise Absent("too many commits") from far
     except BadFile as fault:

@@ -14,11 +14,11 @@ import numpy as np
 from imprint.store.packing.choosing.contents import Contents
 from imprint.store.packing.choosing.gather import Gathered, peel
 from imprint.store.packing.choosing.reach import Floor, Reach
-from imprint.store.packing.choosing.walk import COMMITS_MAX, Commits, TooFar, walk_new
+from imprint.store.packing.choosing.walk import COMMITS_MAX, Commits, TooFar, find_new
 from imprint.store.packing.files.ewah import list_bits
 from imprint.store.packing.files.mapped import BadFile
 from imprint.store.packing.files.pack import BLOB
-from imprint.store.packing.making.layout import NO_LIKES, NONE_MADE, Layout
+from imprint.store.packing.making.layout import NO_LIKES, NO_MEMORY, Layout
 from imprint.store.packing.shelf import Absent
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from imprint.store.packing.making.made import MadeEntries
+    from imprint.store.packing.choosing.memory import PackMemory
     from imprint.store.packing.request import PackRequest
     from imprint.store.packing.shelf import Stock
     from imprint.store.types import ObjectId
@@ -40,13 +40,13 @@ SMALL_COMMITS_MAX: Final = 1_000
 """What has no bitmaps, as it is small or new, is compared as a whole up to so many commits."""
 
 
-def make_plan(stock: Stock, request: PackRequest, made: MadeEntries = NONE_MADE) -> Layout:
+def make_plan(stock: Stock, request: PackRequest, memory: PackMemory = NO_MEMORY) -> Layout:
     """Decide what goes into the pack.
 
     Args:
         stock: the packs.
         request: what is asked for.
-        made: entries that were made anew for other packs.
+        memory: what other packs taught.
 
     Raises:
         Absent: it cannot be made here.
@@ -54,7 +54,7 @@ def make_plan(stock: Stock, request: PackRequest, made: MadeEntries = NONE_MADE)
     if not request.ofs_delta or request.filter not in {"", WITHOUT_BLOBS}:
         raise Absent("a request of a sort that is left to git")
     try:
-        return _Planner(stock, request, made).plan()
+        return _Planner(stock, request, memory).plan()
     except BadFile as fault:
         raise Absent(str(fault)) from fault
     except (IndexError, ValueError, OverflowError) as fault:  # numbers out of a damaged index of a pack
@@ -62,9 +62,9 @@ def make_plan(stock: Stock, request: PackRequest, made: MadeEntries = NONE_MADE)
 
 
 class _Planner:
-    def __init__(self, stock: Stock, request: PackRequest, made: MadeEntries) -> None:
+    def __init__(self, stock: Stock, request: PackRequest, memory: PackMemory) -> None:
         self._stock = stock
-        self._made = made
+        self._memory = memory
         self._thin = request.thin
         self._with_blobs = not request.filter
         self._contents = Contents(stock)
@@ -85,10 +85,10 @@ class _Planner:
             return self._plan_by_bitmaps()
 
     def _plan_by_trees(self, commits_max: int) -> Layout:
-        walked = walk_new(self._commits, self._tips, self._haves, commits_max)
+        walked = find_new(self._commits, self._tips, self._haves, self._memory, commits_max)
         if len(walked.new) > FEW_COMMITS and self._stock.bitmaps and not self._cut:
             raise TooFar
-        gathered = Gathered(self._contents, with_blobs=self._with_blobs)
+        gathered = Gathered(self._contents, self._memory, with_blobs=self._with_blobs)
         gathered.add_commits(walked, self._haves, self._commits)
         for tree in self._trees:
             gathered.add_tree(tree)
@@ -133,8 +133,8 @@ class _Planner:
         self, picked: Picked, has: Callable[[bytes], bool] | None, likes: Mapping[bytes, bytes] = NO_LIKES
     ) -> Layout:
         if not self._thin or has is None:
-            return Layout(self._contents, picked, made=self._made)
-        return Layout(self._contents, picked, has, likes, self._made)
+            return Layout(self._contents, picked, memory=self._memory)
+        return Layout(self._contents, picked, has, likes, self._memory)
 
 
 def _raw(object_ids: Sequence[ObjectId]) -> list[bytes]:

@@ -39,6 +39,7 @@ class Sender:
 
     Attributes:
         sent: which commits earlier fetches brought.
+        memory: what earlier fetches taught.
         turn: a number that grows over all senders; of two, the one that was asked later has the larger.
 
     Args:
@@ -56,6 +57,7 @@ class Sender:
         self._shelf = Shelf(object_dir, algorithm.hex_length // 2)
         self._ready = ready
         self.sent = SentMemo()
+        self.memory = ready.memory
         self._lock = threading.Lock()
         self._busy: dict[str, threading.Event] = {}
         self._names: frozenset[str] | None = None
@@ -122,7 +124,7 @@ class Sender:
             mine.set()
 
     def _make(self, stock: Stock, request: PackRequest) -> ReadyPack:
-        layout = make_plan(stock, request, self._ready.made)
+        layout = make_plan(stock, request, self.memory)
         return ReadyPack(layout.splices(), layout.names, self._algorithm.value, layout.checksum)
 
 

@@ -153,6 +153,23 @@ class Stock:
             return None
         return Place(number, int(self._ranks_at[at]))
 
+    def locate(self, raw_ids: Sequence[bytes]) -> list[tuple[int, Integers]]:
+        """Where objects lie: packs by number, with the ranks in each, ascending.
+
+        Raises:
+            Absent: one is not in the stock.
+        """
+        packs = np.full(len(raw_ids), -1, np.int64)
+        ranks = np.zeros(len(raw_ids), np.int64)
+        if self.multi is not None:
+            at = self.multi.ids.find_all(raw_ids)
+            found = np.flatnonzero(at >= 0)
+            packs[found] = np.array(self._multi_numbers, np.int64)[self.multi.packs[at[found]]]
+            ranks[found] = self._ranks_at[at[found]]
+        for row in np.flatnonzero(packs < 0).tolist():
+            packs[row], ranks[row] = self.require(raw_ids[row])
+        return [(number, np.unique(ranks[packs == number])) for number in np.unique(packs).tolist()]
+
     @cached_property
     def _ranks_at(self) -> Integers:
         """For each place in the multi-pack-index, the object's rank in its pack."""

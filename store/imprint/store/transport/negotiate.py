@@ -152,19 +152,19 @@ def is_ready(repository: Repository, wants: Collection[ObjectId], common: Collec
     """Whether every wanted commit reaches one that the client has, or is reached by one."""
     if not common:
         return False
+    sender = repository.serving.sender
     try:
-        lines, ends = list_lacking(repository.serving.sender.stock(), wants, common)
+        lacking, ends = list_lacking(sender.stock(), sender.memory, wants, common)
     except Absent:
-        lines, ends = _list_lacking(repository.view.plumbing, wants, common)
-    if len(lines) > READY_COMMITS_MAX:
+        lacking, ends = _list_lacking(repository.view.plumbing, wants, common)
+    if len(lacking) > READY_COMMITS_MAX:
         return False
-    lacking = {line[0] for line in lines}
-    return not lacking.intersection(ends) - _descendants(lines, frozenset[str](common))
+    return not lacking.keys() & set(ends) - _descendants(lacking, frozenset(map(bytes.fromhex, common)))
 
 
 def _list_lacking(
     plumbing: Plumbing, wants: Collection[ObjectId], common: Collection[ObjectId]
-) -> tuple[list[list[str]], list[str]]:
+) -> tuple[Mapping[bytes, tuple[bytes, ...]], list[bytes]]:
     """As `list_lacking`, by git."""
     tips = find_tips(plumbing, wants)
     kinds = {ObjectKind.COMMIT, ObjectKind.TAG}
@@ -176,7 +176,8 @@ def _list_lacking(
         "--stdin",
         stdin="".join([*(f"{end}\n" for end in ends), *(f"^{have}\n" for have in common)]).encode(),
     )
-    return [line.split() for line in listed.decode("ascii").splitlines()], ends
+    lines = [[bytes.fromhex(each) for each in line.split()] for line in listed.decode("ascii").splitlines()]
+    return {line[0]: tuple(line[1:]) for line in lines}, [bytes.fromhex(end) for end in ends]
 
 
 def find_tags_along(
@@ -204,7 +205,7 @@ def find_tags_along(
     tags = visible.tags
     sender = repository.serving.sender
     try:
-        sent = sender.sent.find(sender.stock(), wants, common, boundary, tags)
+        sent = sender.sent.find(sender.stock(), sender.memory, wants, common, boundary, tags)
     except Absent:
         sent = _find_sent(repository.view.plumbing, wants, common, boundary)
     along = (tag for commit, each in tags.items() if commit in sent for tag in each)
@@ -229,12 +230,12 @@ def _find_sent(
     return frozenset(ObjectId(line) for line in sent.split())
 
 
-def _descendants(lines: Sequence[Sequence[str]], common: frozenset[str]) -> set[str]:
-    """Commits that reach a common one, of lines that each name a commit and its parents."""
-    children: dict[str, list[str]] = {}
-    reached: set[str] = set()
-    for commit, *parents in lines:
-        if common.intersection(parents):
+def _descendants(lacking: Mapping[bytes, tuple[bytes, ...]], common: frozenset[bytes]) -> set[bytes]:
+    """Commits that reach a common one, of those whose parents are given; all by raw id."""
+    children: dict[bytes, list[bytes]] = {}
+    reached: set[bytes] = set()
+    for commit, parents in lacking.items():
+        if not common.isdisjoint(parents):
             reached.add(commit)
         for parent in parents:
             children.setdefault(parent, []).append(commit)

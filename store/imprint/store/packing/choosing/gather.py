@@ -13,19 +13,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from imprint.store.packing.choosing.trees import LINK_MODE, TREE_MODE, compare_trees, pick_trees, read_lines
+from imprint.store.packing.choosing.brought import find_brought
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import numpy as np
     import numpy.typing as npt
 
     from imprint.store.packing.choosing.contents import Contents
-    from imprint.store.packing.choosing.trees import Line
-    from imprint.store.packing.choosing.walk import Commits, Walked
-    from imprint.store.packing.shelf import Place
+    from imprint.store.packing.choosing.found import Brought, Walked
+    from imprint.store.packing.choosing.memory import PackMemory
+    from imprint.store.packing.choosing.walk import Commits
 
     Integers = npt.NDArray[np.int64]
 
@@ -37,25 +36,29 @@ class Gathered:
     """Objects that are to be sent.
 
     Attributes:
-        places: of each by its raw id.
         known: raw ids of objects that the client has, as far as they were met.
 
     Args:
         contents: reads objects.
+        memory: knows what some commits bring.
         with_blobs: blobs are sent too, and not only those that are asked for by name.
     """
 
-    def __init__(self, contents: Contents, *, with_blobs: bool) -> None:
+    def __init__(self, contents: Contents, memory: PackMemory, *, with_blobs: bool) -> None:
         self._contents = contents
+        self._memory = memory
         self._with_blobs = with_blobs
-        self.places: dict[bytes, Place] = {}
         self.known: set[bytes] = set()
+        self._sent: dict[bytes, None] = {}
         self._likes: dict[bytes, bytes] = {}
+
+    def __contains__(self, raw_id: bytes) -> bool:
+        """Whether an object is sent."""
+        return raw_id in self._sent
 
     def add(self, raw_id: bytes) -> None:
         """Send an object by itself."""
-        if raw_id not in self.places:
-            self.places[raw_id] = self._contents.stock.require(raw_id)
+        self._sent[raw_id] = None
 
     def add_commits(self, walked: Walked, haves: Sequence[bytes], commits: Commits) -> None:
         """Send new commits, and of their trees what their parents' trees lack.
@@ -65,64 +68,50 @@ class Gathered:
             haves: commits that the client has; what has no parents is compared with some of them.
             commits: knows their trees.
         """
-        stand_in = tuple(commits.tree(have) for have in haves[:BASES_MAX])
+        stand_in = tuple(commits[have].tree for have in haves[:BASES_MAX])
         new = frozenset(walked.new)
         for commit in walked.new:
             self.add(commit)
-            sent: list[bytes] = []
-            had: list[bytes] = []
-            for parent in walked.parents[commit]:
-                (sent if parent in new else had).append(walked.trees[parent])
-            if not walked.parents[commit]:
-                had.extend(stand_in)
-            self.add_tree(walked.trees[commit], tuple(sent), tuple(had))
+            parents = walked.parents[commit]
+            if parents:
+                self._add(self._find_brought(commit, walked), has_others=new.isdisjoint(parents))
+            else:
+                self.add_tree(walked.trees[commit], stand_in)
 
-    def add_tree(self, tree: bytes, sent: tuple[bytes, ...] = (), had: tuple[bytes, ...] = ()) -> None:
-        """Send a tree and what is below it, less what is at the same paths below others.
+    def add_tree(self, tree: bytes, had: tuple[bytes, ...] = ()) -> None:
+        """Send a tree and what is below it, less what a client has at the same paths below its trees."""
+        self._add(find_brought(self._contents, tree, had, self._sent), has_others=True)
 
-        Args:
-            tree: which.
-            sent: trees that were added before.
-            had: trees that the client has.
-        """
-        waiting = [(tree, sent, had)]
-        while waiting:
-            tree, sent, had = waiting.pop()
-            if tree in self.places or tree in sent or tree in had:
-                continue
-            self.add(tree)
-            from_sent = compare_trees(self._contents, tree, sent)
-            ours, new = from_sent.read_replaced(), from_sent.new
-            theirs: dict[bytes, list[Line]] = {}
-            if had:
-                from_had = compare_trees(self._contents, tree, had)
-                theirs, new = from_had.read_replaced(), new & from_had.new
-                self.known.update(line.raw_id for lines in theirs.values() for line in lines)
-            for line in read_lines(new):
-                before_sent, before_had = ours.get(line.name, ()), theirs.get(line.name, ())
-                self._note_like(line, (*before_sent, *before_had))
-                if line.mode == TREE_MODE:
-                    waiting.append((line.raw_id, pick_trees(before_sent), pick_trees(before_had)))
-                elif line.mode != LINK_MODE and self._with_blobs and line.raw_id not in self.known:
-                    self.add(line.raw_id)
+    def _find_brought(self, commit: bytes, walked: Walked) -> Brought:
+        brought = self._memory.find_brought(commit)
+        if brought is None:
+            others = [walked.trees[parent] for parent in walked.parents[commit]]
+            brought = find_brought(self._contents, walked.trees[commit], others)
+            self._memory.keep_brought(commit, brought)
+        return brought
 
-    def _note_like(self, line: Line, before: Iterable[Line]) -> None:
-        """Remember what the client has at a path where something is sent, perhaps several versions back."""
-        for old in before:
-            if old.mode == line.mode:
-                self._likes[line.raw_id] = self._likes.get(old.raw_id, old.raw_id)
+    def _add(self, brought: Brought, *, has_others: bool) -> None:
+        """Send what was brought; with `has_others` the client has what it was compared with."""
+        if has_others:
+            self.known.update(brought.replaced)
+        self._sent.update(dict.fromkeys(brought.trees))
+        if self._with_blobs:
+            self._sent.update((blob, None) for blob in brought.blobs if blob not in self.known)
+        for new, old in brought.likes:  # perhaps several versions back
+            self._likes[new] = self._likes.get(old, old)
 
     def list_likes(self) -> dict[bytes, bytes]:
         """For objects that are sent, by raw id, one at the same path that is not: the client has it."""
-        places = self.places
-        return {new: old for new, old in self._likes.items() if new in places and old not in places}
+        sent = self._sent
+        return {new: old for new, old in self._likes.items() if new in sent and old not in sent}
 
     def list_picked(self) -> list[tuple[int, Integers]]:
-        """Packs by number, with the ranks to send."""
-        by_pack: dict[int, list[int]] = {}
-        for place in self.places.values():
-            by_pack.setdefault(place.pack, []).append(place.rank)
-        return [(pack, np.array(sorted(ranks), np.int64)) for pack, ranks in sorted(by_pack.items())]
+        """Packs by number, with the ranks to send.
+
+        Raises:
+            Absent: an object is not in the stock.
+        """
+        return self._contents.stock.locate(list(self._sent))
 
 
 def peel(contents: Contents, wants: Iterable[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:

@@ -51,8 +51,7 @@ class Reach:
         if stock.bitmaps is None or stock.multi is None or stock.multi.order is None:
             raise Absent("no bitmaps")
         self._contents = contents
-        self._bitmaps, self._ids, self._order = stock.bitmaps, stock.multi.ids, stock.multi.order
-        self._numbers: npt.NDArray[np.int64] | None = None
+        self._bitmaps, self._ids, self._numbers = stock.bitmaps, stock.multi.ids, stock.multi.numbers
         self.words = np.zeros(stock.bitmaps.size, np.uint64)
         self.others: dict[bytes, Place] = {}
         self._bits: npt.NDArray[np.uint8] = np.zeros(64 * stock.bitmaps.size, np.uint8)
@@ -82,11 +81,11 @@ class Reach:
             walked.append(raw_id)
             if len(walked) > COMMITS_MAX:
                 raise Absent("too many commits without a bitmap")
-            waiting += commits.parents(raw_id)
+            waiting += commits[raw_id].parents
         for raw_id in sort_parents_first(walked, commits):  # what a tree shares with its bases is there then
             if self._take(raw_id) and with_trees:
-                bases = tuple(commits.tree(parent) for parent in commits.parents(raw_id))
-                self._take_tree(commits.tree(raw_id), bases)
+                bases = tuple(commits[parent].tree for parent in commits[raw_id].parents)
+                self._take_tree(commits[raw_id].tree, bases)
         self._pack()
 
     def add_tree(self, tree: bytes) -> None:
@@ -121,7 +120,7 @@ class Reach:
         """Add one object; whether it was not there yet."""
         at = self._ids.find(raw_id)
         if at >= 0:
-            bit = self._number(at)
+            bit = int(self._numbers[at])
             if self._bits[bit]:
                 return False
             self._bits[bit] = 1
@@ -132,14 +131,7 @@ class Reach:
         return True
 
     def _holds(self, at: int) -> bool:
-        return bool(self._bits[self._number(at)])
-
-    def _number(self, at: int) -> int:
-        """The number that bitmaps count an object by, from its place in the index."""
-        if self._numbers is None:
-            self._numbers = np.empty(len(self._order), np.int64)
-            self._numbers[self._order] = np.arange(len(self._order))
-        return int(self._numbers[at])
+        return bool(self._bits[self._numbers[at]])
 
 
 class Floor:
@@ -166,27 +158,26 @@ class Floor:
         if at < 0:
             return False
         if self._bits is None:
-            bits = self._read_bits()
-            self._bits = np.zeros(max(len(bits), len(multi.order)), np.uint8)
-            self._bits[multi.order] = bits[: len(multi.order)]
-        return bool(self._bits[at])
+            self._bits = self._read_bits()
+        return bool(self._bits[multi.numbers[at]])
 
     def _read_bits(self) -> npt.NDArray[np.uint8]:
-        """The bits of the first bitmaps met, at most `_FLOOR_BITMAPS` of them."""
+        """The bits of the first bitmaps met: one for each tip, at most `_FLOOR_BITMAPS` of them."""
         bitmaps, multi = self._stock.bitmaps, self._stock.multi
         assert bitmaps is not None  # noqa: S101 - `holds` has looked
         assert multi is not None  # noqa: S101
         words = np.zeros(bitmaps.size, np.uint64)
         waiting, seen, found = list(self._tips), set(self._tips), 0
+        bitmaps_max = min(len(waiting), _FLOOR_BITMAPS)
         for raw_id in waiting:
             at = multi.ids.find(raw_id)
             if at >= 0 and at in bitmaps:
                 words = words | bitmaps.read(at)
                 found += 1
             else:
-                more = [parent for parent in self._commits.parents(raw_id) if parent not in seen]
+                more = [parent for parent in self._commits[raw_id].parents if parent not in seen]
                 waiting += more
                 seen.update(more)
-            if found >= _FLOOR_BITMAPS or len(seen) > _FLOOR_COMMITS:
+            if found >= bitmaps_max or len(seen) > _FLOOR_COMMITS:
                 break
         return spread_bits(words)

@@ -7,13 +7,16 @@ send something twice, never leave something out.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from imprint.store.packing.choosing.found import Walked
+from imprint.store.packing.choosing.memory import name_walk
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from imprint.store.packing.choosing.contents import Contents
+    from imprint.store.packing.choosing.memory import PackMemory
 
 COMMITS_MAX: Final = 20_000
 """How many commits a walk looks at; beyond, bitmaps or git are asked."""
@@ -21,26 +24,22 @@ _NEWEST: Final = 1 << 40
 """Stands for the generation of a commit that is not in the commit-graph: it is newer than all that are."""
 
 
-_Known = tuple[bytes, tuple[bytes, ...], tuple[int, int]]
-
-
 class TooFar(Exception):
     """The walk would take longer than it is worth."""
 
 
-@dataclass(slots=True)
-class Walked:
-    """What a walk found.
+class Commit(NamedTuple):
+    """What walks need of a commit.
 
     Attributes:
-        new: commits that the client lacks, each behind its parents.
-        trees: the raw id of the tree of every commit that is new, or a parent of one.
-        parents: of every new commit, less those that are cut off.
+        tree: its tree's raw id.
+        parents: their raw ids; none of one that is cut off.
+        order: generation and time: not smaller than those of its parents, where the commit-graph has both.
     """
 
-    new: list[bytes] = field(default_factory=list)
-    trees: dict[bytes, bytes] = field(default_factory=dict)
-    parents: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict)
+    tree: bytes
+    parents: tuple[bytes, ...]
+    order: tuple[int, int]
 
 
 class Commits:
@@ -49,40 +48,49 @@ class Commits:
     Args:
         contents: reads objects.
         cut: commits to be taken for ones without parents.
+
+    Attributes:
+        cut: the same.
     """
 
     def __init__(self, contents: Contents, cut: Collection[bytes] = ()) -> None:
         self._contents = contents
         self._graph = contents.stock.graph
-        self._cut = frozenset(cut)
-        self._read: dict[bytes, _Known] = {}
+        self.cut = frozenset(cut)
+        self._read: dict[bytes, Commit] = {}
 
-    def tree(self, raw_id: bytes) -> bytes:
-        """The raw id of a commit's tree."""
-        return self._look_up(raw_id)[0]
+    def __getitem__(self, raw_id: bytes) -> Commit:
+        """What is known of a commit.
 
-    def parents(self, raw_id: bytes) -> tuple[bytes, ...]:
-        """The raw ids of a commit's parents; none for one that is cut off."""
-        return self._look_up(raw_id)[1]
-
-    def order(self, raw_id: bytes) -> tuple[int, int]:
-        """Generation and time: not smaller than those of its parents, where the commit-graph has both."""
-        return self._look_up(raw_id)[2]
-
-    def _look_up(self, raw_id: bytes) -> _Known:
+        Raises:
+            Absent: it is not there.
+        """
         if (known := self._read.get(raw_id)) is not None:
             return known
-        number = self._graph.find(raw_id)
-        if number >= 0:
-            tree = self._graph.tree_of(number)
-            order = self._graph.generation_of(number), 0
-            parents = tuple(self._graph.id_of(parent) for parent in self._graph.parents_of(number))
+        if listed := self._graph.look_up(raw_id):
+            tree, parents, generation = listed
+            order = generation, 0
         else:
             tree, parents, time_s = self._contents.read_commit(raw_id)
             order = _NEWEST, time_s
-        found = tree, () if raw_id in self._cut else parents, order
-        self._read[raw_id] = found
+        found = self._read[raw_id] = Commit(tree, () if raw_id in self.cut else parents, order)
         return found
+
+
+def find_new(
+    commits: Commits,
+    wants: Collection[bytes],
+    haves: Collection[bytes],
+    memory: PackMemory,
+    commits_max: int = COMMITS_MAX,
+) -> Walked:
+    """As `walk_new`, unless that was just found. What is given is not to be changed."""
+    key = name_walk(wants, haves, commits.cut)
+    walked = memory.find_walk(key)
+    if walked is None:
+        walked = walk_new(commits, wants, haves, commits_max)
+        memory.keep_walk(key, walked)
+    return walked
 
 
 def walk_new(  # noqa: C901 - one walk, whose state is its own
@@ -119,7 +127,7 @@ def walk_new(  # noqa: C901 - one walk, whose state is its own
         else:
             hopes.add(raw_id)
         seen.add(raw_id)
-        generation, time_s = commits.order(raw_id)
+        generation, time_s = commits[raw_id].order
         heapq.heappush(waiting, (-generation, -time_s, raw_id))
 
     for have in haves:
@@ -134,7 +142,7 @@ def walk_new(  # noqa: C901 - one walk, whose state is its own
         late.discard(raw_id)
         if is_new := raw_id not in known:
             new[raw_id] = None
-        for parent in commits.parents(raw_id):
+        for parent in commits[raw_id].parents:
             meet(parent, below_known=not is_new)
     return _describe(commits, list(new))
 
@@ -142,9 +150,9 @@ def walk_new(  # noqa: C901 - one walk, whose state is its own
 def _describe(commits: Commits, new: list[bytes]) -> Walked:
     walked = Walked(sort_parents_first(new, commits))
     for raw_id in new:
-        walked.parents[raw_id] = commits.parents(raw_id)
+        walked.parents[raw_id] = commits[raw_id].parents
         for each in (raw_id, *walked.parents[raw_id]):
-            walked.trees.setdefault(each, commits.tree(each))
+            walked.trees.setdefault(each, commits[each].tree)
     return walked
 
 
@@ -155,7 +163,7 @@ def sort_parents_first(raw_ids: Iterable[bytes], commits: Commits) -> list[bytes
     while left:
         path = [next(iter(left))]
         while path:
-            lacking = [parent for parent in commits.parents(path[-1]) if parent in left]
+            lacking = [parent for parent in commits[path[-1]].parents if parent in left]
             if lacking and path[-1] in left:
                 path += lacking
                 continue

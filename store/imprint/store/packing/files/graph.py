@@ -6,7 +6,7 @@ Format: gitformat-commit-graph(5). It may be one file or a chain of layers; comm
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imprint.store.packing.files.ids import IdTable
 from imprint.store.packing.files.mapped import BadFile, Mapped
@@ -22,6 +22,25 @@ _EDGES: Final = 0x80000000
 _LAST_EDGE: Final = 0x80000000
 _CHAIN_BYTES_MAX: Final = 1024**2
 _EDGE_BYTES: Final = 40
+
+
+KNOWN_MAX: Final = 4096
+"""Commits that stay at hand decoded: fetches walk over the newest ones again and again."""
+_KNOWN_BYTES: Final = 450
+
+
+class GraphCommit(NamedTuple):
+    """What the graph says of a commit.
+
+    Attributes:
+        tree: its tree's raw id.
+        parents: their raw ids.
+        generation: larger than that of each parent: the topological level (the commit-graph's first sort).
+    """
+
+    tree: bytes
+    parents: tuple[bytes, ...]
+    generation: int
 
 
 class CommitGraph:
@@ -52,13 +71,16 @@ class CommitGraph:
             self.layers.append(layer)
             below += len(layer.ids)
         self._count = below
+        is_same = before is not None and self.layers == before.layers
+        self._known: dict[bytes, GraphCommit] = before._known if before and is_same else {}  # noqa: SLF001 - its own
 
     def __len__(self) -> int:
         return self._count
 
     def count_bytes(self) -> int:
         """How much memory it takes once all tables were asked for."""
-        return sum(layer.count_bytes() for layer in self.layers)
+        known_bytes = _KNOWN_BYTES * min(self._count, KNOWN_MAX)
+        return known_bytes + sum(layer.count_bytes() for layer in self.layers)
 
     @property
     def files(self) -> int:
@@ -73,32 +95,30 @@ class CommitGraph:
                 return layer.below + place
         return -1
 
-    def id_of(self, number: int) -> bytes:
-        """The raw id of a commit."""
-        layer = self._layer(number)
-        return layer.ids[number - layer.below]
-
-    def tree_of(self, number: int) -> bytes:
-        """The raw id of a commit's tree."""
-        layer = self._layer(number)
-        return layer.tree(number - layer.below)
-
-    def generation_of(self, number: int) -> int:
-        """A number larger than that of each parent: the topological level (the commit-graph's first sort)."""
-        layer = self._layer(number)
-        return layer.generation(number - layer.below)
-
-    def parents_of(self, number: int) -> Sequence[int]:
-        """The numbers of a commit's parents.
+    def look_up(self, raw_id: bytes) -> GraphCommit | None:
+        """What is known of a commit; None if it is not in the graph.
 
         Raises:
             BadFile: it names a commit that is not in the graph.
         """
+        if (known := self._known.get(raw_id)) is not None:
+            return known
+        number = self.find(raw_id)
+        if number < 0:
+            return None
         layer = self._layer(number)
-        parents = layer.parents(number - layer.below)
-        if any(parent >= self._count for parent in parents):
+        tree, generation, numbers = layer.read(number - layer.below)
+        if any(parent >= self._count for parent in numbers):
             raise BadFile("the commit-graph names a parent that it does not hold")
-        return parents
+        found = GraphCommit(tree, tuple(map(self._id_of, numbers)), generation)
+        if len(self._known) >= KNOWN_MAX:
+            self._known.clear()
+        self._known[raw_id] = found
+        return found
+
+    def _id_of(self, number: int) -> bytes:
+        layer = self._layer(number)
+        return layer.ids[number - layer.below]
 
     def _layer(self, number: int) -> _Layer:
         for layer in reversed(self.layers):
@@ -159,17 +179,13 @@ class _Layer:
     def count_bytes(self) -> int:
         return 8 * len(self.ids) + _EDGE_BYTES * len(self._edges) + self._own_bytes
 
-    def _read(self, place: int) -> tuple[bytes, int, int, int, int]:
-        return self._row.unpack_from(self._content, self._rows + place * self._row.size)
+    def read(self, place: int) -> tuple[bytes, int, Sequence[int]]:
+        """A commit's tree, generation and the numbers of its parents."""
+        row = self._row.unpack_from(self._content, self._rows + place * self._row.size)
+        tree, first, second, generation, _ = row
+        return tree, generation >> 2, self._read_parents(first, second)
 
-    def tree(self, place: int) -> bytes:
-        return self._read(place)[0]
-
-    def generation(self, place: int) -> int:
-        return self._read(place)[3] >> 2
-
-    def parents(self, place: int) -> Sequence[int]:
-        _, first, second, _, _ = self._read(place)
+    def _read_parents(self, first: int, second: int) -> Sequence[int]:
         if first == _NO_PARENT:
             return ()
         if second == _NO_PARENT:

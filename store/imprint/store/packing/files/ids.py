@@ -15,7 +15,13 @@ import numpy as np
 from imprint.store.packing.files.mapped import BadFile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
     from imprint.store.packing.files.mapped import Mapped
+
+    Integers = npt.NDArray[np.int64]
 
 FANOUT_BYTES: Final = 256 * 4
 
@@ -62,10 +68,30 @@ class IdTable:
             place += 1  # another id with the same head
         return -1
 
+    def find_all(self, raw_ids: Sequence[bytes]) -> Integers:
+        """The place of each raw id; -1 for those that are not there."""
+        wanted = np.frombuffer(b"".join(raw_ids), np.uint8).reshape(len(raw_ids), self._id_bytes)
+        if not self._count:
+            return np.full(len(raw_ids), -1, np.int64)
+        heads = np.frombuffer(self._read_heads(), np.uint64)
+        wanted_heads = _read_numbers(wanted)
+        places = np.minimum(np.searchsorted(heads, wanted_heads), self._count - 1)
+        table = np.frombuffer(self._content, np.uint8).reshape(self._count, self._id_bytes)
+        same = (table[places] == wanted).all(axis=1)
+        unlike = np.flatnonzero(~same & (heads[places] == wanted_heads))  # another id with the same head
+        places[~same] = -1
+        for at in unlike.tolist():
+            places[at] = self.find(raw_ids[at])
+        return places
+
     def _read_heads(self) -> array[int]:
         """The first eight bytes of every id as a number."""
         if self._heads is None:
             table = np.frombuffer(self._content, np.uint8).reshape(self._count, self._id_bytes)
-            heads = np.ascontiguousarray(table[:, :8]).view(">u8").ravel().astype(np.uint64)
-            self._heads = array("Q", heads.tobytes())
+            self._heads = array("Q", _read_numbers(table).tobytes())
         return self._heads
+
+
+def _read_numbers(ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+    """The first eight bytes of every id as a number."""
+    return np.ascontiguousarray(ids[:, :8]).view(">u8").ravel().astype(np.uint64)

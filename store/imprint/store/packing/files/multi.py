@@ -9,6 +9,7 @@ reverse indexes".
 from __future__ import annotations
 
 import struct
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -27,7 +28,7 @@ NAME: Final = "multi-pack-index"
 _HEADER: Final = struct.Struct(">4sBBBBL")
 _HASHES: Final = {20: 1, 32: 2}
 _LARGE_OFFSET: Final = 1 << 31
-_ENTRY_BYTES: Final = 8 * 5
+_ENTRY_BYTES: Final = 8 * 6
 
 
 class MultiIndex:
@@ -73,6 +74,14 @@ class MultiIndex:
         """For each place in `ids`, where in the pack the object lies."""
         if len(self.packs) and int(self.packs.max()) >= len(self.pack_names):
             raise BadFile(f"{NAME} names a pack that it does not list")
+
+    @cached_property
+    def numbers(self) -> Integers:
+        """For each place in `ids`, the number that bitmaps count the object by; none without bitmaps."""
+        order = np.zeros(0, np.int64) if self.order is None else self.order
+        numbers = np.zeros(len(order), np.int64)
+        numbers[order] = np.arange(len(order))
+        return numbers
 
     def count_bytes(self) -> int:
         """How much memory it takes once all tables were asked for, the ranks that a stock finds included."""

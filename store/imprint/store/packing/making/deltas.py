@@ -8,7 +8,6 @@ Format: gitformat-pack(5), "Deltified representation".
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from itertools import accumulate
 from typing import Final
 
@@ -18,7 +17,6 @@ _COPY_BYTES_MAX: Final = 0xFFFFFF
 _INSERT_BYTES_MAX: Final = 0x7F
 _OFFSET_BYTES: Final = 4
 _LENGTH_BYTES: Final = 3
-_LEAP_BYTES: Final = 256
 _COPY_WORTH_BYTES: Final = 8
 """A shorter stretch is inserted: naming where it lies takes as much."""
 
@@ -29,93 +27,100 @@ def make_delta(base: bytes, target: bytes) -> bytes:
     suffix = _count_alike_ends(base[prefix:], target[prefix:])
     script = _Script(base, target)
     script.copy(0, prefix)
-    middle = base[prefix : len(base) - suffix]
-    if middle:
-        script.copy_lines(prefix, middle, prefix, target[prefix : len(target) - suffix])
-    else:
-        script.insert(target[prefix : len(target) - suffix])
+    _copy_lines(script, (prefix, len(base) - suffix), (prefix, len(target) - suffix))
     script.copy(len(base) - suffix, suffix)
     return script.render()
 
 
 class _Script:
-    """Commands of a delta; neighbours are joined."""
+    """Commands of a delta, in the order of the target: what is passed over there is inserted."""
 
     def __init__(self, base: bytes, target: bytes) -> None:
+        self.base, self.target = base, target
         self._out = bytearray(_render_size(len(base)) + _render_size(len(target)))
-        self._base, self._target = base, target
-        self._inserted: list[bytes] = []
-        self._from = 0
-        self._copied = 0
+        self._until = 0
+        """So much of the target is made, or"""
+        self._at = 0
+        """is passed over until here."""
+
+    def skip(self, size: int) -> None:
+        """Pass over bytes of the target."""
+        self._at += size
 
     def copy(self, begin: int, size: int) -> None:
-        """Bytes of the base."""
-        if begin == self._from + self._copied and self._copied:
-            self._copied += size
-        elif size >= _COPY_WORTH_BYTES:
-            self._flush()
-            self._from, self._copied = begin, size
-        else:
-            self.insert(self._base[begin : begin + size])
-
-    def insert(self, content: bytes) -> None:
-        """Bytes that the base has not."""
-        if self._copied:
-            self._flush()
-        self._inserted.append(content)
-
-    def copy_lines(self, begin: int, middle: bytes, start: int, wanted: bytes) -> None:
-        """A stretch of the target, by lines, copied from one of the base where it has them.
-
-        Args:
-            begin: where the stretch of the base begins.
-            middle: what it holds.
-            start: where the stretch of the target begins.
-            wanted: what it holds.
-        """
-        lines = middle.splitlines(keepends=True)
-        begins = list(accumulate(map(len, lines), initial=begin))[:-1]
-        places = dict(zip(reversed(lines), reversed(begins), strict=True))
-        lines = wanted.splitlines(keepends=True)
-        begins = list(accumulate(map(len, lines), initial=start))
-        row = 0
-        while row < len(lines):
-            place = places.get(lines[row])
-            if place is None:
-                self.insert(lines[row])
-                row += 1
-            else:
-                alike = _count_alike_from(self._base, place, self._target, begins[row], len(lines[row]))
-                until = bisect_right(begins, begins[row] + alike) - 1
-                self.copy(place, begins[until] - begins[row])
-                row = until
+        """Take the next bytes of the target from the base."""
+        if size >= _COPY_WORTH_BYTES:
+            self._insert()
+            for at in range(begin, begin + size, _COPY_BYTES_MAX):
+                self._out += _render_copy(at, min(_COPY_BYTES_MAX, begin + size - at))
+            self._until += size
+        self._at += size
 
     def render(self) -> bytes:
         """All of it."""
-        self._flush()
+        self._insert()
         return bytes(self._out)
 
-    def _flush(self) -> None:
-        content = b"".join(self._inserted)
-        for at in range(0, len(content), _INSERT_BYTES_MAX):
-            part = content[at : at + _INSERT_BYTES_MAX]
+    def _insert(self) -> None:
+        for at in range(self._until, self._at, _INSERT_BYTES_MAX):
+            part = self.target[at : min(at + _INSERT_BYTES_MAX, self._at)]
             self._out.append(len(part))
             self._out += part
-        self._inserted.clear()
-        for at in range(self._from, self._from + self._copied, _COPY_BYTES_MAX):
-            self._out += _render_copy(at, min(_COPY_BYTES_MAX, self._from + self._copied - at))
-        self._copied = 0
+        self._until = self._at
+
+
+def _copy_lines(script: _Script, old: tuple[int, int], new: tuple[int, int]) -> None:
+    """Make a stretch of the target of whole lines that a stretch of the base has.
+
+    Args:
+        script: what is made.
+        old: begin and end of the stretch of the base.
+        new: begin and end of that of the target.
+    """
+    theirs = script.base[slice(*old)].splitlines(keepends=True)
+    ours = script.target[slice(*new)].splitlines(keepends=True)
+    begins = list(accumulate(map(len, theirs), initial=old[0]))
+    find = dict(zip(reversed(theirs), range(len(theirs) - 1, -1, -1), strict=True)).get
+    row = 0
+    while row < len(ours):
+        line = ours[row]
+        at = find(line)
+        if at is None:
+            script.skip(len(line))
+            row += 1
+        else:
+            count = _count_equal(theirs, at, ours, row)
+            script.copy(begins[at], begins[at + count] - begins[at])
+            row += count
+
+
+def _count_equal(theirs: list[bytes], at: int, ours: list[bytes], row: int) -> int:
+    """How many lines are equal from two places on; the first is known to be."""
+    count, step = 1, 1
+    while (end := row + count + step) <= len(ours):
+        if theirs[at + count : at + count + step] != ours[row + count : end]:
+            break
+        count += step
+        step *= 2
+    for one, other in zip(theirs[at + count : at + count + step], ours[row + count : end], strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
 
 
 def _render_copy(begin: int, size: int) -> bytes:
     """One command: only bytes of the numbers that are not zero are written, and said which."""
-    head, out = _COPY, bytearray()
-    numbers = begin.to_bytes(_OFFSET_BYTES, "little") + size.to_bytes(_LENGTH_BYTES, "little")
-    for bit, byte in enumerate(numbers):
-        if byte:
-            head |= 1 << bit
-            out.append(byte)
-    return bytes((head,)) + bytes(out)
+    head, bit = _COPY, 1
+    out = bytearray(1)
+    for number, width in ((begin, _OFFSET_BYTES), (size, _LENGTH_BYTES)):
+        for shift in range(0, 8 * width, 8):
+            if byte := number >> shift & 0xFF:
+                head |= bit
+                out.append(byte)
+            bit <<= 1
+    out[0] = head
+    return bytes(out)
 
 
 def _render_size(size: int) -> bytes:
@@ -125,18 +130,6 @@ def _render_size(size: int) -> bytes:
         size >>= 7
     out.append(size)
     return bytes(out)
-
-
-def _count_alike_from(one: bytes, begin: int, other: bytes, start: int, least: int) -> int:
-    """How many bytes are alike from two places on; `least` of them are known to be."""
-    step = _LEAP_BYTES
-    alike = least
-    while part := one[begin + alike : begin + alike + step]:
-        if part != other[start + alike : start + alike + step]:
-            return alike + _count_alike(part, other[start + alike : start + alike + step])
-        alike += step
-        step *= 2
-    return len(one) - begin
 
 
 def _count_alike(one: bytes, other: bytes) -> int:

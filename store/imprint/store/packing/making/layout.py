@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from imprint.store.packing.choosing.memory import PackMemory
 from imprint.store.packing.files.pack import HEADER_BYTES, NO_BASE, OFS_DELTA, REF_DELTA
 from imprint.store.packing.making.deltas import make_delta
 from imprint.store.packing.making.entries import (
@@ -30,7 +31,6 @@ from imprint.store.packing.making.entries import (
     render_entry_header,
     replace_kind,
 )
-from imprint.store.packing.making.made import MadeEntries
 from imprint.store.packing.making.splices import Splices
 from imprint.store.packing.shelf import Absent, Place
 
@@ -54,7 +54,7 @@ _DELTA_WORTH_BYTES: Final = 4096
 """What is smaller is deflated sooner than it is compared."""
 _LEVEL: Final = 1
 """How hard zlib tries for those."""
-NONE_MADE: Final = MadeEntries(0)
+NO_MEMORY: Final = PackMemory(0)
 NO_LIKES: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 
 
@@ -72,7 +72,7 @@ class Layout:
         picked: packs by number, ascending, with the ranks of the entries to send, ascending.
         client_has: tells of a raw id whether the client has the object; None where no delta may build on it.
         likes: for objects, by raw id, one that is like it and that the client has: a delta may be made of it.
-        made: entries that were made anew for other packs.
+        memory: of entries that were made anew for other packs.
 
     Raises:
         Absent: it would take too much to make this pack here.
@@ -85,14 +85,14 @@ class Layout:
         picked: Picked,
         client_has: Callable[[bytes], bool] | None = None,
         likes: Mapping[bytes, bytes] = NO_LIKES,
-        made: MadeEntries = NONE_MADE,
+        memory: PackMemory = NO_MEMORY,
     ) -> None:
         self._contents = contents
         self._stock = contents.stock
         self._picked = [(number, ranks) for number, ranks in picked if len(ranks)]
         self.count = sum(len(ranks) for _, ranks in self._picked)
         self.names = frozenset(self._stock.packs[number].name for number, _ in self._picked)
-        self._likes, self._made = likes, made
+        self._likes, self._memory = likes, memory
         self._special: dict[int, bytes] = {}
         """Entries that are sent with another header, or other content, by their number in the new pack."""
         self.checksum: bytes | None = None
@@ -162,6 +162,8 @@ class Layout:
 
     def _find_sent(self, raw_id: bytes, below: int) -> int:
         """The number in the new pack of an object that is sent out of a pack of a smaller number; or -1."""
+        if self._picked[0][0] >= below:
+            return -1
         place = self._stock.find(raw_id)
         if place is None or place.pack >= below:
             return -1
@@ -177,31 +179,35 @@ class Layout:
         if len(self._special) >= _ANEW_MAX:
             raise Absent("too many deltas without their bases")
         raw_id = self._stock.packs[place.pack].id_of(place.rank)
-        kind, made = self._made_delta(raw_id, place) or self._made_whole(raw_id, place)
+        like = self._likes.get(raw_id)
+        kind, made = self._made_delta(raw_id, place, like) if like else self._made_whole(raw_id, place)
         self._special[entry] = made
         self._kinds[entry] = kind
         self._starts[entry] = self._ends[entry]  # nothing of the old entry is sent
 
     def _made_whole(self, raw_id: bytes, place: Place) -> tuple[int, bytes]:
-        if known := self._made.find(raw_id):
+        if known := self._memory.find_entry(raw_id):
             return known
         kind, content = self._read(place)
         made = render_entry_header(kind, len(content)) + zlib.compress(content, _LEVEL)
-        self._made.keep(raw_id, kind, made)
+        self._memory.keep_entry(raw_id, kind, made)
         return kind, made
 
-    def _made_delta(self, raw_id: bytes, place: Place) -> tuple[int, bytes] | None:
-        like = self._likes.get(raw_id)
-        if like is None:
-            return None
+    def _made_delta(self, raw_id: bytes, place: Place, like: bytes) -> tuple[int, bytes]:
+        """A delta of what the client has, or the whole object if that is as good."""
+        if known := self._memory.find_entry(raw_id, like):
+            return known
         kind, content = self._read(place)
-        if len(content) < _DELTA_WORTH_BYTES:
-            return None
-        delta = self._make_delta(like, kind, content)
+        delta = content
+        if len(content) >= _DELTA_WORTH_BYTES:
+            delta = self._make_delta(like, kind, content)
         if 2 * len(delta) >= len(content):
-            return None
-        header = render_entry_header(REF_DELTA, len(delta)) + like
-        return REF_DELTA, header + zlib.compress(delta, _LEVEL)
+            kind, made = self._made_whole(raw_id, place)
+        else:
+            header = render_entry_header(REF_DELTA, len(delta)) + like
+            kind, made = REF_DELTA, header + zlib.compress(delta, _LEVEL)
+        self._memory.keep_entry(raw_id, kind, made, like)
+        return kind, made
 
     def _read(self, place: Place) -> tuple[int, bytes]:
         kind, content = self._contents.read(place)

@@ -1,0 +1,79 @@
+"""What making one pack taught, for the next: neighbours in history need the same.
+
+All of it is known by ids of objects, whatever repository it was found in: what a commit brings, and how an
+object is a delta of another, never changes. It is only looked for where that commit, or object, is about to
+be sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from imprint.store.packing.weighed import Weighed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imprint.store.packing.choosing.found import Brought, Walked
+
+_ENTRIES_SHARE: Final = 0.75
+_BROUGHT_SHARE: Final = 0.2
+_OWN_BYTES: Final = 250
+"""What an entry takes beside its bytes."""
+
+
+class PackMemory:
+    """What is remembered of packs that were made. Safe to share between threads.
+
+    Args:
+        bytes_max: of memory; 0 remembers nothing.
+    """
+
+    def __init__(self, bytes_max: int) -> None:
+        self._entries: Weighed[tuple[int, bytes]] = Weighed(int(_ENTRIES_SHARE * bytes_max))
+        self._brought: Weighed[Brought] = Weighed(int(_BROUGHT_SHARE * bytes_max))
+        self._walks: Weighed[Walked] = Weighed(int((1 - _ENTRIES_SHARE - _BROUGHT_SHARE) * bytes_max))
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that is taken."""
+        return self._entries.size_bytes + self._brought.size_bytes + self._walks.size_bytes
+
+    def find_entry(self, raw_id: bytes, base: bytes = b"") -> tuple[int, bytes] | None:
+        """The type number and entry of an object, whole or as a delta of `base`; None if it is not here."""
+        return self._entries.find(raw_id + base)
+
+    def keep_entry(self, raw_id: bytes, kind: int, entry: bytes, base: bytes = b"") -> None:
+        """Keep an entry for a while."""
+        self._entries.keep(raw_id + base, (kind, entry), len(entry) + _OWN_BYTES)
+
+    def find_brought(self, commit: bytes) -> Brought | None:
+        """What a commit brings that its parents have not; None if it is not here."""
+        return self._brought.find(commit)
+
+    def keep_brought(self, commit: bytes, brought: Brought) -> None:
+        """Keep it for a while."""
+        self._brought.keep(commit, brought, brought.count_bytes())
+
+    def find_walk(self, key: bytes) -> Walked | None:
+        """Which commits a client lacks, by what `name_walk` says; None if it is not here."""
+        return self._walks.find(key)
+
+    def keep_walk(self, key: bytes, walked: Walked) -> None:
+        """Keep it for a while: what a client is told of its haves, and its pack, need the same."""
+        self._walks.keep(key, walked, walked.count_bytes())
+
+    def let_go(self) -> None:
+        """Drop all of it."""
+        self._entries.let_go()
+        self._brought.let_go()
+        self._walks.let_go()
+
+
+def name_walk(wants: Iterable[bytes], haves: Iterable[bytes], cut: Iterable[bytes]) -> bytes:
+    """What a walk depends on, as one key."""
+    digest = hashlib.blake2b(digest_size=20)
+    for raw_ids in (wants, haves, cut):
+        digest.update(b"".join(sorted(raw_ids)) + b"|")
+    return digest.digest()

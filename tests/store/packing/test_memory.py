@@ -1,0 +1,119 @@
+"""What making one pack teaches for the next, and where ids lie in bulk."""
+
+import random
+import struct
+
+import pytest
+from tests.store.packing.histories import Source
+
+from imprint.store.packing.choosing.brought import find_brought
+from imprint.store.packing.choosing.contents import Contents
+from imprint.store.packing.choosing.memory import PackMemory, name_walk
+from imprint.store.packing.files.ids import FANOUT_BYTES, IdTable
+from imprint.store.packing.files.mapped import Mapped
+from imprint.store.packing.plan import make_plan
+from imprint.store.packing.request import PackRequest
+from imprint.store.packing.shelf import Absent
+from imprint.store.packing.weighed import Weighed
+from imprint.store.types import ObjectId
+
+
+def test_what_is_kept_is_bounded_and_goes_by_age() -> None:
+    kept: Weighed[int] = Weighed(1000)
+    for number in range(10):
+        kept.keep(bytes([number]), number, 300)
+        kept.find(b"\0")
+    assert [number for number in range(10) if kept.find(bytes([number])) is not None] == [0, 8, 9]
+    kept.keep(b"\0", 7, 300)
+    assert (kept.find(b"\0"), kept.size_bytes) == (0, 900)
+    kept.let_go()
+    assert (kept.find(b"\0"), kept.size_bytes) == (None, 0)
+
+
+def test_nothing_is_remembered_without_memory() -> None:
+    memory = PackMemory(0)
+    memory.keep_entry(b"id", 3, b"entry")
+    assert (memory.find_entry(b"id"), memory.size_bytes) == (None, 0)
+
+
+def test_an_entry_is_remembered_with_its_base() -> None:
+    memory = PackMemory(10**5)
+    memory.keep_entry(b"id", 7, b"delta", b"base")
+    assert memory.find_entry(b"id", b"base") == (7, b"delta")
+    assert memory.find_entry(b"id") is None
+    memory.let_go()
+    assert memory.find_entry(b"id", b"base") is None
+
+
+def test_a_walk_is_named_by_what_it_depends_on() -> None:
+    names = {
+        name_walk([b"a", b"b"], [], []),
+        name_walk([b"a"], [b"b"], []),
+        name_walk([b"a"], [], [b"b"]),
+        name_walk([b"b", b"a"], [], []),
+    }
+    assert len(names) == 3
+
+
+def plan(source: Source, memory: PackMemory, want: int, have: int) -> bytes:
+    wants, haves = (ObjectId(source.commits[want]),), (ObjectId(source.commits[have]),)
+    request = PackRequest(wants, haves, thin=True, ofs_delta=True)
+    return b"".join(make_plan(source.stock(), request, memory).splices().blocks())
+
+
+def test_neighbours_read_no_tree_that_one_before_compared(line, monkeypatch) -> None:
+    read: list[bytes] = []
+    read_tree = Contents.read_tree
+    monkeypatch.setattr(
+        Contents, "read_tree", lambda self, tree: (read.append(tree), read_tree(self, tree))[1]
+    )
+    memory = PackMemory(10**6)
+    plan(line, memory, 10, 3)
+    assert read
+    read.clear()
+    pack = plan(line, memory, 9, 4)
+    assert read == []
+    assert pack == plan(line, PackMemory(0), 9, 4)
+
+
+def test_all_below_a_tree_is_brought_where_nothing_was_before(line) -> None:
+    tree = line.git("rev-parse", f"{line.commits[-1]}^{{tree}}").decode().strip()
+    listed = line.git("ls-tree", "-rt", "--format=%(objecttype) %(objectname)", tree).decode().split("\n")
+    brought = find_brought(Contents(line.stock()), bytes.fromhex(tree), ())
+    assert {each.hex() for each in brought.blobs} == {each[5:] for each in listed if each.startswith("blob")}
+    trees = {tree, *(each[5:] for each in listed if each.startswith("tree"))}
+    assert {each.hex() for each in brought.trees} == trees
+    assert brought.replaced == brought.likes == ()
+
+
+def test_objects_are_located_together_as_one_by_one(line) -> None:
+    stock = line.stock()
+    raw_ids = [pack.ids[at] for pack in stock.packs for at in range(0, len(pack), 2)]
+    found = {(number, rank) for number, ranks in stock.locate(raw_ids) for rank in ranks.tolist()}
+    assert found == {tuple(stock.require(each)) for each in raw_ids}
+    with pytest.raises(Absent):
+        stock.locate([*raw_ids, bytes(20)])
+    assert stock.locate([]) == []
+
+
+def test_ids_with_the_same_head_are_told_apart(tmp_path) -> None:
+    source = random.Random(7)
+    heads = [source.randbytes(8) for _ in range(5)]
+    ids = sorted(head + bytes([number]) * 12 for head in heads for number in range(4))
+    fanout = [sum(each[0] <= byte for each in ids) for byte in range(256)]
+    path = tmp_path / "table"
+    path.write_bytes(struct.pack(">256L", *fanout) + b"".join(ids))
+    table = IdTable(Mapped(path), 0, FANOUT_BYTES, 20)
+    asked = [*ids, bytes(20), b"\xff" * 20, heads[0] + b"\x07" * 12]
+    assert table.find_all(asked).tolist() == [table.find(each) for each in asked] == [*range(20), -1, -1, -1]
+
+
+def test_commits_stay_decoded_while_the_graph_is_the_same(line) -> None:
+    stock = line.stock()
+    tip = bytes.fromhex(line.commits[-1])
+    known = stock.graph.look_up(tip)
+    assert known
+    assert [parent.hex() for parent in known.parents] == [line.commits[-2]]
+    assert line.stock(stock).graph.look_up(tip) is known
+    assert line.stock().graph.look_up(tip) is not known
+    assert stock.graph.look_up(bytes(20)) is None
