@@ -1,20 +1,23 @@
 """What fetches cost the server, beside `git http-backend` behind nginx, in one run and in turn.
 
-    python bench/transport.py REPOSITORY... [--refs 100,10000] [--rounds 5] [--only WORK,...] [--json FILE]
+    python bench/transport.py REPOSITORY... [--refs 100,10000] [--rounds 5] [--only WORK,...] [--at-once 16]
+                              [--json FILE]
 
 Each REPOSITORY is bare and only read. Both sides serve the same refs, maintained as well as each can: bitmaps
 and a commit-graph. `cpu` is the processor time of all processes of a side, for one request, over all rounds;
-`wall` is the median of what a stock client sees, which is mostly its own work; `memory` is the most that a
-side's processes had of their own, mapped files not counted. Followers stand still, by holding their lock, so
-that only serving is counted. "First" is a request that the server has not answered before: each asks for
-another branch, made for it; "again" is the same requests once more. `--refs` adds repositories of so many
-refs. The last line is the summary: the ratios of processor time.
+`wall` is the median of what a stock client sees, which is mostly its own work: `client` is its processor
+time, for one request to ours; `memory` is the most that a side's processes had of their own, mapped files not
+counted. Followers stand still, by holding their lock, so that only serving is counted. "First" is a request
+that the server has not answered before: each asks for another branch, made for it; "again" is the same
+requests once more. `--refs` adds repositories of so many refs. The last line is the summary: the ratios of
+processor time.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import shutil
 import statistics
 import sys
@@ -49,13 +52,14 @@ class Side:
     """What one side took in a row."""
 
     cpu: float = 0.0
+    client: float = 0.0
     wall: list[float] = field(default_factory=list)
     memory: int = 0
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; seconds for one request, bytes."""
+    """One line of the table; seconds for one request, bytes. `client` is processor time of our clients."""
 
     repository: str
     work: str
@@ -65,6 +69,7 @@ class Row:
     peer_wall: float
     ours_memory: int
     peer_memory: int
+    client: float
 
     @property
     def ratio(self) -> float:
@@ -77,14 +82,16 @@ class Row:
             f" {1000 * self.peer_cpu:8.1f} ms {self.ratio:5.2f}   wall {1000 * self.ours_wall:8.1f}"
             f" {1000 * self.peer_wall:8.1f} ms {self.ours_wall / self.peer_wall:5.2f}   memory"
             f" {self.ours_memory / 2**20:5.0f} {self.peer_memory / 2**20:5.0f} MiB"
+            f"   client {1000 * self.client:8.1f} ms"
         )
 
 
 class Bench:
     """Runs work on both sides in turn."""
 
-    def __init__(self, rounds: int, only: frozenset[str], ours: Ours, peer: Peer) -> None:
+    def __init__(self, rounds: int, only: frozenset[str], ours: Ours, peer: Peer, at_once: int = 16) -> None:
         self.rounds = rounds
+        self.at_once = at_once
         self._only = only
         self._sides = (ours, peer)
         self.rows: list[Row] = []
@@ -96,21 +103,29 @@ class Bench:
         taken = (Side(), Side())
         for turn in range(self.rounds):
             for side in (0, 1) if turn % 2 == 0 else (1, 0):
+                before = client_seconds()
                 with Spent(self._sides[side].group) as spent:
                     taken[side].wall += [action(side, turn * times + number) for number in range(times)]
                     time.sleep(SETTLE_SECONDS)
                 taken[side].cpu += spent.cpu
+                taken[side].client += client_seconds() - before
                 taken[side].memory = max(taken[side].memory, spent.memory)
         count = times * self.rounds
         cpu = [side.cpu / count for side in taken]
         wall = [statistics.median(side.wall) for side in taken]
-        row = Row(repository, work, *cpu, *wall, *(side.memory for side in taken))
+        row = Row(repository, work, *cpu, *wall, *(side.memory for side in taken), taken[0].client / count)
         self.rows.append(row)
         print(row, flush=True)
 
     def wants(self, work: str) -> bool:
         """Whether a row was asked for."""
         return not self._only or work.partition(",")[0] in self._only
+
+
+def client_seconds() -> float:
+    """Processor time of the clients that have ended: no other child of this process ends within a row."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @contextmanager
@@ -209,7 +224,9 @@ class Work:
         ):
             for when in ("first", "again"):
                 compare(name, f"{work}, {when}", 2, lambda side, n, o=options: one(side, n, *o))
-        compare(name, "clone, 16 at once", 1, lambda side, _: in_parallel(16, lambda: one(side, 0)))
+        if self._bench.at_once:
+            work, count = f"clone, {self._bench.at_once} at once", self._bench.at_once
+            compare(name, work, 1, lambda side, _: in_parallel(count, lambda: one(side, 0)))
         for count in (1, 10, 100):
             self._compare_fetch(count)
 
@@ -275,6 +292,7 @@ def main() -> int:
     parser.add_argument("--refs", default="", help="numbers of refs, with commas between")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="the first words of rows, with commas between")
+    parser.add_argument("--at-once", type=int, default=16, help="clones at once; 0 for no such row")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     only = frozenset(filter(None, given.only.split(",")))
@@ -284,7 +302,7 @@ def main() -> int:
         ours = Ours(folder, groups[0])
         stack.callback(ours.stop)
         sides = (ours, Peer(stack.enter_context(HttpBackend()), groups[1]))
-        bench = Bench(given.rounds, only, *sides)
+        bench = Bench(given.rounds, only, *sides, given.at_once)
         for count in filter(None, given.refs.split(",")):
             compare_refs(bench, int(count), sides, folder)
         for path in given.repositories:
