@@ -183,29 +183,35 @@ class Clients:
         return client
 
 
+def prepare_branches(source: Path, copy: Path) -> tuple[Path, list[str]]:
+    """A copy with branches for the bench, `bench-N` N commits below the tip, and the commits in order."""
+    git("init", "-q", "--bare", str(copy))
+    git("fetch", "-q", str(source), "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", cwd=copy)
+    git("symbolic-ref", "HEAD", git("symbolic-ref", "HEAD", cwd=source), cwd=copy)
+    line = git("rev-list", "--first-parent", "-n", str(BRANCHES + DEEPEST + 1), "HEAD", cwd=copy).split()
+    for number, commit in enumerate(line[:BRANCHES]):
+        git("update-ref", f"refs/heads/bench-{number}", commit, cwd=copy)
+    return copy, line
+
+
+def update(url: str, clients: Clients, branch: int, count: int) -> float:
+    """Wall seconds of a fetch of a branch by a client that is so many commits behind it."""
+    with scratch() as folder:
+        shutil.copytree(clients.behind(branch, count), folder / "c", copy_function=_link)
+        return timed("fetch", "-q", "--no-tags", url, f"bench-{branch}", cwd=folder / "c")
+
+
 class Work:
     """The rows of one repository."""
 
     def __init__(self, bench: Bench, name: str, source: Path, sides: tuple[Ours, Peer], folder: Path) -> None:
         self._bench, self._name, self._folder = bench, name, folder
-        self._source = self._prepare(source)
+        self._source, self._line = prepare_branches(source, folder / f"{name}.git")
         self._urls = tuple(side.add(name, self._source) for side in sides)
         sides[0].restart()
         for url in self._urls:  # what a server reads once of a repository is in no row
             clone(url, "--depth=1")
         self._clients = Clients(self._source, self._line, folder)
-
-    def _prepare(self, source: Path) -> Path:
-        """A copy with branches for the bench: `bench-N` is N commits below the tip."""
-        copy = self._folder / f"{self._name}.git"
-        git("init", "-q", "--bare", str(copy))
-        git("fetch", "-q", str(source), "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", cwd=copy)
-        git("symbolic-ref", "HEAD", git("symbolic-ref", "HEAD", cwd=source), cwd=copy)
-        many = str(BRANCHES + DEEPEST + 1)
-        self._line = git("rev-list", "--first-parent", "-n", many, "HEAD", cwd=copy).split()
-        for number, commit in enumerate(self._line[:BRANCHES]):
-            git("update-ref", f"refs/heads/bench-{number}", commit, cwd=copy)
-        return copy
 
     def run(self) -> None:
         """All rows."""
@@ -246,9 +252,7 @@ class Work:
             self._bench.compare(self._name, name, 1, lambda side, n: self._fleet(side, n, count))
 
     def _fetch(self, side: int, branch: int, count: int) -> float:
-        with scratch() as folder:
-            shutil.copytree(self._clients.behind(branch, count), folder / "c", copy_function=_link)
-            return timed("fetch", "-q", "--no-tags", self._urls[side], f"bench-{branch}", cwd=folder / "c")
+        return update(self._urls[side], self._clients, branch, count)
 
     def _fleet(self, side: int, branch: int, count: int) -> float:
         gate = threading.Semaphore(FLEET_AT_ONCE)
