@@ -182,6 +182,10 @@ class Clients:
             git("update-ref", "refs/heads/have", self._line[branch + count], cwd=client)
         return client
 
+    def copy(self, branch: int, count: int, folder: Path) -> Path:
+        """Another one like it, which may be changed."""
+        return Path(shutil.copytree(self.behind(branch, count), folder, copy_function=_link))
+
 
 def prepare_branches(source: Path, copy: Path) -> tuple[Path, list[str]]:
     """A copy with branches for the bench, `bench-N` N commits below the tip, and the commits in order."""
@@ -197,8 +201,12 @@ def prepare_branches(source: Path, copy: Path) -> tuple[Path, list[str]]:
 def update(url: str, clients: Clients, branch: int, count: int) -> float:
     """Wall seconds of a fetch of a branch by a client that is so many commits behind it."""
     with scratch() as folder:
-        shutil.copytree(clients.behind(branch, count), folder / "c", copy_function=_link)
-        return timed("fetch", "-q", "--no-tags", url, f"bench-{branch}", cwd=folder / "c")
+        return fetch(url, branch, clients.copy(branch, count, folder / "c"))
+
+
+def fetch(url: str, branch: int, client: Path) -> float:
+    """Wall seconds of a fetch of a branch."""
+    return timed("fetch", "-q", "--no-tags", url, f"bench-{branch}", cwd=client)
 
 
 class Work:
@@ -256,12 +264,14 @@ class Work:
 
     def _fleet(self, side: int, branch: int, count: int) -> float:
         gate = threading.Semaphore(FLEET_AT_ONCE)
+        with scratch() as folder:
+            waiting = [self._clients.copy(branch, count, folder / str(number)) for number in range(FLEET)]
 
-        def agent() -> None:
-            with gate:
-                self._fetch(side, branch, count)
+            def agent() -> None:
+                with gate:
+                    fetch(self._urls[side], branch, waiting.pop())
 
-        return in_parallel(FLEET, agent)
+            return in_parallel(FLEET, agent)
 
 
 def _link(source: str, target: str) -> None:
