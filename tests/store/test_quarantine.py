@@ -2,17 +2,22 @@
 
 import contextlib
 import fcntl
+import hashlib
 import io
 import os
+import struct
 import subprocess
 import threading
+import zlib
 
 import pytest
 
 from imprint.store.errors import LimitExceeded, ProtocolError, PushRefused, StorageFailed
+from imprint.store.lfs.pointer import POINTER_BYTES
 from imprint.store.limits import Limits
 from imprint.store.plumbing import Plumbing
-from imprint.store.receive.packs import PackIndex, list_objects
+from imprint.store.receive.checking import kinds as checking_kinds
+from imprint.store.receive.packs import PackIndex
 from imprint.store.receive.quarantine import open_quarantine, quarantines_dir, sweep
 from imprint.store.types import HashAlgorithm
 
@@ -346,55 +351,81 @@ def test_odd_objects_are_judged_as_by_receive_pack(quarantine, stock_server, nam
     assert ours_takes_it or not name.startswith("good")
 
 
+def list_as_git(quarantine, shown="%(objectname) %(objecttype)") -> list[str]:
+    said = quarantine.alone.run("cat-file", "--batch-all-objects", f"--batch-check={shown}")
+    return said.decode().splitlines()
+
+
 @pytest.mark.parametrize("options", [("--delta-base-offset",), ()])
-def test_what_objects_are_is_read_from_a_pack_as_git_does(quarantine, bare, work_tree, options) -> None:
+def test_what_objects_are_is_read_from_a_pack_as_git_does(quarantine, work_tree, options) -> None:
     text = "".join(f"line {n}\n" for n in range(3000))
     for at in range(4):
         work_tree.commit_file("a", f"{text}{at}\n" * (at + 1))
         work_tree.commit_file(f"b{at}", "" if at == 0 else "x" * at * 10)
     work_tree("tag", "-a", "v1", "-m", "first")
     pack = work_tree.run("pack-objects", "--all", "--stdout", "-q", "--window=20", *options, stdin=b"").stdout
-    unpacked = quarantine.unpack(io.BytesIO(pack), LIMITS)
-    with PackIndex(unpacked.index_path, HashAlgorithm.SHA1) as index:
-        listed = list_objects(unpacked.index_path.with_suffix(".pack"), index)
-    said = quarantine.alone.run(
-        "cat-file", "--batch-all-objects", "--batch-check=%(objectname) %(objecttype) %(objectsize)"
+    kinds = quarantine.unpack(io.BytesIO(pack), LIMITS).kinds
+    assert any(set(line) != {"0"} for line in list_as_git(quarantine, "%(deltabase)"))
+    assert sorted(f"{each} {kind.value}" for each, kind in kinds.items()) == sorted(list_as_git(quarantine))
+    assert "1" * 40 not in kinds
+    assert "1" * 64 not in kinds
+
+
+def copying_delta(size: int, copies: int) -> tuple[bytes, bytes]:
+    """A content, and a delta by which an object is so many copies of all of it (gitformat-pack(5))."""
+    content = (b"line\n" * size)[:size]
+    lengths = b"".join(
+        bytes([*(n >> shift & 0x7F | 0x80 for shift in (0, 7, 14)), n >> 21]) for n in (size, size * copies)
     )
-    deltas = quarantine.alone.run("cat-file", "--batch-all-objects", "--batch-check=%(deltabase)")
-    assert any(set(line) != {"0"} for line in deltas.decode().split())
-    assert sorted(f"{each} {what.kind.value} {what.size}" for each, what in listed.items()) == sorted(
-        said.decode().splitlines()
-    )
-    assert unpacked.kinds == {each: what.kind for each, what in listed.items()}
+    return content, lengths + (b"\xf0" + size.to_bytes(3, "little")) * copies
 
 
-def test_a_pack_whose_entries_are_odd_is_left_to_git(quarantine, work_tree) -> None:
-    """Any byte may be anything: an answer, or none, and never an error."""
-    text = "".join(f"line {n}\n" for n in range(300))
-    work_tree.commit_file("a", text)
-    work_tree.commit_file("a", text + "more\n")
-    unpacked = quarantine.unpack(io.BytesIO(pack_of(work_tree, "HEAD")), LIMITS)
-    path = unpacked.index_path.with_suffix(".pack")
-    whole = path.read_bytes()
-    odd = path.with_name("odd")
-    with PackIndex(unpacked.index_path, HashAlgorithm.SHA1) as index:
-        answers = []
-        for offset in index.offsets():
-            for byte in (0x00, 0x50, 0x60, 0x70, 0xE0, 0xFF):
-                odd.write_bytes(whole[:offset] + bytes([byte]) + whole[offset + 1 :])
-                answers.append(list_objects(odd, index))
-        odd.write_bytes(whole[: index.offsets()[-1]])
-        answers.append(list_objects(odd, index))
-    assert None in answers
-    assert answers[-1] is None
+@pytest.mark.parametrize("bytes_max", [2**18 * 40 - 1, 2**18 * 40])
+def test_a_delta_of_few_bytes_that_makes_very_many_is_refused(quarantine, bytes_max) -> None:
+    base, delta = copying_delta(2**18, 40)
+    entries = [b"\xb0\x80\x80\x01" + zlib.compress(base)]
+    entries.append(bytes([0xE0 | len(delta) & 15, len(delta) >> 4]))
+    entries[1] += encode_distance(len(entries[0])) + zlib.compress(delta)
+    pack = b"PACK" + struct.pack(">LL", 2, 2) + b"".join(entries)
+    pack += hashlib.sha1(pack, usedforsecurity=False).digest()
+    assert len(pack) < 30_000
+    if bytes_max == 2**18 * 40:
+        assert len(quarantine.unpack(io.BytesIO(pack), Limits(object_bytes_max=bytes_max)).kinds) == 2
+    else:
+        with pytest.raises(LimitExceeded, match=f"larger than {bytes_max} bytes"):
+            quarantine.unpack(io.BytesIO(pack), Limits(object_bytes_max=bytes_max))
 
 
-def test_a_small_pack_is_taken_in_with_one_process(quarantine, work_tree, monkeypatch) -> None:
-    work_tree.commit_file("a", "1")
+def encode_distance(back: int) -> bytes:
+    """How far back a base lies, as a delta of a pack says it."""
+    said = [back & 0x7F]
+    while back := back >> 7:
+        back -= 1
+        said.insert(0, back & 0x7F | 0x80)
+    return bytes(said)
+
+
+@pytest.mark.parametrize("count", [2, 1100])
+def test_a_whole_history_is_taken_in_with_one_process(quarantine, work_tree, monkeypatch, count) -> None:
+    for number in range(count):
+        (work_tree.folder / str(number)).write_text(f"{number}\n")
+    work_tree.commit_file("last", "1")
     content, started = pack_of(work_tree, "HEAD"), []
     start = subprocess.Popen
     monkeypatch.setattr(
         subprocess, "Popen", lambda words, **how: started.append(words) or start(words, **how)
     )
-    quarantine.unpack(io.BytesIO(content), LIMITS)
+    assert quarantine.unpack(io.BytesIO(content), LIMITS).kinds
     assert len(started) == 1
+
+
+def test_packs_that_are_not_listed_here_are_listed_by_git(quarantine, work_tree, monkeypatch) -> None:
+    monkeypatch.setattr(checking_kinds, "LISTED_MAX", 2)
+    work_tree.commit_file("a", "x" * POINTER_BYTES.start)
+    work_tree.commit_file("b", "x" * 1000)
+    content = pack_of(work_tree, "HEAD")
+    unpacked = quarantine.unpack(io.BytesIO(content), LIMITS)
+    assert not unpacked.kinds
+    assert unpacked.may_point == (work_tree("rev-parse", "HEAD:a").strip(),)
+    with pytest.raises(LimitExceeded):
+        quarantine.unpack(io.BytesIO(content), Limits(object_bytes_max=999))

@@ -19,11 +19,12 @@ from typing import IO, TYPE_CHECKING, Final
 
 from imprint.store.errors import PlumbingFailed
 from imprint.store.objects.ports import ObjectKind
+from imprint.store.receive.checking.kinds import list_absent
 from imprint.store.receive.packs import PackIndex
 from imprint.store.types import ObjectId, RefName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from imprint.store.catalog.ports import RefSnapshot
@@ -229,12 +230,13 @@ class Connectivity:
             raise PlumbingFailed("rev-list", status, stderr)
         return missing if status == 0 else None
 
-    def _list_elsewhere(self, questions: bytes, held: Collection[ObjectId]) -> list[ObjectId] | None:
+    def _list_elsewhere(self, questions: bytes, held: Mapping[ObjectId, ObjectKind]) -> list[ObjectId] | None:
         """What a walk meets beside the objects that are held; None if it met one that is nowhere."""
+        elsewhere: list[ObjectId] = []
         with self._quarantine.reading.stream("rev-list", "--objects", "--no-object-names", "--stdin") as walk:
             walk.give(questions)
-            met = (ObjectId(line.rstrip(b"\n").decode("ascii")) for line in walk.stdout)
-            elsewhere = [each for each in met if each not in held]
+            for lines in _read_lines(walk.stdout):
+                elsewhere += list_absent(held, lines)
             status, stderr = walk.finish(check=False)
         if status < 0:
             raise PlumbingFailed("rev-list", status, stderr)
@@ -279,15 +281,18 @@ def _pump(source: IO[bytes], target: IO[bytes]) -> None:
 
 def _read_missing(answers: IO[bytes]) -> list[ObjectId]:
     """The ids that `cat-file --batch-check` calls missing."""
-    missing: list[ObjectId] = []
+    return [
+        ObjectId.parse(line.split(b" ", 1)[0])
+        for lines in _read_lines(answers)
+        if b" missing" in lines
+        for line in lines.split(b"\n")
+        if line.endswith(b" missing")
+    ]
+
+
+def _read_lines(source: IO[bytes]) -> Iterator[bytes]:
+    """Whole lines, many at a time."""
     rest = b""
-    while piece := answers.read(_CHUNK_BYTES):
-        rest += piece
-        lines, _, rest = rest.rpartition(b"\n")
-        if b" missing" in lines:
-            missing += [
-                ObjectId.parse(line.split(b" ", 1)[0])
-                for line in lines.split(b"\n")
-                if line.endswith(b" missing")
-            ]
-    return missing
+    while piece := source.read(_CHUNK_BYTES):
+        lines, _, rest = (rest + piece).rpartition(b"\n")
+        yield lines

@@ -31,6 +31,7 @@ from imprint.store.lfs.pointer import POINTER_BYTES
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.receive import packs
 from imprint.store.receive.checking.findings import find_warnings, raise_refusal
+from imprint.store.receive.checking.kinds import list_kinds
 from imprint.store.receive.small.held import render
 from imprint.store.types import HashAlgorithm, ObjectId
 
@@ -51,8 +52,6 @@ DRAIN_BYTES_MAX: Final = 64 * 1024**2
 """How much of a refused pack is still read."""
 _BYTES_PER_SECOND: Final = 1024 * 1024
 """How fast git resolves deltas at least, on a machine that is busy."""
-KINDS_MAX: Final = 1000
-"""In packs up to this size, what each object is is kept: it spares asking again."""
 _STREAM_LARGE_BLOBS: Final = ("-c", "core.bigFileThreshold=16m")
 """Larger blobs pass through index-pack in pieces instead of being held in memory."""
 _INDEX_PACK: Final = (
@@ -71,7 +70,7 @@ class Unpacked:
         index_path: its index, in the quarantine; None for a pack that is held in memory.
         self_contained: whether everything its objects refer to came in it.
         warnings: what is odd about its objects, without being refused.
-        kinds: what each of its objects is; empty when they are more than `KINDS_MAX`.
+        kinds: what each of its objects is; empty where only git can say.
         may_point: blobs that have the length of a pointer to a large object, up to a bound.
         taken: the pack, where it was checked in memory; `kinds` has all of its objects then.
     """
@@ -93,6 +92,14 @@ class _Indexed:
     output: bytes
     self_contained: bool
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What a pack's objects are: see `Unpacked`."""
+
+    kinds: Mapping[ObjectId, ObjectKind]
+    may_point: tuple[ObjectId, ...]
 
 
 class Quarantine:
@@ -219,14 +226,14 @@ class Quarantine:
         name = "pack-" + indexed.output.split(b"\n", 1)[0].removeprefix(b"pack\t").decode("ascii", "replace")
         index_path = self.pack_dir / f"{name}.idx"
         with packs.PackIndex(index_path, self.algorithm) as index:
-            kinds, may_point = self._read_kinds(index, name, limits.object_bytes_max)
+            listed = self._list(name, len(index), limits.object_bytes_max)
             self._verify_end(index, object_count, indexed.copied, name)
             record = PackRecord(name, len(index), (self.pack_dir / f"{name}.pack").stat().st_size)
         if object_count == 0:
             return None
         # A base that was added to complete the pack is in it, but nobody looked at what that base refers to.
         self_contained = indexed.self_contained and record.object_count == object_count
-        return Unpacked(record, index_path, self_contained, indexed.warnings, kinds, may_point)
+        return Unpacked(record, index_path, self_contained, indexed.warnings, listed.kinds, listed.may_point)
 
     def _limit_history(self, shallow: Sequence[ObjectId]) -> list[str]:
         """Options that tell git where the client's history ends."""
@@ -265,30 +272,21 @@ class Quarantine:
             copied, output, status == 0 and "--shallow-file" not in options, find_warnings(stderr)
         )
 
-    def _read_kinds(
-        self, index: packs.PackIndex, name: str, bytes_max: int
-    ) -> tuple[dict[ObjectId, ObjectKind], tuple[ObjectId, ...]]:
-        """What each object is, unless they are many, and `may_point`; none may be too large once inflated."""
-        kinds: dict[ObjectId, ObjectKind] = {}
-        may_point: list[ObjectId] = []
-        for object_id, kind, size in self._list_objects(index, name):
-            if size > bytes_max:
-                raise LimitExceeded(
-                    f"an object of the pack is larger than {bytes_max} bytes", limit="object_bytes_max"
-                )
-            if len(kinds) <= KINDS_MAX:
-                kinds[object_id] = kind
-            if kind is ObjectKind.BLOB and size in POINTER_BYTES and len(may_point) < CANDIDATES_MAX:
-                may_point.append(object_id)
-        return (kinds if len(kinds) <= KINDS_MAX else {}), tuple(may_point)
+    def _list(self, name: str, count: int, bytes_max: int) -> _Listed:
+        """What the objects of a pack are.
 
-    def _list_objects(self, index: packs.PackIndex, name: str) -> Iterator[tuple[ObjectId, ObjectKind, int]]:
-        """Each object with its kind and length: of a small pack read here, which spares a process."""
-        if len(index) <= KINDS_MAX:
-            listed = packs.list_objects(self.pack_dir / f"{name}.pack", index)
-            if listed is not None:
-                yield from ((object_id, each.kind, each.size) for object_id, each in listed.items())
-                return
+        Raises:
+            LimitExceeded: one of them is larger than that, once inflated.
+        """
+        kinds = list_kinds(self.pack_dir / name, count, self.algorithm)
+        if kinds is None:
+            return self._ask_git(bytes_max)
+        _verify_size(kinds.largest_bytes, bytes_max)
+        return _Listed(kinds, kinds.list_blobs(POINTER_BYTES, CANDIDATES_MAX))
+
+    def _ask_git(self, bytes_max: int) -> _Listed:
+        """The same for packs that are huge or odd; their kinds are not kept."""
+        may_point: list[ObjectId] = []
         with self.alone.stream(
             "cat-file",
             "--batch-all-objects",
@@ -303,8 +301,11 @@ class Quarantine:
                     raise PushRefused(
                         "an object of the pack cannot be read back", rule="index-pack"
                     ) from unreadable
-                yield ObjectId(object_id.decode("ascii")), ObjectKind(kind.decode("ascii")), int(size)
+                _verify_size(int(size), bytes_max)
+                if kind == b"blob" and int(size) in POINTER_BYTES and len(may_point) < CANDIDATES_MAX:
+                    may_point.append(ObjectId(object_id.decode("ascii")))
             listing.finish()
+        return _Listed({}, tuple(may_point))
 
     def _verify_end(self, index: packs.PackIndex, object_count: int, copied: int, name: str) -> None:
         """Check that the pack ended where the bytes ended.
@@ -445,6 +446,13 @@ def _parse_header(header: bytes, objects_max: int) -> int:
     if count > objects_max:
         raise LimitExceeded(f"the pack has more than {objects_max} objects", limit="pack_objects_max")
     return int(count)
+
+
+def _verify_size(size: int, bytes_max: int) -> None:
+    if size > bytes_max:
+        raise LimitExceeded(
+            f"an object of the pack is larger than {bytes_max} bytes", limit="object_bytes_max"
+        )
 
 
 def _copy_pack(header: bytes, pack: BinaryIO, process: GitProcess, bytes_max: int) -> int:
