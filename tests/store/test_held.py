@@ -32,13 +32,13 @@ def write(pack: HeldPack, folder: Path) -> Path:
 def test_the_files_are_those_that_git_writes(tmp_path, algorithm) -> None:
     pack = held([b"%d" % number * number for number in range(300)], algorithm)
     index = write(pack, tmp_path)
-    command = ["git", "index-pack", "--rev-index", f"--object-format={algorithm.value}", "-o", "git.idx"]
+    command = ["git", "index-pack", f"--object-format={algorithm.value}", "-o", "git.idx"]
     done = subprocess.run(
         [*command, str(index.with_suffix(".pack"))], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert f"pack-{done.stdout.strip()}" == index.stem
     assert (tmp_path / "git.idx").read_bytes() == index.read_bytes()
-    assert (tmp_path / "git.rev").read_bytes() == index.with_suffix(".rev").read_bytes()
+    assert sorted(render(pack).contents) == [".idx", ".pack"]  # a file less to be synced
     assert len(render(pack).contents[".pack"]) == pack.size_bytes
 
 

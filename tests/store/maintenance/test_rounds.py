@@ -186,7 +186,6 @@ def test_retired_packs_go_in_two_steps(yard) -> None:
     assert maintain(yard.work).removed == ()
     assert {path.suffix for name in before for path in yard.pack_dir.glob(f"{name}.*")} == {
         ".pack",
-        ".rev",
         ".keep",
     }
     yard.check()

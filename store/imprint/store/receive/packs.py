@@ -13,16 +13,12 @@ import mmap
 import os
 import re
 import struct
-import zlib
-from contextlib import ExitStack, suppress
-from io import FileIO
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from contextlib import ExitStack, nullcontext, suppress
+from typing import TYPE_CHECKING, Final, Self
 
 from imprint.store.durable import sync_folder
 from imprint.store.errors import StorageFailed
 from imprint.store.events import PackRecord
-from imprint.store.objects.ports import ObjectKind
-from imprint.store.types import ObjectId
 from imprint.store.waiting.lock import FileLock
 
 if TYPE_CHECKING:
@@ -33,7 +29,8 @@ if TYPE_CHECKING:
     from imprint.store.types import HashAlgorithm
 
 SUFFIXES: Final = (".pack", ".rev", ".idx")
-"""The files of one pack, in the order in which they are put in place."""
+"""The files of one pack, in the order in which they are put in place. What was checked in memory has no
+`.rev`: git makes the order of a small pack faster than it reads it, and a file costs a sync of the disk."""
 KEEP: Final = ".keep"
 _PARTIAL: Final = "tmp_"
 """How the name of an index begins that is being written; git calls its own so, and `collect` removes them."""
@@ -46,20 +43,6 @@ _INDEX_HEADER: Final = struct.pack(">4sL", b"\xfftOc", 2)
 _FANOUT_END: Final = 8 + 256 * 4
 _CHECKSUM_BYTES: Final = 4
 _OFFSET_IS_LARGE: Final = 0x80000000
-_KINDS: Final = {1: ObjectKind.COMMIT, 2: ObjectKind.TREE, 3: ObjectKind.BLOB, 4: ObjectKind.TAG}
-_OFFSET_DELTA: Final = 6
-_REF_DELTA: Final = 7
-_DELTA_INPUT_BYTES: Final = 4096
-"""So much of a deflated delta has its first bytes in it, however its codes are chosen (RFC 1951)."""
-_DELTA_SIZES_BYTES: Final = 20
-"""Two lengths of seven bits a byte, as a delta begins."""
-
-
-class Listed(NamedTuple):
-    """What an object of a pack is: its kind, and its length in bytes once inflated and put together."""
-
-    kind: ObjectKind
-    size: int
 
 
 def list_packs(pack_dir: Path) -> frozenset[str]:
@@ -97,8 +80,9 @@ def place(
         for name, source in moves:
             protect(name, target)
             for suffix in SUFFIXES:
-                (source / f"{name}{suffix}").rename(target / f"{name}{suffix}")
-                step(f"placed {suffix}")
+                with suppress(FileNotFoundError) if suffix == ".rev" else nullcontext():
+                    (source / f"{name}{suffix}").rename(target / f"{name}{suffix}")
+                    step(f"placed {suffix}")
         write(files, target, step)
         sync_folder(target)
     except OSError as failure:
@@ -120,9 +104,10 @@ def write(files: Sequence[PackFiles], folder: Path, step: Callable[[str], None] 
                 protect(each.name, folder)
                 for suffix, content in each.contents.items():
                     prefix = _PARTIAL if suffix == ".idx" else ""
-                    file = stack.enter_context(_open_new(folder / f"{prefix}{each.name}{suffix}"))
-                    _write_all(file, content)
-                    written.append(file.fileno())
+                    descriptor = _open_new(folder / f"{prefix}{each.name}{suffix}")
+                    stack.callback(os.close, descriptor)
+                    _write_all(descriptor, content)
+                    written.append(descriptor)
                     if not prefix:
                         step(f"placed {suffix}")
             for descriptor in written:
@@ -134,21 +119,25 @@ def write(files: Sequence[PackFiles], folder: Path, step: Callable[[str], None] 
         raise StorageFailed(f"a pack cannot be put into {folder}: {failure.strerror}") from failure
 
 
-def _write_all(file: FileIO, content: bytes) -> None:
+def _write_all(descriptor: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
-        view = view[file.write(view) :]
+        view = view[os.write(descriptor, view) :]
 
 
-def _open_new(path: Path) -> FileIO:
+def _open_new(path: Path) -> int:
     """A file to be written, empty, as git makes those of packs: nobody writes to it again."""
-    path.unlink(missing_ok=True)
-    return FileIO(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444), "wb")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o444)
+    except FileExistsError:  # of somebody who died
+        path.unlink()
+        return os.open(path, flags, 0o444)
 
 
 def protect(name: str, folder: Path) -> None:
     """Put a pack's `.keep` there, unless it is. May raise `OSError`."""
-    (folder / f"{name}{KEEP}").touch(mode=0o600)
+    os.close(os.open(f"{folder}/{name}{KEEP}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def is_whole(name: str, folder: Path) -> bool:
@@ -181,75 +170,6 @@ def remove(name: str, folder: Path) -> None:
         sync_folder(folder)
     except OSError as failure:
         raise StorageFailed(f"{name} cannot be removed from {folder}: {failure.strerror}") from failure
-
-
-def list_objects(path: Path, index: PackIndex) -> dict[ObjectId, Listed] | None:
-    """What each object of a whole pack is, from the heads of its entries; nothing else is inflated.
-
-    Args:
-        path: the `.pack` file; each base of a delta must be in it.
-        index: of the same pack.
-
-    Returns:
-        None where an entry is not as gitformat-pack(5) says: git is to be asked what is wrong with it.
-    """
-    places = index.places()
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pack:
-            id_bytes = len(places[0][1]) if places else 0
-            heads = {offset: _read_head(pack, offset, id_bytes) for offset, _ in places}
-        offset_of = {raw_id: offset for offset, raw_id in places}
-        listed: dict[ObjectId, Listed] = {}
-        for offset, raw_id in places:
-            kind, steps = heads[offset], len(places)
-            while not isinstance(kind[0], ObjectKind):
-                base = kind[0] if isinstance(kind[0], int) else offset_of[kind[0]]
-                kind, steps = heads[base], steps - 1
-                if steps < 0:
-                    return None
-            listed[ObjectId(raw_id.hex())] = Listed(kind[0], heads[offset][1])
-    except (OSError, ValueError, IndexError, KeyError, zlib.error):
-        return None
-    return listed
-
-
-def _read_head(pack: mmap.mmap, offset: int, id_bytes: int) -> tuple[ObjectKind | int | bytes, int]:
-    """What an entry is, or the offset or raw id of what it is a delta of; and how long the object is."""
-    byte = pack[offset]
-    code, size, shift, at = byte >> 4 & 7, byte & 15, 4, offset + 1
-    while byte & 0x80:
-        byte = pack[at]
-        size |= (byte & 0x7F) << shift
-        shift, at = shift + 7, at + 1
-    if code in _KINDS:
-        return _KINDS[code], size
-    base: int | bytes
-    if code == _OFFSET_DELTA:
-        byte = pack[at]
-        back, at = byte & 0x7F, at + 1
-        while byte & 0x80:
-            byte = pack[at]
-            back, at = (back + 1) << 7 | byte & 0x7F, at + 1
-        base = offset - back
-    elif code == _REF_DELTA:
-        base = pack[at : at + id_bytes]
-        at += id_bytes
-    else:
-        raise ValueError(code)
-    delta = zlib.decompressobj().decompress(pack[at : at + _DELTA_INPUT_BYTES], _DELTA_SIZES_BYTES)
-    _, after = _read_length(delta, 0)
-    return base, _read_length(delta, after)[0]
-
-
-def _read_length(delta: bytes, at: int) -> tuple[int, int]:
-    """One of the lengths with which a delta begins, and where it ends."""
-    length = shift = 0
-    while True:
-        byte = delta[at]
-        length |= (byte & 0x7F) << shift
-        shift, at = shift + 7, at + 1
-        if not byte & 0x80:
-            return length, at
 
 
 class PackIndex:
@@ -310,12 +230,6 @@ class PackIndex:
     def offsets(self) -> list[int]:
         """Where each object begins in the `.pack` file, ascending."""
         return sorted(self._read_offsets())
-
-    def places(self) -> list[tuple[int, bytes]]:
-        """Where each object begins in the `.pack` file, ascending, with its raw id."""
-        ids = self._map[_FANOUT_END : _FANOUT_END + len(self) * self._id_bytes]
-        each = (ids[at : at + self._id_bytes] for at in range(0, len(ids), self._id_bytes))
-        return sorted(zip(self._read_offsets(), each, strict=True))
 
     def _read_offsets(self) -> list[int]:
         """Where each object begins in the `.pack` file, in the order of ids."""

@@ -58,7 +58,6 @@ STEPS: Final = (
     "judged",
     "locked",
     "placed .pack",
-    "placed .rev",
     "placed .idx",
     "placed",
     "admitted",

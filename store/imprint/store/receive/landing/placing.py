@@ -2,7 +2,7 @@
 
 Invariants:
     1. All of it happens under the promotion lock.
-    2. Packs held in memory that land together are one file each for data, index and reverse index; where one
+    2. Packs held in memory that land together are one file each for data and index; where one
        of them is refused then, that pack goes, and each comes with its own.
     3. A pack that the catalogue has a row for is never taken away.
 """

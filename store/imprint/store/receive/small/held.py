@@ -3,7 +3,8 @@
 Invariants:
     1. An entry's bytes are not changed after it was checked; entries that a delta counts back over stay
        where they are, relative to it.
-    2. The files rendered are those that git would write for the same pack: gitformat-pack(5).
+    2. The files rendered are those that git would write for the same pack: gitformat-pack(5). The reverse
+       index is left out: git makes that of a small pack in memory.
 """
 
 from __future__ import annotations
@@ -17,19 +18,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.packing.making.entries import render_entry_header
-from imprint.store.types import HashAlgorithm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from imprint.store.types import ObjectId
+    from imprint.store.types import HashAlgorithm, ObjectId
 
 HEADER_BYTES: Final = 12
 """Magic, version and count, before the first entry of a pack."""
 _PACK_HEADER: Final = struct.Struct(">4sLL")
 _INDEX_HEADER: Final = struct.pack(">4sL", b"\xfftOc", 2)
-_REV_HEADER: Final = struct.Struct(">4sLL")
-_HASH_NUMBERS: Final = {HashAlgorithm.SHA1: 1, HashAlgorithm.SHA256: 2}
 _TYPE_NUMBERS: Final = {
     ObjectKind.COMMIT: 1,
     ObjectKind.TREE: 2,
@@ -141,7 +139,6 @@ def render(pack: HeldPack) -> PackFiles:
     by_id = sorted(range(len(offsets)), key=lambda at: pack.entries[at].raw_id)
     contents = {
         ".pack": pack.header + pack.body + checksum,
-        ".rev": _render_reverse(pack, by_id, checksum),
         ".idx": _render_index(pack, by_id, offsets, checksum),
     }
     return PackFiles(f"pack-{checksum.hex()}", contents)
@@ -167,14 +164,6 @@ def _render_index(pack: HeldPack, by_id: Sequence[int], offsets: Sequence[int], 
             checksum,
         )
     )
-    return content + _digest(pack.algorithm, content)
-
-
-def _render_reverse(pack: HeldPack, by_id: Sequence[int], checksum: bytes) -> bytes:
-    """The reverse index: where each object, in the order of the pack, is in the order of ids."""
-    place_of = {at: place for place, at in enumerate(by_id)}
-    head = _REV_HEADER.pack(b"RIDX", 1, _HASH_NUMBERS[pack.algorithm])
-    content = head + struct.pack(f">{len(by_id)}L", *(place_of[at] for at in range(len(by_id)))) + checksum
     return content + _digest(pack.algorithm, content)
 
 
