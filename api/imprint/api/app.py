@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from imprint.api import git_http
 from imprint.api.asking import routes
+from imprint.api.at_once.commits import CommitsAtOnce
 from imprint.api.at_once.front import AtOnce
 from imprint.api.auth import Gate
 from imprint.api.exports import history as exports
@@ -110,6 +111,7 @@ def create_app(
     app.state.readiness = health.Readiness()
     app.state.blame_shelf = BlameShelf()
     app.state.tools = ServedTools()
+    app.add_middleware(CommitsAtOnce)
     app.add_middleware(AtOnce)
     app.add_middleware(Gate)
     if trusted := parse_proxies(settings.trusted_proxies):

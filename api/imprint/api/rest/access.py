@@ -24,10 +24,13 @@ CREDENTIALS: Final = [
 """For the OpenAPI document only: the gate has checked the token before a route is looked up."""
 
 
+NOT_KEPT: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""Answers may hold secrets, and are true only now."""
+
+
 async def keep_out_of_caches(response: Response) -> None:
-    """Answers may hold secrets, and are true only now."""
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    """Say so of an answer."""
+    response.headers.update(NOT_KEPT)
 
 
 UNCACHED: Final = Depends(keep_out_of_caches)
