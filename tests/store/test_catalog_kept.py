@@ -11,14 +11,24 @@ import pytest
 from imprint.store.actors import ActorKind, Token, Verb
 from imprint.store.catalog.kept.answers import ANSWERS_MAX, KeptAnswers
 from imprint.store.catalog.kept.at_hand import NotAtHand, only_at_hand
+from imprint.store.catalog.kept.moves import MOVES_MAX, Moves
 from imprint.store.catalog.kept.watch import FileWatch
 from imprint.store.catalog.migrate import upgrade, upgrade_database
-from imprint.store.catalog.ports import RepositoryRecord
+from imprint.store.catalog.ports import RefSnapshot, RepositoryRecord
 from imprint.store.catalog.postgres import PostgresDatabase
 from imprint.store.catalog.sql import SqlCatalogue
-from imprint.store.errors import RepositoryMissing
-from imprint.store.events import Admission, EventKind
-from imprint.store.types import HashAlgorithm, RefName, RepositoryName
+from imprint.store.errors import RepositoryMissing, StaleUpdate
+from imprint.store.events import Admission, Event, EventKind
+from imprint.store.types import (
+    HashAlgorithm,
+    MustBe,
+    MustNotExist,
+    ObjectId,
+    RefChange,
+    RefName,
+    RefUpdate,
+    RepositoryName,
+)
 
 APP, TOOL = RepositoryName.parse("acme/app"), RepositoryName.parse("acme/tool")
 RECORD = RepositoryRecord("repo_1", APP, HashAlgorithm.SHA1, RefName.parse("refs/heads/main"), 0, 1)
@@ -201,3 +211,67 @@ def test_a_file_that_cannot_be_watched_has_no_version(tmp_path: Path):
     watch = FileWatch(f"file:{tmp_path / 'none.db'}?mode=rw", 1)
     assert watch.version() is None
     watch.close()
+
+
+def test_what_moves_here_is_known_without_reading(tmp_path):
+    """Of each kind of change: the record and the refs are those that a fresh reader finds."""
+    upgrade(tmp_path / "catalogue.db")
+    catalogue = SqlCatalogue.open_sqlite(tmp_path / "catalogue.db")
+    catalogue.create_repository(RECORD, admission(1, EventKind.CREATED))
+    a, b, tag = (RefName.parse(f"refs/{each}") for each in ("heads/a", "heads/b", "tags/v1"))
+    one, two = ObjectId("1" * 40), ObjectId("2" * 40)
+    before = catalogue.read_refs("repo_1")
+    catalogue.get_repository("repo_1")
+
+    def verify() -> None:
+        with only_at_hand():
+            brought_up = catalogue.read_refs("repo_1", since=before)
+            record = catalogue.get_repository("repo_1")
+        fresh = SqlCatalogue.open_sqlite(tmp_path / "catalogue.db")
+        assert (brought_up, record) == (fresh.read_refs("repo_1"), fresh.get_repository("repo_1"))
+        assert list(brought_up.refs) == list(fresh.read_refs("repo_1").refs)
+        fresh.close()
+
+    catalogue.admit(admission(2, updates=(RefUpdate(b, one, MustNotExist()),), head=b))
+    verify()
+    catalogue.admit_all(
+        [
+            admission(
+                3,
+                updates=(RefUpdate(a, two, MustNotExist()), RefUpdate(tag, one, MustNotExist(), peeled=two)),
+            ),
+            admission(4, updates=(RefUpdate(b, two, MustBe(one)),)),
+        ]
+    )
+    verify()
+    catalogue.admit(admission(5, updates=(RefUpdate(a, None, MustBe(two)),)))
+    verify()
+    with pytest.raises(StaleUpdate):
+        catalogue.admit(admission(6, updates=(RefUpdate(b, one, MustBe(one)),)))
+    before = catalogue.read_refs("repo_1", since=before)  # what was refused is not followed
+    assert (before.generation, catalogue.get_repository("repo_1").generation) == (5, 5)
+    catalogue.admit(admission(7, EventKind.SETTINGS, settings={"transfer.hideRefs": "refs/secret"}))
+    assert catalogue.get_repository("repo_1").settings == {"transfer.hideRefs": "refs/secret"}
+    verify()
+    catalogue.close()
+
+
+def test_moves_are_forgotten_where_one_is_missing_and_their_number_is_bounded():
+    refs = [RefName.parse(f"refs/heads/{at:03}") for at in range(MOVES_MAX // 2 + 1)]
+    wished = admission(1, updates=tuple(RefUpdate(name, ObjectId("1" * 40), MustNotExist()) for name in refs))
+    changes = tuple(RefChange(name, None, ObjectId("1" * 40)) for name in refs)
+
+    def event(sequence: int) -> Event:
+        return Event("evt", "repo_1", sequence, EventKind.PUSH, 1, "ada", None, "yes", changes)
+
+    snapshots = [RefSnapshot(at, refs[0], {}) for at in range(4)]
+    moves = Moves.begin(snapshots[0]).follow([wished], [event(1)])
+    assert moves.bring_up(snapshots[0]).refs.keys() == set(refs)
+    assert moves.follow([wished], [event(1)]) is None
+    assert moves.follow([wished], [event(3)]) is None
+    moves = moves.follow([wished], [event(2)])
+    assert (moves.first, len(moves.moves)) == (1, len(refs))
+    assert moves.bring_up(snapshots[0]) is None
+    assert moves.bring_up(snapshots[1]).generation == 2
+    assert moves.bring_up(snapshots[3]) is None
+    assert moves.follow([wished] * 2, [event(3), event(4)]) is None

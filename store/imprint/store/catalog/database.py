@@ -15,10 +15,11 @@ A crash in a transaction leaves it in the log uncommitted; the next opener drops
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from sqlalchemy import create_engine, event
@@ -60,8 +61,11 @@ TOGETHER_MAX: Final = 64
 """Pieces of work in one commit: bounds how long one process keeps the others waiting."""
 
 T = TypeVar("T")
-Commits = Callable[[Hashable | None, Hashable | None, Collection[Hashable]], None]
-"""Told the version before a commit and after it, and what it can have changed."""
+Commits = Callable[[Hashable | None, Hashable | None, Sequence[tuple[Hashable, Callable[[Any], Any]]]], None]
+"""Told the version before a commit and after it, and what it can have changed, each with what makes the new
+of the old."""
+Touched = Mapping[Hashable, Callable[[Any, Any], Any]]
+"""What a piece of work can change, each with what makes the new of the old and the work's result, or None."""
 
 
 @dataclass(slots=True)
@@ -69,8 +73,20 @@ class _Job:
     """A piece of work and where its result goes."""
 
     work: Callable[[Connection], Any]
-    touched: Collection[Hashable] | None
+    touched: Touched | None
     outcome: Future[Any] = field(default_factory=Future)
+
+    def list_touched(self) -> list[tuple[Hashable, Callable[[Any], Any]]]:
+        """What it has changed, when it is done."""
+        touched = self.touched or {}
+        if self.outcome.exception():
+            return [(each, lambda _: None) for each in touched]
+        result = self.outcome.result()
+        return [(each, partial(_follow, follow, result)) for each, follow in touched.items()]
+
+
+def _follow(follow: Callable[[Any, Any], Any], result: object, old: object) -> object:
+    return follow(old, result)
 
 
 class SqlDatabase(Protocol):
@@ -102,7 +118,7 @@ class SqlDatabase(Protocol):
         *,
         alone: bool = True,
         find: Callable[[Connection], T | None] | None = None,
-        touched: Collection[Hashable] | None = None,
+        touched: Touched | None = None,
     ) -> T:
         """Do a piece of work that changes rows; it is durable on return.
 
@@ -110,7 +126,8 @@ class SqlDatabase(Protocol):
             work: given the connection; may be called again when its transaction was undone.
             alone: whether no other such work may run beside it.
             find: gives the result of the work if it was done, where a broken commit leaves that open.
-            touched: what of that which is told by `tell_of_commits` the work can change; None: anything.
+            touched: what of that which is told by `tell_of_commits` the work can change, and how; None:
+                anything.
         """
         ...
 
@@ -168,7 +185,7 @@ class Database(SqlDatabase):
         *,
         alone: bool = True,
         find: Callable[[Connection], T | None] | None = None,
-        touched: Collection[Hashable] | None = None,
+        touched: Touched | None = None,
     ) -> T:
         """Do a piece of work that changes rows; it is durable on return.
 
@@ -217,7 +234,7 @@ class Database(SqlDatabase):
                     for job in jobs:
                         self._do_alone(job)
                 if all(job.touched is not None for job in jobs):
-                    self._told(before, self.version(), {each for job in jobs for each in job.touched or ()})
+                    self._told(before, self.version(), [each for job in jobs for each in job.list_touched()])
         except StorageFailed as failure:  # the lock file
             for job in jobs:
                 job.outcome.set_exception(StorageFailed(failure.message, hint=failure.hint))

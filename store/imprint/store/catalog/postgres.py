@@ -29,11 +29,11 @@ from imprint.store.catalog.kept.at_hand import verify_may_wait
 from imprint.store.errors import BadInput, OutcomeUnknown, StorageFailed, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection, Engine
 
-    from imprint.store.catalog.database import Commits
+    from imprint.store.catalog.database import Commits, Touched
 
 CONNECT_SECONDS_MAX: Final = 10
 """How long a connection may take to come about."""
@@ -115,7 +115,7 @@ class PostgresDatabase:
         *,
         alone: bool = True,
         find: Callable[[Connection], T | None] | None = None,
-        touched: Collection[Hashable] | None = None,
+        touched: Touched | None = None,
     ) -> T:
         """Do a piece of work that changes rows; it is durable on return.
 

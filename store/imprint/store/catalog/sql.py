@@ -20,6 +20,7 @@ from imprint.store.actors import Turn
 from imprint.store.catalog import schema, sql_journal, sql_packs, sql_people
 from imprint.store.catalog.database import Database, SqlDatabase
 from imprint.store.catalog.kept.answers import KeptAnswers
+from imprint.store.catalog.kept.moves import Moves, follow_record
 from imprint.store.catalog.migrate import read_revision
 from imprint.store.catalog.ports import Catalogue, RefSnapshot, RepositoryRecord
 from imprint.store.catalog.rules import verify_together
@@ -27,12 +28,13 @@ from imprint.store.errors import Conflict, DataFolderMismatch, RepositoryExists,
 from imprint.store.types import HashAlgorithm, RefName, RepositoryName
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection, Row
 
     from imprint.store.actors import Actor, ActorKind, Session, Token
+    from imprint.store.catalog.database import Touched
     from imprint.store.events import Admission, Event, EventKind, PackReplacement
 
 # Every request asks for a repository: these statements are built once.
@@ -171,8 +173,19 @@ class SqlCatalogue(Catalogue):
 
     def read_refs(self, repository_id: str, *, since: RefSnapshot | None = None) -> RefSnapshot:
         """See `Catalogue.read_refs`."""
-        with self._database.reading() as connection:
-            return sql_journal.read_refs(connection, repository_id, since)
+        read_now: list[RefSnapshot] = []
+
+        def read() -> Moves:
+            with self._database.reading() as connection:
+                read_now.append(sql_journal.read_refs(connection, repository_id, since))
+            return Moves.begin(read_now[0])
+
+        moves = self._kept.ask(("moves", repository_id), read)
+        if not read_now and since and (brought_up := moves.bring_up(since)):
+            return brought_up
+        if not read_now:
+            read()
+        return read_now[0]
 
     def admit(self, admission: Admission) -> Event:
         """See `Catalogue.admit`."""
@@ -180,7 +193,7 @@ class SqlCatalogue(Catalogue):
             lambda connection: sql_journal.admit(connection, admission),
             alone=False,
             find=lambda connection: sql_journal.find_event(connection, admission),
-            touched=[("repository", admission.repository_id)],
+            touched=_touch([admission], lambda event: [event]),
         )
 
     def admit_all(self, admissions: Sequence[Admission]) -> list[Event]:
@@ -192,7 +205,7 @@ class SqlCatalogue(Catalogue):
             lambda connection: sql_journal.admit_all(connection, admissions),
             alone=False,
             find=lambda connection: sql_journal.find_events(connection, admissions),
-            touched=[("repository", admissions[0].repository_id)],
+            touched=_touch(admissions, lambda events: events),
         )
 
     def list_events(self, repository_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
@@ -302,6 +315,15 @@ class SqlCatalogue(Catalogue):
     def close(self) -> None:
         """See `Catalogue.close`."""
         self._database.close()
+
+
+def _touch(admissions: Sequence[Admission], list_events: Callable[[Any], Sequence[Event]]) -> Touched:
+    """What admissions to one repository change of what is kept, by the events that they become."""
+    of = admissions[0].repository_id
+    return {
+        ("repository", of): lambda record, result: follow_record(record, admissions, list_events(result)),
+        ("moves", of): lambda moves, result: moves.follow(admissions, list_events(result)),
+    }
 
 
 def _record(row: Row[Any], settings: Mapping[str, str]) -> RepositoryRecord:

@@ -13,6 +13,7 @@ from sqlalchemy import BindParameter, Integer, bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from imprint.store.catalog import schema, sql_packs
+from imprint.store.catalog.kept.moves import replay
 from imprint.store.catalog.ports import RefSnapshot
 from imprint.store.catalog.rules import (
     below,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-    from imprint.store.events import Admission
+    from imprint.store.events import Admission, PackRecord
     from imprint.store.types import RefUpdate
 
 LOOKUPS_MAX: Final = 1000
@@ -68,6 +69,7 @@ _REFS_BELOW: Final = (
     .limit(bindparam("limit"))
 )
 _THIS_REF: Final = (_ref.repository_id == _OF) & (_ref.name == bindparam("named"))
+_REF_NAMED: Final = select(_ref.name, _ref.target, _ref.peeled).where(_THIS_REF)
 _DELETE_REF: Final = delete(schema.ref).where(_THIS_REF)
 _MOVE_REF: Final = update(schema.ref).where(_THIS_REF)
 _ADD_REF: Final = insert(schema.ref)
@@ -120,17 +122,21 @@ def admit_all(
     refs.write()
     _write_events(connection, events)
     _write_changes(connection, admissions, events)
+    recorded = None
     for admission, event in zip(admissions, events, strict=True):
-        _write_rest(connection, admission, event.sequence)
+        _write_rest(connection, admission, event.sequence, recorded)
+        recorded = admission.pack if not admission.replacement else None
     return events
 
 
-def _write_rest(connection: Connection, admission: Admission, sequence: int) -> None:
-    """HEAD, packs and settings."""
+def _write_rest(
+    connection: Connection, admission: Admission, sequence: int, recorded: PackRecord | None
+) -> None:
+    """HEAD, packs and settings; `recorded` is the pack that was recorded just before."""
     repository_id = admission.repository_id
     if admission.head:
         connection.execute(_SET_HEAD, {"of": repository_id, "head": bytes(admission.head)})
-    if admission.pack:
+    if admission.pack and admission.pack != recorded:
         sql_packs.write_pack(connection, repository_id, sequence, admission.pack)
     if admission.replacement:
         sql_packs.replace_packs(connection, repository_id, admission.replacement, admission.at_ms)
@@ -173,8 +179,10 @@ def _read_targets(
         return {}
     if len(names) > LOOKUPS_MAX:
         targets = connection.execute(_REFS, {"of": repository_id})
-    else:
+    elif len(names) > 1:
         targets = connection.execute(_REFS_NAMED, {"of": repository_id, "names": names})
+    else:
+        targets = connection.execute(_REF_NAMED, {"of": repository_id, "named": names[0]})
     return {RefName(name): ObjectId(target) for name, target, _ in targets}
 
 
@@ -329,16 +337,12 @@ def read_refs(connection: Connection, repository_id: str, since: RefSnapshot | N
 
 def _replay(connection: Connection, repository_id: str, since: RefSnapshot) -> dict[RefName, RefValue]:
     """The refs of an earlier snapshot with the changes of the events after it."""
-    refs = dict(since.refs)
-    grown = False
-    later = {"of": repository_id, "after": since.generation}
-    for name, new, peeled in connection.execute(_CHANGES_AFTER, later):
-        if new is None:
-            refs.pop(RefName(name), None)
-        else:
-            grown = grown or name not in refs
-            refs[RefName(name)] = RefValue(ObjectId(new), ObjectId(peeled) if peeled else None)
-    return {name: refs[name] for name in sorted(refs)} if grown else refs
+    later = connection.execute(_CHANGES_AFTER, {"of": repository_id, "after": since.generation})
+    return replay(since.refs, ((RefName(name), _value(new, peeled)) for name, new, peeled in later))
+
+
+def _value(target: str | None, peeled: str | None) -> RefValue | None:
+    return RefValue(ObjectId(target), ObjectId(peeled) if peeled else None) if target else None
 
 
 def has_event(connection: Connection, repository_id: str, kind: EventKind, after: int) -> bool:

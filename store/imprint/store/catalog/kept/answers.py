@@ -7,7 +7,7 @@ Invariants:
     1. A commit that was told to its caller before a question was asked is in the answer, whichever process
        made it: a token that was revoked is no longer good in the next request.
     2. An answer outlives a commit only where that was made here, nobody else could commit beside it, and it
-       is known not to have changed the answer.
+       is known not to have changed the answer, or what it has made of it.
     3. At most `ANSWERS_MAX` answers are kept; an answer "there is none" is not, so that nobody fills the
        memory with questions about nothing.
 
@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from imprint.store.catalog.kept.at_hand import find_moment, verify_may_wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable
+    from collections.abc import Callable, Hashable, Sequence
+
+    Touched = Sequence[tuple[Hashable, Callable[[Any], Any]]]
 
 ANSWERS_MAX: Final = 8192
 """Each has a kilobyte or so."""
@@ -42,20 +44,23 @@ class KeptAnswers:
         self._find_version = find_version
         self._newest: tuple[Hashable | None, dict[Hashable, Any]] = (None, {})
 
-    def carry(self, before: Hashable | None, after: Hashable | None, touched: Collection[Hashable]) -> None:
+    def carry(self, before: Hashable | None, after: Hashable | None, touched: Touched) -> None:
         """Take answers over a commit that was made here.
 
         Args:
             before: the version when nobody else could commit any more,
             after: and when the commit had been made, and still nobody else could.
-            touched: the questions whose answers it may have changed.
+            touched: the questions whose answers it may have changed, and what makes the new of the old. An
+                old answer may be as new as the commit: it was read while that was made.
         """
         known, answers = self._newest
         if before is None or after is None or known != before:
             return
         kept = dict(answers)  # whoever reads at this moment may still put older answers into the other one
-        for question in touched:
-            kept.pop(question, None)
+        for question, follow in touched:
+            old = kept.pop(question, None)
+            if old is not None and (new := follow(old)) is not None:
+                kept[question] = new
         self._newest = (after, kept)
 
     def ask(self, question: Hashable, read: Callable[[], T], version: Hashable | None = None) -> T:
