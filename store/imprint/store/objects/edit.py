@@ -3,20 +3,34 @@
 Invariants:
     1. Nothing is written through what is no folder: a file, a symbolic link or a submodule.
     2. A folder without entries is no entry, as in git's index.
+    3. Of a folder that changes, other entries are copied as they are written, but for modes of old tools.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from imprint.store.errors import BadPath, PathMissing
-from imprint.store.objects.codec import SUBMODULE_MODE, SYMLINK_MODE, TREE_MODE, encode_tree, object_id
+from imprint.store.errors import BadPath, ObjectMissing, PathMissing
+from imprint.store.objects.codec import (
+    SUBMODULE_MODE,
+    SYMLINK_MODE,
+    TREE_MODE,
+    join_tree,
+    object_id,
+    read_mode,
+    split_tree,
+)
 from imprint.store.objects.ports import ObjectKind, TreeEntry
 from imprint.store.paths import quote_path
+from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imprint.store.objects.codec import Line
     from imprint.store.objects.ports import Objects
-    from imprint.store.types import ObjectId
+
+_USUAL_DIGITS: Final = frozenset({b"100644", b"100755", b"120000", b"40000", b"160000"})
 
 
 class TreeEditor:
@@ -29,7 +43,7 @@ class TreeEditor:
 
     def __init__(self, objects: Objects, tree: ObjectId | None) -> None:
         self._objects = objects
-        self._folders: dict[bytes, dict[bytes, TreeEntry]] = {b"": self._read(tree)}
+        self._folders: dict[bytes, dict[bytes, Line]] = {b"": self._read(tree)}
         self._changed: set[bytes] = set()
         self._blobs: dict[ObjectId, bytes] = {}
 
@@ -42,7 +56,7 @@ class TreeEditor:
         """
         folder, _, name = path.rpartition(b"/")
         entries = self._find_folder(folder)
-        entry = entries.get(name) if entries is not None else None
+        entry = _get(entries, name)
         if path in self._folders or (entry is not None and entry.is_tree):
             raise BadPath(f"{quote_path(path)} is a folder", hint="delete its files; it goes with the last")
         if entries is None or entry is None:
@@ -59,7 +73,7 @@ class TreeEditor:
         """
         folder, _, name = path.rpartition(b"/")
         entries = self._make_folder(folder)
-        entry = entries.get(name)
+        entry = _get(entries, name)
         if path in self._folders:
             raise BadPath(f"{quote_path(path)} is a folder", hint="write to another path")
         if entry is not None and (fault := _find_obstacle(entry, mode)):
@@ -67,14 +81,13 @@ class TreeEditor:
         blob = object_id(ObjectKind.BLOB, content, self._objects.algorithm)
         if entry is None or (entry.id, entry.mode) != (blob, mode):
             self._blobs[blob] = content
-            entries[name] = TreeEntry(name, mode, blob)
+            entries[name] = _write(name, mode, blob)
             self._note_change(folder)
 
     def find_mode(self, path: bytes) -> int | None:
         """The mode of what is at a path now; None for nothing or a folder."""
         folder, _, name = path.rpartition(b"/")
-        entries = self._find_folder(folder)
-        entry = entries.get(name) if entries is not None else None
+        entry = _get(self._find_folder(folder), name)
         return entry.mode if entry is not None and not entry.is_tree else None
 
     def finish(self) -> tuple[ObjectId, list[tuple[ObjectKind, bytes]]]:
@@ -82,33 +95,41 @@ class TreeEditor:
         new = [(ObjectKind.BLOB, content) for content in self._blobs.values()]
         for path in sorted(self._changed - {b""}, key=lambda path: path.count(b"/"), reverse=True):
             parent, _, name = path.rpartition(b"/")
-            new.append((ObjectKind.TREE, encode_tree(self._folders[path].values())))
+            new.append((ObjectKind.TREE, join_tree(self._folders[path].values())))
             tree = object_id(*new[-1], self._objects.algorithm)
-            self._folders[parent][name] = TreeEntry(name, TREE_MODE, tree)
-        root = encode_tree(self._folders[b""].values())
+            self._folders[parent][name] = _write(name, TREE_MODE, tree)
+        root = join_tree(self._folders[b""].values())
         new.append((ObjectKind.TREE, root))
         return object_id(ObjectKind.TREE, root, self._objects.algorithm), new
 
-    def _read(self, tree: ObjectId | None) -> dict[bytes, TreeEntry]:
-        return {entry.name: entry for entry in self._objects.read_tree(tree)} if tree else {}
+    def _read(self, tree: ObjectId | None) -> dict[bytes, Line]:
+        if tree is None:
+            return {}
+        kind, content = self._objects.read_raw(tree)
+        if kind is not ObjectKind.TREE:
+            raise ObjectMissing(tree)
+        return {
+            name: (mode if mode in _USUAL_DIGITS else b"%o" % read_mode(mode), name, raw_id)
+            for mode, name, raw_id in split_tree(tree, content)
+        }
 
-    def _find_folder(self, path: bytes) -> dict[bytes, TreeEntry] | None:
+    def _find_folder(self, path: bytes) -> dict[bytes, Line] | None:
         """The entries of a folder; None if there is no such folder."""
         return self._open(path, make=False)
 
-    def _make_folder(self, path: bytes) -> dict[bytes, TreeEntry]:
+    def _make_folder(self, path: bytes) -> dict[bytes, Line]:
         """The entries of a folder, made if absent."""
         entries = self._open(path, make=True)
         assert entries is not None  # noqa: S101 - it was made
         return entries
 
-    def _open(self, path: bytes, *, make: bool) -> dict[bytes, TreeEntry] | None:
+    def _open(self, path: bytes, *, make: bool) -> dict[bytes, Line] | None:
         entries = self._folders[b""]
         at = b""
         for name in path.split(b"/") if path else ():
             at = at + b"/" + name if at else name
             if at not in self._folders:
-                entry = entries.get(name)
+                entry = _get(entries, name)
                 if entry is None and not make:
                     return None
                 if entry is not None and not entry.is_tree:
@@ -135,6 +156,15 @@ class TreeEditor:
         while folder not in self._changed:
             self._changed.add(folder)
             folder = folder.rpartition(b"/")[0]
+
+
+def _get(entries: Mapping[bytes, Line] | None, name: bytes) -> TreeEntry | None:
+    line = entries.get(name) if entries is not None else None
+    return TreeEntry(name, read_mode(line[0]), ObjectId(line[2].hex())) if line else None
+
+
+def _write(name: bytes, mode: int, object_id: ObjectId) -> Line:
+    return b"%o" % mode, name, bytes.fromhex(object_id)
 
 
 def _find_obstacle(entry: TreeEntry, mode: int) -> str | None:
