@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from anyio import to_thread
 from starlette.requests import Request
 
+from imprint.api.at_once.pushes import answer_push, is_push
 from imprint.api.body import receive_whole
 from imprint.api.git_http import (
     AHEAD_BYTES,
@@ -45,13 +46,16 @@ if TYPE_CHECKING:
 NAMES_MAX: Final = 200
 """Lines that are made on the loop, in less than a millisecond."""
 _SERVICE: Final = "git-upload-pack"
-_ADDRESS: Final = re.compile(r"/([^/]+)/([^/]+)/(info/refs|git-upload-pack)\Z")
+_ADDRESS: Final = re.compile(r"/([^/]+)/([^/]+)/(info/refs|git-upload-pack|git-receive-pack)\Z")
 _SENT_BYTES: Final = 512 * 1024
 """How much is handed to the connection at once."""
 
 
 class AtOnce:
-    """ASGI middleware: the two requests of protocol version 2 that listing and fetching consist of."""
+    """ASGI middleware: the two requests of protocol version 2 that listing and fetching consist of.
+
+    Those of a push come past here too, see `imprint.api.at_once.pushes`.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -64,6 +68,9 @@ class AtOnce:
             return
         request = Request(scope)
         owner, repo, what = address.groups()
+        if is_push(request, what):
+            await (await answer_push(request, owner, repo, what))(scope, receive, send)
+            return
         access = None
         if is_advertisement(request, what) or is_small_fetch(request, what):
             access = await find_access(request, owner, repo)
