@@ -1,7 +1,7 @@
 """Labelled issues: which file has to change, Acc@1, @5 and @10, all issues of a repository from one index.
 
     python bench/issue_to_file.py --issues FILE --mirrors DIR [--only OWNER/NAME,...] [--without PART,...]
-        [--json FILE]
+        [--weights PART=WORTH,...] [--json FILE]
 
 `--issues` has a line {instance_id, repo, base_commit, query, gold_files} for each issue. `--mirrors` holds
 for `owner/name` a bare repository `owner+name/repo` that has the commits.
@@ -10,7 +10,8 @@ For each repository one library and one change log are made, in a scratch folder
 its own base commit: only the files of that commit are candidates, and only commits that it reaches count.
 An issue is found at k if one of the files that had to change is among the first k. Intervals are of a
 bootstrap over issues (95 %, 2,000 draws, seed 7). `--without` leaves parts of the ranking out, by the names
-of `imprint.semantic.search.finding.files.Shares`. The halves are those of a hash of the issue's name.
+of `imprint.semantic.search.finding.files.Shares`; `--weights` gives some of them another worth. The halves
+are those of a hash of the issue's name.
 """
 
 from __future__ import annotations
@@ -108,6 +109,11 @@ def interval(ranks, depth: int) -> str:
     return f"{drawn[DRAWS // 40]:.3f} to {drawn[-DRAWS // 40]:.3f}"
 
 
+def read_weights(told: str) -> dict[str, float]:
+    """Parts and their worths, written `PART=WORTH,...`."""
+    return {name: float(worth) for name, worth in (one.split("=") for one in told.split(",") if one)}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -116,12 +122,12 @@ def main() -> int:
     parser.add_argument("--mirrors", type=Path, required=True)
     parser.add_argument("--only", default="", help="owner/name, with commas")
     parser.add_argument("--without", default="", help="parts of the ranking, with commas")
+    parser.add_argument("--weights", default="", help="parts of the ranking and their worth, with commas")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    left_out = {
-        name: 1.0 if name == "not_source" else 0.0 for name in filter(None, options.without.split(","))
-    }
-    files.find_files.__defaults__ = (dataclasses.replace(files.DEFAULT, **left_out),)
+    worths = {name: 1.0 if name == "not_source" else 0.0 for name in filter(None, options.without.split(","))}
+    worths |= read_weights(options.weights)
+    files.find_files.__defaults__ = (dataclasses.replace(files.DEFAULT, **worths),)
     only = set(filter(None, options.only.split(",")))
     by_repo = defaultdict(list)
     for line in options.issues.read_text().splitlines():
