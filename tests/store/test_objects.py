@@ -5,6 +5,7 @@ import gc
 import io
 import os
 import threading
+import time
 import zlib
 from pathlib import Path
 
@@ -381,6 +382,14 @@ def test_reading_takes_any_bytes(content, algorithm):
             assert some_id in damaged.message  # noqa: PT017 - either outcome is right
 
 
+def test_a_tree_that_is_none_is_told_at_once():
+    begin = time.thread_time()
+    for content in (b"1" * 300_000, b"1 a" * 100_000, b"ab"):
+        with pytest.raises(ObjectDamaged):
+            decode_tree(ObjectId("5" * 40), content)
+    assert time.thread_time() - begin < 1
+
+
 # -- what old tools wrote ----------------------------------------------------------------------------------
 
 HEAD = b"tree " + b"5" * 40 + b"\n"
@@ -513,6 +522,9 @@ def test_an_old_tag_without_a_tagger_is_read(bare, objects):
         (b"40755", 0o40000),
         (b"160000", 0o160000),
         (b"644", 0o160000),
+        (b"7" * 12, 0o160000),
+        (b"1" * 5000 + b"100644", 0o100644),
+        (b"200000000000040000", 0o40000),
     ],
 )
 def test_modes_of_old_tools_mean_what_git_takes_them_for(mode, meant):

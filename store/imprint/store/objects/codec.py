@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import itertools
 import operator
 import re
 import stat
@@ -32,10 +31,13 @@ SUBMODULE_MODE: Final = 0o160000
 FILE_MODE: Final = 0o100644
 EXECUTABLE_MODE: Final = 0o100755
 _LINES: Final = {
-    size: re.compile(rb"([0-7]{1,10}) ([^\0]+)\0([\s\S]{%d})" % size)
+    size: re.compile(rb"([0-7]+) ([^\0]+)\0([\s\S]{%d})|[\s\S]+" % size)
     for size in (algorithm.hex_length // 2 for algorithm in HashAlgorithm)
 }
-"""A tree's entries by the length of an id: mode in octal digits, name, id."""
+"""A tree's entries by the length of an id: mode in octal digits, name, id. What is no entry is taken as one
+piece, to the end: begun anew at each of its bytes, that took time by the square of its length."""
+_MODE_DIGITS: Final = 6
+"""Git reads modes of any length and looks at the last 16 bits."""
 _TREE_DIGITS: Final = b"40000"
 Line = tuple[bytes, bytes, bytes]
 """An entry of a tree as it is written: mode in octal digits, name and raw id."""
@@ -73,7 +75,7 @@ def split_tree(tree: ObjectId, content: bytes) -> list[Line]:
         ObjectDamaged: the content is no tree.
     """
     lines: list[Line] = _LINES[tree.algorithm.hex_length // 2].findall(content)
-    if sum(map(len, itertools.chain.from_iterable(lines))) + 2 * len(lines) != len(content):
+    if lines and not lines[-1][0]:
         raise ObjectDamaged(tree, "a tree entry is cut off or does not parse")
     return lines
 
@@ -90,10 +92,14 @@ def join_tree(lines: Iterable[Line]) -> bytes:
     return b"".join([b"%b %b\0%b" % line for line in given])
 
 
-@lru_cache(64)
 def read_mode(digits: bytes) -> int:
     """One of git's five modes, from how a tree writes it."""
-    return canonical_mode(int(digits, 8))
+    return _read_mode(digits[-_MODE_DIGITS:])
+
+
+@lru_cache(64)
+def _read_mode(digits: bytes) -> int:
+    return canonical_mode(int(digits, 8) & 0xFFFF)
 
 
 def canonical_mode(mode: int) -> int:
