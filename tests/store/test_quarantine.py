@@ -16,6 +16,7 @@ from imprint.store.errors import LimitExceeded, ProtocolError, PushRefused, Stor
 from imprint.store.lfs.pointer import POINTER_BYTES
 from imprint.store.limits import Limits
 from imprint.store.plumbing import Plumbing
+from imprint.store.receive import quarantine as quarantine_module
 from imprint.store.receive.checking import kinds as checking_kinds
 from imprint.store.receive.packs import PackIndex
 from imprint.store.receive.quarantine import open_quarantine, quarantines_dir, sweep
@@ -417,6 +418,14 @@ def test_a_whole_history_is_taken_in_with_one_process(quarantine, work_tree, mon
     )
     assert quarantine.unpack(io.BytesIO(content), LIMITS).kinds
     assert len(started) == 1
+
+
+@pytest.mark.parametrize("least", [3, 4])
+def test_large_packs_alone_get_a_reverse_index(quarantine, work_tree, monkeypatch, least) -> None:
+    monkeypatch.setattr(quarantine_module, "REVERSED_MIN", least)
+    work_tree.commit_file("a", "1")
+    unpacked = quarantine.unpack(io.BytesIO(pack_of(work_tree, "HEAD")), LIMITS)
+    assert unpacked.index_path.with_suffix(".rev").exists() == (least == 3)
 
 
 def test_packs_that_are_not_listed_here_are_listed_by_git(quarantine, work_tree, monkeypatch) -> None:

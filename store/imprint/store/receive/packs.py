@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from imprint.store.types import HashAlgorithm
 
 SUFFIXES: Final = (".pack", ".rev", ".idx")
-"""The files of one pack, in the order in which they are put in place. What was checked in memory has no
-`.rev`: git makes the order of a small pack faster than it reads it, and a file costs a sync of the disk."""
+"""The files of one pack, in the order in which they are put in place. Small packs have no `.rev`: git
+makes their order faster than it reads it, and a file costs a sync of the disk."""
 KEEP: Final = ".keep"
 _PARTIAL: Final = "tmp_"
 """How the name of an index begins that is being written; git calls its own so, and `collect` removes them."""

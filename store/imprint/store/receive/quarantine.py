@@ -52,11 +52,13 @@ DRAIN_BYTES_MAX: Final = 64 * 1024**2
 """How much of a refused pack is still read."""
 _BYTES_PER_SECOND: Final = 1024 * 1024
 """How fast git resolves deltas at least, on a machine that is busy."""
+REVERSED_MIN: Final = 20_000
+"""Packs of so many objects get a reverse index (`.rev`); that of smaller ones git makes in no time."""
 _STREAM_LARGE_BLOBS: Final = ("-c", "core.bigFileThreshold=16m")
 """Larger blobs pass through index-pack in pieces instead of being held in memory."""
 _INDEX_PACK: Final = (
     *_STREAM_LARGE_BLOBS,
-    *("index-pack", "--stdin", "--fix-thin", "--rev-index", "--check-self-contained-and-connected"),
+    *("index-pack", "--stdin", "--fix-thin", "--check-self-contained-and-connected"),
 )
 _PACK_HEADER: Final = struct.Struct(">4sLL")
 
@@ -218,7 +220,8 @@ class Quarantine:
         header = _read_header(pack)
         try:
             object_count = _parse_header(header, limits.pack_objects_max)
-            options = [*self._limit_history(shallow), *_INDEX_PACK, self._render_strict(strictness)]
+            reverse = "--rev-index" if object_count >= REVERSED_MIN else "--no-rev-index"
+            options = [*self._limit_history(shallow), *_INDEX_PACK, reverse, self._render_strict(strictness)]
             indexed = self._index(header, pack, limits, options)
         except (ProtocolError, LimitExceeded):
             drain(pack)
