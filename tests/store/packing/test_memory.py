@@ -1,8 +1,11 @@
 """What making one pack teaches for the next, and where ids lie in bulk."""
 
+import hashlib
 import random
 import struct
+import zlib
 
+import numpy as np
 import pytest
 from tests.store.packing.histories import Source
 
@@ -11,6 +14,7 @@ from imprint.store.packing.choosing.contents import Contents
 from imprint.store.packing.choosing.memory import PackMemory, name_walk
 from imprint.store.packing.files.ids import FANOUT_BYTES, IdTable
 from imprint.store.packing.files.mapped import Mapped
+from imprint.store.packing.making.layout import Layout
 from imprint.store.packing.plan import make_plan
 from imprint.store.packing.request import PackRequest
 from imprint.store.packing.shelf import Absent
@@ -117,3 +121,31 @@ def test_commits_stay_decoded_while_the_graph_is_the_same(line) -> None:
     assert line.stock(stock).graph.look_up(tip) is known
     assert line.stock().graph.look_up(tip) is not known
     assert stock.graph.look_up(bytes(20)) is None
+
+
+def test_of_a_family_of_deltas_only_one_is_made_whole(tmp_path) -> None:
+    source = Source(tmp_path / "family.git", 20)
+    source.folder.mkdir()
+    source.git("init", "-q", "--bare")
+    lines = [random.Random(line).randbytes(30).hex() for line in range(200)]
+    blobs = []
+    for number in range(6):
+        lines[30 * number] = f"changed {number}"
+        blobs.append(
+            source.git("hash-object", "-w", "--stdin", stdin="\n".join(lines).encode()).decode().strip()
+        )
+    source.git(
+        "pack-objects", "-q", str(source.folder / "objects/pack/pack"), stdin="\n".join(blobs).encode()
+    )
+    stock = source.stock()
+    (pack,) = stock.packs
+    roots = {pack.find_root(rank) for rank in range(len(pack))}
+    assert len(roots) == 1
+    picked = np.array([rank for rank in range(len(pack)) if pack.bases[rank] in roots], np.int64)
+    layout = Layout(Contents(stock), [(0, picked)])
+    sent = b"".join(layout.splices().blocks())
+    assert len(picked) > 1
+    assert len(sent) < 2 * len(zlib.compress("\n".join(lines).encode()))
+    source.git("init", "-q", "--bare", str(tmp_path / "client.git"))
+    whole = sent + hashlib.sha1(sent).digest()
+    source.git("index-pack", "--stdin", stdin=whole, folder=tmp_path / "client.git")

@@ -84,7 +84,7 @@ def find_sent(
         return frozenset(each for each in commits if bytes.fromhex(each) in new)
     try:
         tips, *_ = peel(contents, map(bytes.fromhex, wants))
-        reach = Reach(contents)
+        reach = Reach(contents, memory)
         reach.add(tips, Commits(contents), with_trees=False)
         return frozenset(each for each in commits if reach.holds(bytes.fromhex(each)))
     except BadFile as fault:

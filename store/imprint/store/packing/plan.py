@@ -103,11 +103,11 @@ class _Planner:
         return self._lay_out(gathered.list_picked(), has, gathered.list_likes())
 
     def _plan_by_bitmaps(self) -> Layout:
-        wanted = Reach(self._contents)
+        wanted = Reach(self._contents, self._memory)
         wanted.add(self._tips, self._commits)
         for tree in self._trees:
             wanted.add_tree(tree)
-        had = Reach(self._contents) if self._haves else None
+        had = Reach(self._contents, self._memory) if self._haves else None
         words, others = wanted.words, dict(wanted.others)
         if had:
             had.add(self._haves, self._commits)

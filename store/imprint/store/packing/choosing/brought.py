@@ -14,6 +14,29 @@ if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
     from imprint.store.packing.choosing.contents import Contents
+    from imprint.store.packing.choosing.memory import PackMemory
+
+
+def recall_brought(
+    contents: Contents, memory: PackMemory, commit: bytes, tree: bytes, others: Sequence[bytes]
+) -> Brought:
+    """What a commit brings, unless it was found before.
+
+    Args:
+        contents: reads objects.
+        memory: what was found before.
+        commit: its raw id.
+        tree: raw id of its tree.
+        others: raw ids of the trees of all its parents.
+
+    Raises:
+        Absent: as `find_brought`.
+    """
+    brought = memory.find_brought(commit)
+    if brought is None:
+        brought = find_brought(contents, tree, others)
+        memory.keep_brought(commit, brought)
+    return brought
 
 
 def find_brought(

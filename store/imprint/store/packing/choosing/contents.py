@@ -75,13 +75,7 @@ class Contents:
     def kind_of(self, place: Place) -> int:
         """The type number of an object, without reading it."""
         pack = self.stock.packs[place.pack]
-        rank = place.rank
-        for _ in range(_CHAIN_MAX):
-            base = int(pack.bases[rank])
-            if base == NO_BASE:
-                return int(pack.kinds[rank])
-            rank = base
-        raise BadFile(f"{pack.data.name}: deltas build on each other")
+        return int(pack.kinds[pack.find_root(place.rank)])
 
     def read_commit(self, raw_id: bytes) -> tuple[bytes, tuple[bytes, ...], int]:
         """The raw ids of a commit's tree and parents, and when it was made (seconds since the epoch).

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.packing.choosing.brought import find_brought
+from imprint.store.packing.choosing.brought import find_brought, recall_brought
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -74,21 +74,16 @@ class Gathered:
             self.add(commit)
             parents = walked.parents[commit]
             if parents:
-                self._add(self._find_brought(commit, walked), has_others=new.isdisjoint(parents))
+                others = [walked.trees[parent] for parent in parents]
+                tree = walked.trees[commit]
+                brought = recall_brought(self._contents, self._memory, commit, tree, others)
+                self._add(brought, has_others=new.isdisjoint(parents))
             else:
                 self.add_tree(walked.trees[commit], stand_in)
 
     def add_tree(self, tree: bytes, had: tuple[bytes, ...] = ()) -> None:
         """Send a tree and what is below it, less what a client has at the same paths below its trees."""
         self._add(find_brought(self._contents, tree, had, self._sent), has_others=True)
-
-    def _find_brought(self, commit: bytes, walked: Walked) -> Brought:
-        brought = self._memory.find_brought(commit)
-        if brought is None:
-            others = [walked.trees[parent] for parent in walked.parents[commit]]
-            brought = find_brought(self._contents, walked.trees[commit], others)
-            self._memory.keep_brought(commit, brought)
-        return brought
 
     def _add(self, brought: Brought, *, has_others: bool) -> None:
         """Send what was brought; with `has_others` the client has what it was compared with."""

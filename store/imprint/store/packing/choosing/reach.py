@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from imprint.store.packing.choosing.trees import LINK_MODE, TREE_MODE, compare_trees, pick_trees, read_lines
+from imprint.store.packing.choosing.brought import find_brought, recall_brought
 from imprint.store.packing.choosing.walk import sort_parents_first
 from imprint.store.packing.files.ewah import spread_bits
 from imprint.store.packing.shelf import Absent
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imprint.store.packing.choosing.contents import Contents
+    from imprint.store.packing.choosing.found import Brought
+    from imprint.store.packing.choosing.memory import PackMemory
     from imprint.store.packing.choosing.walk import Commits
     from imprint.store.packing.shelf import Place
 
@@ -41,16 +43,17 @@ class Reach:
 
     Args:
         contents: reads objects.
+        memory: knows what some commits bring.
 
     Raises:
         Absent: the stock has no bitmaps.
     """
 
-    def __init__(self, contents: Contents) -> None:
+    def __init__(self, contents: Contents, memory: PackMemory) -> None:
         stock = contents.stock
         if stock.bitmaps is None or stock.multi is None or stock.multi.order is None:
             raise Absent("no bitmaps")
-        self._contents = contents
+        self._contents, self._memory = contents, memory
         self._bitmaps, self._ids, self._numbers = stock.bitmaps, stock.multi.ids, stock.multi.numbers
         self.words = np.zeros(stock.bitmaps.size, np.uint64)
         self.others: dict[bytes, Place] = {}
@@ -82,36 +85,35 @@ class Reach:
             if len(walked) > COMMITS_MAX:
                 raise Absent("too many commits without a bitmap")
             waiting += commits[raw_id].parents
-        for raw_id in sort_parents_first(walked, commits):  # what a tree shares with its bases is there then
+        for raw_id in sort_parents_first(
+            walked, commits
+        ):  # what parents have is there then
             if self._take(raw_id) and with_trees:
-                bases = tuple(commits[parent].tree for parent in commits[raw_id].parents)
-                self._take_tree(commits[raw_id].tree, bases)
+                tree, parents, _ = commits[raw_id]
+                others = [commits[parent].tree for parent in parents]
+                if others:
+                    self._take_all(recall_brought(self._contents, self._memory, raw_id, tree, others))
+                else:
+                    self._take_all(find_brought(self._contents, tree, (), self))
         self._pack()
 
     def add_tree(self, tree: bytes) -> None:
         """Add a tree and what is below it."""
-        self._take_tree(tree)
+        self._take_all(find_brought(self._contents, tree, (), self))
         self._pack()
+
+    def __contains__(self, raw_id: object) -> bool:
+        """Whether an object is reached, by its raw id."""
+        return isinstance(raw_id, bytes) and self.holds(raw_id)
 
     def holds(self, raw_id: bytes) -> bool:
         """Whether an object is reached."""
         at = self._ids.find(raw_id)
         return self._holds(at) if at >= 0 else raw_id in self.others
 
-    def _take_tree(self, tree: bytes, bases: tuple[bytes, ...] = ()) -> None:
-        """Add a tree and what is below it, less what is at the same paths below trees that are added too."""
-        waiting = [(tree, bases)]
-        while waiting:
-            tree, bases = waiting.pop()
-            if tree in bases or not self._take(tree):
-                continue
-            difference = compare_trees(self._contents, tree, bases)
-            below = difference.read_replaced()
-            for line in read_lines(difference.new):
-                if line.mode == TREE_MODE:
-                    waiting.append((line.raw_id, pick_trees(below.get(line.name, ()))))
-                elif line.mode != LINK_MODE:
-                    self._take(line.raw_id)
+    def _take_all(self, brought: Brought) -> None:
+        for raw_id in (*brought.trees, *brought.blobs):
+            self._take(raw_id)
 
     def _pack(self) -> None:
         self.words = np.packbits(self._bits, bitorder="little").view("<u8").astype(np.uint64, copy=False)

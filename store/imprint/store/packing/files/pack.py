@@ -206,6 +206,19 @@ class PackFile:
         """The raw id of an entry."""
         return self.ids[int(self.places[rank])]
 
+    def find_root(self, rank: int) -> int:
+        """The rank of the whole entry that an entry builds on, perhaps by way of others.
+
+        Raises:
+            BadFile: there is none.
+        """
+        for _ in range(len(self)):
+            base = int(self.bases[rank])
+            if base == NO_BASE:
+                return rank
+            rank = base
+        raise BadFile(f"{self.data.name}: deltas build on each other")
+
     def inflate(self, rank: int) -> bytes:
         """The content of an entry, which for a delta is the delta.
 

@@ -93,6 +93,8 @@ class Layout:
         self.count = sum(len(ranks) for _, ranks in self._picked)
         self.names = frozenset(self._stock.packs[number].name for number, _ in self._picked)
         self._likes, self._memory = likes, memory
+        self._wholes: dict[tuple[int, int], bytes] = {}
+        """For each family of deltas, by pack and root, the first of it that was made anew and whole."""
         self._special: dict[int, bytes] = {}
         """Entries that are sent with another header, or other content, by their number in the new pack."""
         self.checksum: bytes | None = None
@@ -175,13 +177,20 @@ class Layout:
         return -1
 
     def _make_anew(self, entry: int, place: Place) -> None:
-        """Send an object as a delta of what the client has, if it is like it, else whole."""
+        """Send an object as a delta of one that is like it, else whole.
+
+        That is one that the client has, or one that is sent whole in this pack, so that no circle can arise.
+        """
         if len(self._special) >= _ANEW_MAX:
             raise Absent("too many deltas without their bases")
-        raw_id = self._stock.packs[place.pack].id_of(place.rank)
-        like = self._likes.get(raw_id)
+        pack = self._stock.packs[place.pack]
+        raw_id = pack.id_of(place.rank)
+        family = place.pack, pack.find_root(place.rank)
+        like = self._likes.get(raw_id) or self._wholes.get(family)
         kind, made = self._made_delta(raw_id, place, like) if like else self._made_whole(raw_id, place)
         self._special[entry] = made
+        if kind != REF_DELTA:
+            self._wholes.setdefault(family, raw_id)
         self._kinds[entry] = kind
         self._starts[entry] = self._ends[entry]  # nothing of the old entry is sent
 
@@ -194,7 +203,7 @@ class Layout:
         return kind, made
 
     def _made_delta(self, raw_id: bytes, place: Place, like: bytes) -> tuple[int, bytes]:
-        """A delta of what the client has, or the whole object if that is as good."""
+        """A delta of one that is like it, or the whole object if that is as good."""
         if known := self._memory.find_entry(raw_id, like):
             return known
         kind, content = self._read(place)
