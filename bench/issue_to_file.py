@@ -33,7 +33,7 @@ from imprint.semantic.library import Library
 from imprint.semantic.lineage.changes import ChangeLog
 from imprint.semantic.search.background import Background
 from imprint.semantic.search.finding import files
-from imprint.semantic.search.query import QUERY_CHARACTERS_MAX, Mode, Query, What
+from imprint.semantic.search.query import ISSUE_CHARACTERS_MAX, Mode, Query, What
 from imprint.store.clone import Clone
 from imprint.store.types import ObjectId
 
@@ -79,7 +79,7 @@ def measure(repo: str, issues, mirrors: Path) -> list[dict]:
         past = log.seen(clone.view)
         for issue in issues:
             query = Query(
-                issue["query"][:QUERY_CHARACTERS_MAX], max(DEPTHS), mode=Mode.WORDS, what=What.FILES
+                issue["query"][:ISSUE_CHARACTERS_MAX], max(DEPTHS), mode=Mode.WORDS, what=What.FILES
             )
             started = time.perf_counter()
             answer = library.search(clone.view, query, ref=issue["base_commit"], background=Background(past))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imprint.api.settings import ApiSettings
-from imprint.semantic.search.query import LIMIT_MAX, QUERY_CHARACTERS_MAX
+from imprint.semantic.search.query import ISSUE_CHARACTERS_MAX, LIMIT_MAX, QUERY_CHARACTERS_MAX
 from imprint.store.limits import Limits
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "limits.md").read_text()
@@ -21,4 +21,5 @@ def test_every_limit_is_on_the_page_with_its_default(bounds: type) -> None:
 
 
 def test_the_bounds_of_a_search_are_on_the_page() -> None:
-    assert f"at most {LIMIT_MAX} hits for a question of at most {QUERY_CHARACTERS_MAX:,} characters" in PAGE
+    assert f"at most {LIMIT_MAX} hits for a question of at most {ISSUE_CHARACTERS_MAX:,} characters" in PAGE
+    assert f"the first {QUERY_CHARACTERS_MAX:,} are read in words" in PAGE

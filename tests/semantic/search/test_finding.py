@@ -2,6 +2,7 @@
 
 import pytest
 
+from imprint.semantic.asking.code import SEARCH, read_query
 from imprint.semantic.asking.model import Standpoint
 from imprint.semantic.asking.table import ask
 from imprint.semantic.library import Library
@@ -246,6 +247,19 @@ def test_an_issue_leads_to_what_it_names_and_to_where_its_trace_ends(told, issue
     hit = told.search(issue, what=What.FILES, explain=True).hits[0]
     assert hit.path.decode() == first
     assert hit.parts[part] > 0
+
+
+def test_a_long_issue_may_be_given_whole_and_its_trace_is_read_to_the_end(told):
+    def find(text, **more):
+        query = read_query(SEARCH.read_values({"q": text, **more}))
+        return paths(told.library.search(told.view, query))
+
+    log = "It fails\n\n" + "a line of output\n" * 300
+    trace = 'Traceback\n  File "/srv/x/src/settings.py", line 2, in load\nOSError: none\n'
+    assert find(log + trace, what="files")[0] == "src/settings.py"
+    assert find(log + "next_delay") == find(log)
+    with pytest.raises(BadInput, match="q is out of bounds"):
+        find("word " * 8_001, what="files")
 
 
 def test_a_commit_that_only_a_hidden_ref_reaches_is_not_there(told):

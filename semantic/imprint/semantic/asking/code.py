@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.asking.model import Kind, Parameter, Question
 from imprint.semantic.search.background import Background
-from imprint.semantic.search.query import LIMIT_MAX, QUERY_CHARACTERS_MAX, Mode, Query, What
+from imprint.semantic.search.query import ISSUE_CHARACTERS_MAX, LIMIT_MAX, Mode, Query, What
 from imprint.semantic.search.render import answer_json
 from imprint.semantic.why import answer_with_origins, why_symbol
 from imprint.store.errors import BadInput
@@ -94,7 +94,7 @@ SEARCH: Final = Question(
     (
         Parameter(
             "q", "words, an identifier, a text in double quotes, or an expression between slashes",
-            required=True, most=QUERY_CHARACTERS_MAX, is_argument=True,
+            required=True, most=ISSUE_CHARACTERS_MAX, is_argument=True,
         ),
         Parameter("limit", "hits at most", Kind.NUMBER, default=10, least=1, most=LIMIT_MAX),
         Parameter("path", "only below this path", most=20_000),

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 LIMIT_MAX: Final = 200
 """Hits of one answer."""
 QUERY_CHARACTERS_MAX: Final = 4_000
-"""Longer queries are cut: an issue's text is useful, a whole file is not."""
+"""So much of a query is read in words: an issue's text is useful, a whole file is not."""
+ISSUE_CHARACTERS_MAX: Final = 40_000
+"""Of a query at all. Where files are searched the rest is read for stack traces and quoted names: they stand
+at the end of an issue more often than not."""
 
 # They are about the question, not about what is asked for; rare in code, they would weigh more than they
 # tell.
@@ -73,7 +76,8 @@ class Query:
     through renames: it passes if one of them fits all of these filters.
 
     Attributes:
-        text: words, a symbol, or both; the characters or the expression of an exact or regular search.
+        text: words, a symbol, or both; the characters or the expression of an exact or regular search; the
+            whole text of an issue.
         limit: hits wanted at most.
         path_prefix: only files whose path begins so; empty for all.
         language: only files of this language, in any letter case; None for all.

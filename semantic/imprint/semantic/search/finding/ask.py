@@ -16,7 +16,7 @@ from imprint.semantic.search.finding.gone import find_gone
 from imprint.semantic.search.finding.messages import find_messages, match_messages
 from imprint.semantic.search.finding.patterns import Pattern, exact_pattern, regular_pattern
 from imprint.semantic.search.finding.prompts import find_prompts
-from imprint.semantic.search.query import Mode, What, read_mode, read_query
+from imprint.semantic.search.query import QUERY_CHARACTERS_MAX, Mode, What, read_mode, read_query
 from imprint.semantic.search.retrieve import Beside, Sieve, retrieve
 from imprint.store.errors import BadInput
 
@@ -44,6 +44,8 @@ def read_wish(query: Query) -> Wish:
     if query.language:
         verify_language(query.language)
     mode, text = read_mode(query)
+    if mode is Mode.WORDS and query.what is not What.FILES:
+        text = text[:QUERY_CHARACTERS_MAX]
     query = replace(query, text=text, mode=mode)
     if mode is Mode.WORDS:
         return Wish(query, read_query(query))

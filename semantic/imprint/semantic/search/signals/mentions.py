@@ -3,7 +3,7 @@
 Invariants:
     1. A line of a trace leads to a file only if its file name and the folder above it fit, unless it
        stands in the root: there are many `base.py`.
-    2. Reading a text takes time linear in its length, of which the first `CHARACTERS_MAX` count.
+    2. Reading a text takes time linear in its length, of which the first `ISSUE_CHARACTERS_MAX` count.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.index.definitions import fold_name
+from imprint.semantic.search.query import ISSUE_CHARACTERS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-CHARACTERS_MAX: Final = 40_000
-"""Of an issue, read for stack traces: they stand at its end more often than not."""
 _NAMES_MAX: Final = 200
 _NAME_CHARACTERS_MIN: Final = 4
 _FAR: Final = 0.6
@@ -32,14 +31,14 @@ _FRAME: Final = re.compile(r'File "([^"\n]{1,300})", line \d+|(?<![\w./\\-])([\w
 
 def read_quoted(text: str) -> tuple[str, ...]:
     """The words in single backticks that are long enough to be names, folded; not those in blocks of code."""
-    told = " ".join(_QUOTED.findall(_FENCED.sub("\n", text[:CHARACTERS_MAX])))
+    told = " ".join(_QUOTED.findall(_FENCED.sub("\n", text[:ISSUE_CHARACTERS_MAX])))
     words = (word for word in _WORD.findall(told) if len(word) >= _NAME_CHARACTERS_MIN)
     return tuple(dict.fromkeys(map(fold_name, words)))[:_NAMES_MAX]
 
 
 def score_frames(text: str, paths: Sequence[bytes]) -> dict[int, float]:
     """Of the files that a stack trace names, by number, how near they are to where it ends."""
-    named = [first or second for first, second in _FRAME.findall(text[:CHARACTERS_MAX])]
+    named = [first or second for first, second in _FRAME.findall(text[:ISSUE_CHARACTERS_MAX])]
     if not named:
         return {}
     wanted = {_split(path)[-1] for path in named}
