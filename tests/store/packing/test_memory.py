@@ -12,6 +12,8 @@ from tests.store.packing.histories import Source
 from imprint.store.packing.choosing.brought import find_brought
 from imprint.store.packing.choosing.contents import Contents
 from imprint.store.packing.choosing.memory import PackMemory, name_walk
+from imprint.store.packing.choosing.reach import Reach
+from imprint.store.packing.choosing.walk import Commits
 from imprint.store.packing.files.ids import FANOUT_BYTES, IdTable
 from imprint.store.packing.files.mapped import Mapped
 from imprint.store.packing.making.layout import Layout
@@ -149,3 +151,25 @@ def test_of_a_family_of_deltas_only_one_is_made_whole(tmp_path) -> None:
     source.git("init", "-q", "--bare", str(tmp_path / "client.git"))
     whole = sent + hashlib.sha1(sent).digest()
     source.git("index-pack", "--stdin", stdin=whole, folder=tmp_path / "client.git")
+
+
+def test_tips_far_below_a_bitmap_are_not_walked(tmp_path, monkeypatch) -> None:
+    source = Source(tmp_path / "long.git", 20)
+    source.folder.mkdir()
+    source.git("init", "-q", "--bare")
+    made = "".join(
+        f"commit refs/heads/main\nmark :{number}\ncommitter A <a@example.com> {10**9 + number} +0000\n"
+        f"data 1\nm\nM 644 inline file\ndata 4\n{number:4}\n\n"
+        for number in range(1, 601)
+    )
+    source.git("fast-import", "--quiet", stdin=made.encode())
+    source.look_up()
+    tips = [bytes.fromhex(each) for each in source.git("rev-list", "main").decode().split()]
+    stock = source.stock()
+    without = [each for each in tips if stock.multi.ids.find(each) not in stock.bitmaps]
+    assert len(without) > 100
+    monkeypatch.setattr("imprint.store.packing.choosing.reach.COMMITS_MAX", 5)
+    contents = Contents(stock)
+    reach = Reach(contents, PackMemory(0))
+    reach.add(tips, Commits(contents))
+    assert all(map(reach.holds, tips))

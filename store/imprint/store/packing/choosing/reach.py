@@ -6,6 +6,7 @@ the others.
 
 from __future__ import annotations
 
+import heapq
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -65,29 +66,8 @@ class Reach:
         Raises:
             Absent: too many commits are in no bitmap, or something is not there.
         """
-        walked: list[bytes] = []
-        seen: set[bytes] = set()
-        waiting = list(tips)
-        while waiting:
-            raw_id = waiting.pop()
-            if raw_id in seen:
-                continue
-            seen.add(raw_id)
-            at = self._ids.find(raw_id)
-            if at >= 0 and at in self._bitmaps:
-                if not self._holds(at):
-                    self.words = self.words | self._bitmaps.read(at)
-                    self._bits = spread_bits(self.words)
-                continue
-            if at >= 0 and self._holds(at):
-                continue
-            walked.append(raw_id)
-            if len(walked) > COMMITS_MAX:
-                raise Absent("too many commits without a bitmap")
-            waiting += commits[raw_id].parents
-        for raw_id in sort_parents_first(
-            walked, commits
-        ):  # what parents have is there then
+        walked = self._walk(tips, commits)
+        for raw_id in sort_parents_first(walked, commits):  # what parents have is there then
             if self._take(raw_id) and with_trees:
                 tree, parents, _ = commits[raw_id]
                 others = [commits[parent].tree for parent in parents]
@@ -96,6 +76,38 @@ class Reach:
                 else:
                     self._take_all(find_brought(self._contents, tree, (), self))
         self._pack()
+
+    def _walk(self, tips: Iterable[bytes], commits: Commits) -> list[bytes]:
+        """Join the bitmaps that are met; the commits that are in none of them.
+
+        The newest commits are looked at first: most of the older tips are in the bitmaps that these lead to.
+        """
+        walked: list[bytes] = []
+        waiting: list[tuple[int, int, bytes]] = []
+        seen: set[bytes] = set()
+
+        def meet(raw_ids: Iterable[bytes]) -> None:
+            for raw_id in raw_ids:
+                if raw_id not in seen:
+                    seen.add(raw_id)
+                    generation, time_s = commits[raw_id].order
+                    heapq.heappush(waiting, (-generation, -time_s, raw_id))
+
+        meet(tips)
+        while waiting:
+            raw_id = heapq.heappop(waiting)[2]
+            at = self._ids.find(raw_id)
+            if at >= 0 and self._holds(at):
+                continue
+            if at >= 0 and at in self._bitmaps:
+                self.words = self.words | self._bitmaps.read(at)
+                self._bits = spread_bits(self.words)
+                continue
+            walked.append(raw_id)
+            if len(walked) > COMMITS_MAX:
+                raise Absent("too many commits without a bitmap")
+            meet(commits[raw_id].parents)
+        return walked
 
     def add_tree(self, tree: bytes) -> None:
         """Add a tree and what is below it."""
