@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -144,6 +145,7 @@ class IndexedContents:
         self._parts: dict[BlobKey, Parts | None] = {}
         self._small: set[ObjectId] = set()
         self._defined: dict[int, list[Fields]] = {}
+        self._needed: dict[tuple[int, str], list[Fields]] = {}
         self._naming: dict[str, frozenset[int]] = {}
 
     def has(self, path: bytes, blob: ObjectId) -> bool:
@@ -158,7 +160,8 @@ class IndexedContents:
                 self._parts.clear()
                 self._small.clear()
             found = self._index.find_all_parts(keys)
-            self._parts.update((key, self._check(found.get(key))) for key in keys)
+            self._parts.update(dict.fromkeys(keys))
+            self._parts.update(self._list_whole(found))
             self._small.update(ObjectId(key.blob) for key, parts in found.items() if parts.passages)
 
     def pieces(self, path: bytes, blob: ObjectId) -> Pieces | None:
@@ -186,19 +189,22 @@ class IndexedContents:
         if parts is None:
             return None
         naming = self._find_naming(name)
-        places = list(zip(parts.passages, parts.first_lines, strict=True))
-        some, told = [], 0
-        for rank, (number, line) in enumerate(places):
+        if naming.isdisjoint(parts.passages):
+            return ()
+        some, told, late_from = [], 0, 0
+        for rank, number in enumerate(parts.passages):
             if number in naming:
-                own = self._list(number)
-                some.append((own, line))
+                own = self._list_needed(number, name)
+                some.append((own, parts.first_lines[rank]))
                 if any(fields[1] == name and is_open(fields) for fields in own):
-                    told = rank + 1
+                    told, late_from = rank + 1, len(some)
         if not told:
             return join_entities(some, b"", name)
-        late = [(self._list(number), line) for number, line in places[told:] if number in naming]
-        early = [(self._list(number), line) for number, line in places[:told]]
-        return join_entities([*early, *late], parts.tail, name)
+        passages, lines = parts.passages[:told], parts.first_lines[:told]
+        early = [
+            (self._list_needed(number, name), line) for number, line in zip(passages, lines, strict=True)
+        ]
+        return join_entities([*early, *some[late_from:]], parts.tail, name)
 
     def is_small(self, blob: ObjectId) -> bool:
         """Whether a content was looked up, and found to be none that is too large to be parsed."""
@@ -221,13 +227,28 @@ class IndexedContents:
             self.prepare([(path, blob)])
         return self._parts[key]
 
-    def _check(self, parts: Parts | None) -> Parts | None:
-        """The same, if all of its passages are in the layout."""
+    def _list_whole(self, found: dict[BlobKey, Parts]) -> dict[BlobKey, Parts]:
+        """Those of which all passages are in the layout."""
         known = self._layout.part_of
-        is_there = parts is not None and all(
-            number < len(known) and known[number] >= 0 for number in parts.passages
+        counts = np.fromiter((len(parts.passages) for parts in found.values()), np.int64, len(found))
+        numbers = np.fromiter(
+            chain.from_iterable(parts.passages for parts in found.values()), np.int64, int(counts.sum())
         )
-        return parts if is_there else None
+        is_there = numbers < len(known)
+        is_there[is_there] = known[numbers[is_there]] >= 0
+        if is_there.all():
+            return found
+        lacking = set(np.repeat(np.arange(len(found)), counts)[~is_there].tolist())
+        return {key: parts for place, (key, parts) in enumerate(found.items()) if place not in lacking}
+
+    def _list_needed(self, passage: int, name: str) -> list[Fields]:
+        """What begins in a passage and has a name, or goes on behind the passage."""
+        if (passage, name) not in self._needed:
+            if len(self._needed) > _PASSAGES_KEPT:
+                self._needed.clear()
+            own = self._list(passage)
+            self._needed[passage, name] = [each for each in own if each[1] == name or is_open(each)]
+        return self._needed[passage, name]
 
     def _list(self, passage: int) -> list[Fields]:
         if passage not in self._defined:

@@ -38,6 +38,7 @@ _KEY_BYTES: Final = 16
 _OPEN_END: Final = -1
 """The end of a definition that goes on behind its passage; the tail has it."""
 _DECODER: Final = json.JSONDecoder()
+_KINDS: Final = {kind.value: kind for kind in EntityKind}
 Fields = list[Any]
 
 
@@ -232,7 +233,7 @@ def _entity_fields(entity: Entity, start: int) -> Fields:
 def _entity(fields: Fields, start: int) -> Entity:
     kind, name, container, first, end, line, signature, doc, shape = fields
     return Entity(
-        EntityKind(kind), name, container, first + start, end + start, line + start, signature, doc, shape
+        _KINDS[kind], name, container, first + start, end + start, line + start, signature, doc, shape
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from imprint.semantic.lineage.tracing.lines import Lines
 from imprint.semantic.parse.skip import CONTENT_BYTES_MAX
 from imprint.semantic.parse.source import decode_content
 from imprint.store.errors import ObjectMissing
@@ -57,7 +58,7 @@ class Contents:
         self._extract = extract
         self.known = known
         self._contents: OrderedDict[ObjectId, bytes] = OrderedDict()
-        self._lines: OrderedDict[ObjectId, list[bytes]] = OrderedDict()
+        self._lines: OrderedDict[ObjectId, Lines] = OrderedDict()
         self._entities: OrderedDict[tuple[ObjectId, bytes], tuple[Entity, ...]] = OrderedDict()
 
     def read(self, blob: ObjectId) -> bytes:
@@ -72,12 +73,12 @@ class Contents:
             content = b""
         return self._keep(blob, content)
 
-    def lines(self, blob: ObjectId) -> list[bytes]:
-        """The same, cut at each line's end; not to be changed."""
+    def lines(self, blob: ObjectId) -> Lines:
+        """The same, by its lines."""
         if blob in self._lines:
             self._lines.move_to_end(blob)
             return self._lines[blob]
-        self._lines[blob] = lines = self.read(blob).split(b"\n")
+        self._lines[blob] = lines = Lines(self.read(blob))
         if len(self._lines) > _LINES_KEPT:
             self._lines.popitem(last=False)
         return lines

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.lineage.model import ChangeKind
@@ -23,6 +23,7 @@ from imprint.semantic.parse.model import EntityKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
 
+    from imprint.semantic.lineage.tracing.lines import Lines
     from imprint.semantic.parse.model import Entity
 
 ALIKE_MIN: Final = 0.7
@@ -43,6 +44,9 @@ _COMMENT_LINE: Final = re.compile(
 _DOC_LINE: Final = re.compile(rb"\s*(?:/\*|\*)")
 _NO_LINE: Final = re.compile(rb"(?!)")
 _COMMENT_LINES_MAX: Final = 400
+_LINES_KEPT: Final = 4_096
+_LINE_BYTES_KEPT: Final = 200
+"""Lines whose words are kept, some 3 MB; longer ones are not."""
 _BEFORE_CALL: Final = frozenset(b"{ : ; = . - > return this self super await".split())
 """Words that may stand between a signature and the call that a definition is nothing but."""
 _OPENING: Final = re.compile(rb"\s*[{:]?[ \t\r]*\n?")
@@ -84,7 +88,7 @@ class Defined:
     @cached_property
     def code(self) -> list[bytes]:
         """The words of its own lines."""
-        return _WORD.findall(self.own)
+        return _list_words(self.own)
 
     @cached_property
     def counted(self) -> Counter[bytes]:
@@ -94,18 +98,23 @@ class Defined:
     @cached_property
     def head_words(self) -> int:
         """How many words stand before its body: decorators and signature; 0 where that cannot be told."""
-        signature = _WORD.findall(self.entity.signature.rstrip("…").encode())
+        signature = _list_words(self.entity.signature.rstrip("…").encode())
         for at in range(len(self.code) - len(signature) + 1):
             if self.code[at : at + len(signature)] == signature:
                 return at + len(signature)
         return 0
 
-    @cached_property
+    @property
+    def split(self) -> tuple[list[bytes], list[bytes]]:
+        """The words before its body, and those of it."""
+        return self.code[: self.head_words], self.code[self.head_words :]
+
+    @property
     def declared(self) -> tuple[list[bytes], list[bytes]]:
-        """The words before its body, and those of it; its own name is blank."""
+        """The same with its own name blank, for comparing definitions of different names."""
         own = self.entity.name.encode()
-        code = [b"" if word == own else word for word in self.code]
-        return code[: self.head_words], code[self.head_words :]
+        before, after = ([b"" if word == own else word for word in words] for words in self.split)
+        return before, after
 
     @cached_property
     def delegates(self) -> bool:
@@ -125,18 +134,32 @@ class Defined:
         return _OPENING.sub(b"", self.own[at:], count=1).split(b"\n")
 
 
-def define(path: bytes, lines: Sequence[bytes], entities: Iterable[Entity]) -> list[Defined]:
+def _list_words(text: bytes) -> list[bytes]:
+    """The words of a text: versions of a definition share most lines, and no word has a line's end in it."""
+    words: list[bytes] = []
+    for line in text.split(b"\n"):
+        words += _words_of_line(line) if len(line) <= _LINE_BYTES_KEPT else _WORD.findall(line)
+    return words
+
+
+@lru_cache(_LINES_KEPT)
+def _words_of_line(line: bytes) -> tuple[bytes, ...]:
+    return tuple(_WORD.findall(line))
+
+
+def define(path: bytes, lines: Lines, entities: Iterable[Entity]) -> list[Defined]:
     """Definitions of a content, given by its lines, with their text and the documentation above them."""
     suffix = path.rpartition(b".")[2].lower()
     comment = _NO_LINE if suffix in _INNER_DOCS else _DOC_LINE if suffix in _BLOCK_DOCS else _COMMENT_LINE
-    found = []
+    found, content = [], lines.content
     for entity in entities:
-        first = entity.start_line
-        while (
-            first > 1 and entity.start_line - first < _COMMENT_LINES_MAX and comment.match(lines[first - 2])
-        ):
-            first -= 1
-        found.append(Defined(entity, first, b"\n".join(lines[first - 1 : entity.end_line])))
+        first, begin = entity.start_line, lines.begin(entity.start_line)
+        while begin > 0 and entity.start_line - first < _COMMENT_LINES_MAX:
+            above = content.rfind(b"\n", 0, begin - 1) + 1
+            if not comment.match(content, above, begin - 1):
+                break
+            first, begin = first - 1, above
+        found.append(Defined(entity, first, content[begin : lines.end(entity.end_line)]))
     return found
 
 
@@ -254,7 +277,7 @@ _SURE: Final[tuple[Callable[[Defined], Hashable], ...]] = (
     lambda each: each.text,
     lambda each: each.entity.structural_hash,
     _signature,
-    lambda each: tuple(each.declared[0]),
+    lambda each: tuple(each.code[: each.head_words]),
 )
 """What tells overloads apart, the surest first."""
 
@@ -372,9 +395,10 @@ def tell_kinds(before: Defined, after: Defined, *, moved: bool) -> tuple[ChangeK
         return tuple(kinds)
     edited = []
     if old.structural_hash != new.structural_hash:
-        if before.declared[0] != after.declared[0]:
+        was, became = (each.split if old.name == new.name else each.declared for each in (before, after))
+        if was[0] != became[0]:
             edited.append(ChangeKind.SIGNATURE)
-        if before.declared[1] != after.declared[1] or not edited:
+        if was[1] != became[1] or not edited:
             edited.append(ChangeKind.BODY)
     if before.comment.split() != after.comment.split() or old.doc.split() != new.doc.split():
         edited.append(ChangeKind.DOC)

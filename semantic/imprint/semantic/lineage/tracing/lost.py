@@ -31,9 +31,17 @@ def list_lost(
         name: the name.
     """
     contents.prepare([other.old for other in others if other.old])
+    named = [other for other in others if other.old and (not other.new or name in contents.read(other.old))]
+    if contents.known is not None:
+        contents.known.prepare(
+            (path, blob)
+            for other in named
+            for path, blob in ((other.old_path, other.old), (other.path, other.new))
+            if blob
+        )
     lost: list[tuple[Defined, PathTouch]] = []
-    for other in others:
-        if other.old is None or (other.new is not None and name not in contents.read(other.old)):
+    for other in named:
+        if other.old is None:
             continue
         old = contents.entities(other.old_path, other.old)
         new = contents.entities(other.path, other.new) if other.new else ()

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from imprint.semantic.lineage.tracing.identity import are_preceded_alike
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
+    from imprint.semantic.lineage.tracing.lines import Lines
     from imprint.semantic.parse.model import Entity
     from imprint.store.types import ObjectId
 
@@ -105,13 +106,13 @@ def _find(pieces: Pieces, line: int) -> int:
     return at
 
 
-def find_text(lines: Sequence[bytes], old: bytes, place: Place) -> int | None:
+def find_text(lines: Lines, old: bytes, place: Place) -> int | None:
     """The line on which a text of some lines begins in an older content, where that is beyond doubt.
 
     It is in doubt where the text is there twice, or stands in a longer comment, among annotations, or at the
     head of a longer body.
     """
-    text = b"\n".join(lines[place.first - 1 : place.end_line])
+    text = lines.text(place.first, place.end_line)
     at = old.find(text)
     while at > 0 and old[at - 1 : at] != b"\n":
         at = old.find(text, at + 1)
@@ -119,17 +120,17 @@ def find_text(lines: Sequence[bytes], old: bytes, place: Place) -> int | None:
     if at < 0 or old.find(text, at + 1) >= 0 or (end < len(old) and old[end : end + 1] != b"\n"):
         return None
     above = old[old.rfind(b"\n", 0, at - 1) + 1 : at - 1] if at else b""
-    own_above = lines[place.first - 2] if place.first > 1 else b""
+    own_above = lines.text(place.first - 1, place.first - 1) if place.first > 1 else b""
     if not are_preceded_alike(above, own_above) or not _ends_alike(lines, old, end + 1, place):
         return None
     return old.count(b"\n", 0, at) + 1
 
 
-def _ends_alike(lines: Sequence[bytes], old: bytes, end: int, place: Place) -> bool:
+def _ends_alike(lines: Lines, old: bytes, end: int, place: Place) -> bool:
     """Whether what follows a text, in an older content from some byte on, cannot belong to it."""
-    last = lines[place.end_line - 1].strip()
+    last = lines.text(place.end_line, place.end_line).strip()
     if last[:1] in {b"}", b")", b"]"} or last.startswith(b"end"):
         return True
     following = next((line for line in old[end:].split(b"\n", 50)[:50] if line.strip()), b"")
-    own = lines[place.start_line - 1]
+    own = lines.text(place.start_line, place.start_line)
     return len(following) - len(following.lstrip()) <= len(own) - len(own.lstrip())

@@ -269,16 +269,16 @@ class _Walk:
         ).digest()
         kept = self._steps.find(key) if self._steps is not None else None
         if kept is None:
-            lines = {line for each in parents if each.spot for line in self._lines(each.spot)}
-            kept = b"1" if set(self._lines(spot)) - lines else b"0"
+            lines = {line for each in parents if each.spot for line in self._text(each.spot).split(b"\n")}
+            kept = b"1" if set(self._text(spot).split(b"\n")) - lines else b"0"
             self._taken[key] = kept
         return kept == b"1"
 
-    def _lines(self, spot: Spot) -> list[bytes]:
-        lines = self._contents.lines(spot.blob)[spot.first - 1 : spot.end_line]
-        if spot in self._texts and self._texts[spot] != b"\n".join(lines):
+    def _text(self, spot: Spot) -> bytes:
+        text = self._contents.lines(spot.blob).text(spot.first, spot.end_line)
+        if self._texts.get(spot, text) != text:
             raise _TextsDiffer
-        return lines
+        return text
 
     def _report(self, number: int, kinds: tuple[ChangeKind, ...], spot: Spot) -> None:
         past, key = self._past, (number, spot.path)
@@ -319,7 +319,7 @@ class _Walk:
             if before is not None:
                 return _Outcome(before, moved)
         if spot in self._texts:
-            self._lines(spot)
+            self._text(spot)
         name = spot.name.rpartition(".")[2]
         named = self._define(spot.path, spot.blob, name)
         defined = _locate(named, spot)
@@ -346,7 +346,7 @@ class _Walk:
         known, place, before = self._contents.known if self._by_passages else None, None, None
         if known is not None:
             if not known.has(path, blob):
-                known.prepare(self._list_contents(touch.path))
+                known.prepare([(spot.path, spot.blob), *self._list_contents(touch.path)])
             now, before = known.pieces(spot.path, spot.blob), known.pieces(path, blob)
             place = find_passages(now, before, spot) if now and before else None
         found = place is not None
@@ -364,7 +364,7 @@ class _Walk:
             end_line=spot.end_line + by,
         )
         if found:
-            self._texts[older] = self._texts.get(spot) or b"\n".join(self._lines(spot))
+            self._texts[older] = self._texts.get(spot) or self._text(spot)
         return older
 
     def _list_contents(self, path: bytes) -> list[tuple[bytes, ObjectId]]:
