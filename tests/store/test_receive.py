@@ -415,12 +415,13 @@ def test_a_pack_over_the_limit_is_refused_and_leaves_nothing(make_bench, work_tr
     assert bench.files == before
 
 
-def test_a_full_disk_is_the_machines_fault_and_leaves_nothing(bench, work_tree) -> None:
-    head = work_tree.commit_file("a", os.urandom(300_000))
+@pytest.mark.parametrize(("size", "room"), [(300_000, 100_000), (3, 600)], ids=["pack", "index"])
+def test_a_full_disk_is_the_machines_fault_and_leaves_nothing(bench, work_tree, size, room) -> None:
+    head = work_tree.commit_file("a", os.urandom(size))
     pack = bench.pack(work_tree.folder, "HEAD")
     before = bench.files
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
     try:
         with pytest.raises(StorageFailed):
             bench.push({MAIN: (None, head)}, pack)

@@ -167,6 +167,7 @@ def remove(name: str, folder: Path) -> None:
     try:
         for suffix in _ALL_SUFFIXES:
             (folder / f"{name}{suffix}").unlink(missing_ok=True)
+        (folder / f"{_PARTIAL}{name}.idx").unlink(missing_ok=True)  # of a pack that could not be written
         sync_folder(folder)
     except OSError as failure:
         raise StorageFailed(f"{name} cannot be removed from {folder}: {failure.strerror}") from failure
