@@ -185,6 +185,17 @@ def test_a_pack_over_the_limit_is_told_in_the_report(make_bench, work_tree) -> N
     assert lines == ["unpack the pack is larger than 100 bytes", f"ng {MAIN} unpacker error"]
 
 
+def test_what_the_machine_cannot_is_told_without_its_folders(make_bench, work_tree, caplog) -> None:
+    bench = make_bench(Limits(quarantine_bytes_free_min=2**62))
+    head = work_tree.commit_file("a", "1")
+    lines = report_of(
+        answer(bench, request(f"{ZERO} {head} {MAIN}", after=bench.pack(work_tree.folder, "HEAD")))
+    )
+    assert lines[0].startswith("unpack only ")
+    assert lines[0].endswith(" bytes are free on the disk of a folder of the server")
+    assert str(bench.repository.git_dir) in caplog.text
+
+
 def test_what_the_judge_says_is_told_per_command(make_bench, work_tree) -> None:
     class Never:
         def judge(self, push, repository):

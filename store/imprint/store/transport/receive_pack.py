@@ -13,6 +13,7 @@ Invariants:
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -24,6 +25,7 @@ from imprint.store.errors import (
     PushRefused,
     SessionConflict,
     StoreError,
+    StoreFailure,
 )
 from imprint.store.receive.push import Push, Receipt, RefCommand, UpdateResult
 from imprint.store.receive.quarantine import drain
@@ -66,7 +68,11 @@ _COMMAND: Final = re.compile(
 )
 _ID_LENGTHS: Final = frozenset(each.hex_length for each in HashAlgorithm)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]+")
+_PLACE: Final = re.compile(r"(?<![^\s'\"(])/[^\s:,'\")]+")
+"""The name of a file or folder: where data lies on the machine is for its log."""
 _UNPACKER_ERROR: Final = "unpacker error"
+
+_log = logging.getLogger("imprint.store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +245,12 @@ class _Answer:
             return self._tell_unbound(receipt, before, claim) if claim else receipt
         except PushRefused as refusal:
             return self._refuse_all(refusal.message, is_pack_at_fault=False)
-        except StoreError as failure:
-            return self._refuse_all(failure.message, is_pack_at_fault=True, hint=failure.hint)
+        except StoreFailure as failure:
+            _log.warning("push to %s refused: %s", self._repository.record.id, _one_line(failure.message))
+            reason = _PLACE.sub("a folder of the server", failure.message)
+            return self._refuse_all(reason, is_pack_at_fault=True, hint=failure.hint)
+        except StoreError as refusal:
+            return self._refuse_all(refusal.message, is_pack_at_fault=True, hint=refusal.hint)
 
     def _open_session(self) -> SessionClaim | None:
         """The claim of the session that the push options name; None leaves it to the token."""
