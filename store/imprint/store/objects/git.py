@@ -16,7 +16,7 @@ import struct
 import weakref
 import zlib
 from contextlib import closing, contextmanager
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -32,12 +32,14 @@ from dulwich.pack import (
     PackIndex,
     UnpackedObject,
     UnresolvedDeltas,
+    apply_delta,
     load_pack_index_file,
     take_msb_bytes_at,
     write_pack_data,
 )
 
-from imprint.store.errors import BadPath, ObjectDamaged, ObjectMissing, StorageFailed
+from imprint.store.errors import ObjectDamaged, ObjectMissing, StorageFailed
+from imprint.store.objects.bases import KeptBases
 from imprint.store.objects.codec import (
     decode_commit,
     decode_tag,
@@ -49,9 +51,8 @@ from imprint.store.objects.codec import (
     object_id,
 )
 from imprint.store.objects.folder import PackDamaged, PackFolder
-from imprint.store.objects.loose import find_loose, find_loose_header
+from imprint.store.objects.loose import find_loose, find_loose_kind, find_loose_size, list_alternates
 from imprint.store.objects.ports import Commit, ObjectKind, Tag, TreeEntry
-from imprint.store.paths import unquote_path
 from imprint.store.types import HashAlgorithm, ObjectId
 
 if TYPE_CHECKING:
@@ -87,6 +88,10 @@ _DELTA_START_BYTES: Final = 128
 _DELTA_SIZES_BYTES: Final = 24
 """The two sizes at the start of a delta have ten bytes each at most, mostly in the first 128 when deflated.
 Where deflate begins with a table of codes, they are behind it."""
+_DEFLATE_MORE_BYTES: Final = 64
+"""Of so few bytes more than its content an object is as a rule, once deflated."""
+_DEFLATED_BYTES_MAX: Final = 256 * 1024
+"""So much is inflated at once."""
 _CHAIN_LENGTH_MAX: Final = 4096
 """Deltas upon deltas; git writes at most 4095 (git-pack-objects(1), --depth)."""
 _ALTERNATES_DEPTH_MAX: Final = 5
@@ -137,13 +142,13 @@ class GitObjects:
         """The kind of an object; None if it is absent."""
         if object_id == self._empty_tree:
             return ObjectKind.TREE
-        return self._find(object_id, lambda pack, raw_id: pack.find_kind(raw_id), _find_loose_kind)
+        return self._find(object_id, lambda pack, raw_id: pack.find_kind(raw_id), find_loose_kind)
 
     def find_size(self, object_id: ObjectId) -> int | None:
         """The size of an object's content in bytes, without reading it; None if it is absent."""
         if object_id == self._empty_tree:
             return 0
-        return self._find(object_id, lambda pack, raw_id: pack.find_size(raw_id), _find_loose_size)
+        return self._find(object_id, lambda pack, raw_id: pack.find_size(raw_id), find_loose_size)
 
     def read_raw(self, object_id: ObjectId) -> tuple[ObjectKind, bytes]:
         """An object's kind and content, without header."""
@@ -241,22 +246,8 @@ def _add_with_alternates(
     if resolved in folders or depth < 0:
         return
     folders[resolved] = _ObjectFolder(resolved, algorithm)
-    try:
-        lines = (resolved / "info" / "alternates").read_bytes().split(b"\n")
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for line in lines:
-        if line and not line.startswith(b"#"):
-            _add_with_alternates(resolved / _parse_alternate(line), algorithm, folders, depth - 1)
-
-
-def _parse_alternate(line: bytes) -> str:
-    """A path as `info/alternates` writes it: perhaps quoted; what is no quoted path is taken as it is."""
-    text = line.decode("utf-8", "surrogateescape")
-    try:
-        return unquote_path(text).decode("utf-8", "surrogateescape")
-    except BadPath:
-        return text
+    for alternate in list_alternates(resolved):
+        _add_with_alternates(alternate, algorithm, folders, depth - 1)
 
 
 def _close_all(folders: Sequence[_ObjectFolder]) -> None:
@@ -270,16 +261,6 @@ class _ObjectFolder:
     def __init__(self, path: Path, algorithm: HashAlgorithm) -> None:
         self.path = path
         self.packs = PackFolder(path / "pack", _DulwichPacks(algorithm))
-
-
-def _find_loose_kind(object_dir: Path, object_id: ObjectId) -> ObjectKind | None:
-    header = find_loose_header(object_dir, object_id)
-    return header and header[0]
-
-
-def _find_loose_size(object_dir: Path, object_id: ObjectId) -> int | None:
-    header = find_loose_header(object_dir, object_id)
-    return header and header[1]
 
 
 # -- packs ---------------------------------------------------------------------------------------------------
@@ -308,17 +289,72 @@ class _MappedPack(PackData):
 
     def find_base(self, offset: int) -> tuple[int, int | bytes]:
         """The type number of the object at an offset, and for a delta the offset or id of its base."""
-        contents = self._buffer()
-        header, at, _ = take_msb_bytes_at(contents, offset)
-        number = header[0] >> 4 & 7
-        if number == OFS_DELTA:
-            distance = -1
-            for byte in take_msb_bytes_at(contents, at)[0]:
-                distance = (distance + 1 << 7) + (byte & 0x7F)
-            if not 0 < distance < offset:
-                raise ApplyDeltaError("the base of a delta lies outside of its pack")
-            return number, offset - distance
-        return number, bytes(contents[at : at + self.object_format.oid_length])
+        number, _, base, _ = self._read_head(offset)
+        return number, base
+
+    def find_content(self, offset: int, find_offset: Callable[[bytes], int]) -> tuple[int, bytes]:
+        """The type number and content of the object at an offset, through the deltas that it is made of.
+
+        `find_offset` gives the offset of an id. What deltas build on is kept: the next version needs it too.
+        """
+        deltas: list[tuple[int, bytes]] = []
+        for _ in range(_CHAIN_LENGTH_MAX):
+            kept = self._kept_bases.find(offset)
+            if kept is not None:
+                number, content = kept
+                break
+            number, size, base, at = self._read_head(offset)
+            content = self._inflate(at, size)
+            if number not in {OFS_DELTA, REF_DELTA}:
+                if deltas:
+                    self._kept_bases.keep(offset, number, content)
+                break
+            deltas.append((offset, content))
+            offset = base if isinstance(base, int) else find_offset(base)
+        else:
+            raise DeltaCycle([])
+        for at, delta in reversed(deltas):
+            content = b"".join(apply_delta(content, delta))
+            self._kept_bases.keep(at, number, content)
+        return number, content
+
+    @cached_property
+    def _kept_bases(self) -> KeptBases:
+        return KeptBases(_DELTA_CACHE_BYTES)
+
+    def _read_head(self, offset: int) -> tuple[int, int, int | bytes, int]:
+        """Of what is at an offset: type number, size, a delta's base (offset or id), where deflate begins."""
+        contents, at = self._buffer(), offset + 1
+        byte = contents[offset]
+        number, size, shift = byte >> 4 & 7, byte & 0x0F, 4
+        while byte & 0x80:
+            byte = contents[at]
+            size |= (byte & 0x7F) << shift
+            at, shift = at + 1, shift + 7
+        if number == REF_DELTA:
+            length = self.object_format.oid_length
+            return number, size, bytes(contents[at : at + length]), at + length
+        if number != OFS_DELTA:
+            return number, size, 0, at
+        distance, byte = -1, 0x80
+        while byte & 0x80:
+            byte = contents[at]
+            distance, at = (distance + 1 << 7) + (byte & 0x7F), at + 1
+        if not 0 < distance < offset:
+            raise ApplyDeltaError("the base of a delta lies outside of its pack")
+        return number, size, offset - distance, at
+
+    def _inflate(self, at: int, size: int) -> bytes:
+        """What is deflated at a place, if it has this size: never more than that is taken into memory."""
+        contents, inflate, parts, left = self._buffer(), zlib.decompressobj(), [], size + 1
+        step = min(size + (size >> 8) + _DEFLATE_MORE_BYTES, _DEFLATED_BYTES_MAX)
+        while left > 0 and not inflate.eof and at < len(contents):
+            parts.append(inflate.decompress(contents[at : at + step], left))
+            left -= len(parts[-1])
+            at += step
+        if left != 1 or not inflate.eof:
+            raise zlib.error("an object has another size than its pack says")
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _read_varint(content: bytes) -> int:
@@ -346,9 +382,7 @@ class _OpenPack:
     def __init__(self, stem: Path, index: PackIndex, object_format: ObjectFormat) -> None:
         path = stem.with_name(f"{stem.name}.pack")
         with _open_mappable(path) as file:  # a mapping holds on to the file by itself
-            self._data = _MappedPack(
-                str(path), object_format, file=file, delta_base_cache_limit=_DELTA_CACHE_BYTES
-            )
+            self._data = _MappedPack(str(path), object_format, file=file)
         try:
             self._pack = Pack.from_objects(self._data, index)
         except BaseException:
@@ -362,9 +396,10 @@ class _OpenPack:
         if offset is None:
             return None
         with _damage_named():
-            number, chunks = self._pack.resolve_object(offset, *self._data.get_object_at(offset))
-            assert not isinstance(chunks, tuple)  # noqa: S101 - a tuple is a delta, and those are resolved
-            return _KINDS[number], chunks if isinstance(chunks, bytes) else b"".join(chunks)
+            number, content = self._data.find_content(
+                offset, lambda base: self._index.object_offset(RawObjectID(base))
+            )
+            return _KINDS[number], content
 
     def find_size(self, raw_id: bytes) -> int | None:
         """The size of an object's content; None if it is not in this pack."""

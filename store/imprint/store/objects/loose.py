@@ -1,12 +1,16 @@
-"""Loose objects: one zlib stream per file, `objects/ab/cdef...` (gitrepository-layout(5))."""
+"""Files of an object folder that are no packs (gitrepository-layout(5)).
+
+Loose objects are one zlib stream per file, `objects/ab/cdef...`; `info/alternates` names more folders.
+"""
 
 from __future__ import annotations
 
 import zlib
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.errors import ObjectDamaged
+from imprint.store.errors import BadPath, ObjectDamaged
 from imprint.store.objects.ports import ObjectKind
+from imprint.store.paths import unquote_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +57,36 @@ def find_loose_header(object_dir: Path, object_id: ObjectId) -> tuple[ObjectKind
     except zlib.error as fault:
         raise ObjectDamaged(object_id, "its file does not inflate") from fault
     return _read_header(object_id, start.partition(b"\0")[0])
+
+
+def find_loose_kind(object_dir: Path, object_id: ObjectId) -> ObjectKind | None:
+    """The kind of a loose object; None if there is no such file."""
+    header = find_loose_header(object_dir, object_id)
+    return header and header[0]
+
+
+def find_loose_size(object_dir: Path, object_id: ObjectId) -> int | None:
+    """The size of a loose object; None if there is no such file."""
+    header = find_loose_header(object_dir, object_id)
+    return header and header[1]
+
+
+def list_alternates(object_dir: Path) -> list[Path]:
+    """The object folders that a folder borrows from, as its `info/alternates` names them."""
+    try:
+        lines = (object_dir / "info" / "alternates").read_bytes().split(b"\n")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [object_dir / _parse_alternate(line) for line in lines if line and not line.startswith(b"#")]
+
+
+def _parse_alternate(line: bytes) -> str:
+    """A path as `info/alternates` writes it: perhaps quoted; what is no quoted path is taken as it is."""
+    text = line.decode("utf-8", "surrogateescape")
+    try:
+        return unquote_path(text).decode("utf-8", "surrogateescape")
+    except BadPath:
+        return text
 
 
 def _read_file(object_dir: Path, object_id: ObjectId, bytes_max: int = -1) -> bytes | None:
