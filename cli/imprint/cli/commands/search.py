@@ -14,7 +14,7 @@ LIMIT_MAX = 200
 _SHORT_ID = 10
 _SHOWN_LINES = 6
 """Lines of a hit that people see; the whole chunk is in the JSON."""
-
+_ELSEWHERE = "--removed looks in code that is gone; --what messages, diffs or prompts in what was said of it"
 
 Language = Annotated[
     str | None, typer.Option(metavar="NAME", help="Only in this language.", show_default=False)
@@ -94,7 +94,8 @@ def search(  # noqa: PLR0913 - one parameter for each filter
     if not answer["hits"]:
         if call.as_json:
             raise typer.Exit(1)
-        raise NothingFound(f"nothing found for {text!r}")
+        is_plain = what == "code" and not removed
+        raise NothingFound(f"nothing found for {text!r}", hint=_ELSEWHERE if is_plain else "")
 
 
 def _search_everywhere(call: Call, asked: Document) -> Document:
