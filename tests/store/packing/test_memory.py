@@ -173,3 +173,20 @@ def test_tips_far_below_a_bitmap_are_not_walked(tmp_path, monkeypatch) -> None:
     reach = Reach(contents, PackMemory(0))
     reach.add(tips, Commits(contents))
     assert all(map(reach.holds, tips))
+
+
+@pytest.mark.parametrize("end", [b"", b"1 a" * 100_000, b"100644 cut\0" + bytes(19)])
+def test_what_is_no_tree_is_told_at_once(line, end) -> None:
+    good = b"100644 file\0" + bytes.fromhex(line.git("hash-object", "-w", "--stdin", stdin=b"x").decode())
+    tree = (
+        line.git("hash-object", "-t", "tree", "--literally", "-w", "--stdin", stdin=good + end)
+        .decode()
+        .strip()
+    )
+    line.git("pack-objects", "-q", str(line.folder / "objects/pack/pack"), stdin=tree.encode())
+    contents = Contents(line.stock())
+    if end:
+        with pytest.raises(Absent, match="no list of entries"):
+            contents.read_tree(bytes.fromhex(tree))
+    else:
+        assert contents.read_tree(bytes.fromhex(tree)) == {good}

@@ -39,7 +39,7 @@ class Contents:
         self._kept: OrderedDict[Place, tuple[int, bytes]] = OrderedDict()
         self._kept_bytes = 0
         self._bytes_max = bytes_max
-        self._entries = re.compile(rb"[0-7]+ [^\0]*\0[\s\S]{%d}" % stock.id_bytes)
+        self._entries = re.compile(rb"[0-7]+ [^\0]+\0[\s\S]{%d}|[\s\S]+" % stock.id_bytes)
         self._trees: dict[bytes, frozenset[bytes]] = {}
 
     def read(self, place: Place) -> tuple[int, bytes]:
@@ -114,8 +114,11 @@ class Contents:
         kind, content = self.read(self.stock.require(raw_id))
         if kind != TREE:
             raise Absent(f"{raw_id.hex()} is no tree")
-        lines = self._trees[raw_id] = frozenset(self._entries.findall(content))
-        return lines
+        lines: list[bytes] = self._entries.findall(content)
+        if lines and lines[-1].find(b"\0") != len(lines[-1]) - self.stock.id_bytes - 1:
+            raise Absent(f"{raw_id.hex()} is no list of entries")  # what is none is one piece, to the end
+        found = self._trees[raw_id] = frozenset(lines)
+        return found
 
     def _keep(self, place: Place, found: tuple[int, bytes]) -> None:
         self._kept[place] = found
