@@ -172,7 +172,20 @@ def join_entities(
         for fields in own:
             end, shape = next(rest, (0, "")) if is_open(fields) else (fields[4] + start, fields[8])
             if name is None or fields[1] == name:
-                entities.append(_entity([*fields[:4], end - start, *fields[5:8], shape], start))
+                kind, own_name, container, first, _, line, signature, doc, _ = fields
+                entities.append(
+                    Entity(
+                        _KINDS[kind],
+                        own_name,
+                        container,
+                        first + start,
+                        end,
+                        line + start,
+                        signature,
+                        doc,
+                        shape,
+                    )
+                )
     return tuple(entities)
 
 
