@@ -6,7 +6,6 @@ import socket
 import pytest
 
 from imprint.api.running.connections import HEAD_BYTES_MAX
-from imprint.api.running.writes import HELD_BYTES_MAX, JoinedWrites
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
 WHOLE = HEAD + b"\r\n"
@@ -106,40 +105,3 @@ def test_another_protocol_is_not_taken_up(server) -> None:
         for asked in (upgrade, WHOLE, upgrade):
             client.sendall(asked)
             assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
-
-
-class Sink:
-    def __init__(self) -> None:
-        self.sent: list[bytes] = []
-        self.soon: list = []
-
-    def write(self, data: bytes) -> None:
-        self.sent.append(data)
-
-    def call_soon(self, work) -> None:
-        self.soon.append(work)
-
-    def close(self) -> None:
-        self.sent.append(b"closed")
-
-    abort = close
-
-
-def test_writes_are_joined_in_their_order() -> None:
-    sink = Sink()
-    joined = JoinedWrites(sink, sink)
-    joined.write(b"a")
-    joined.write(b"b")
-    assert sink.sent == []
-    for work in sink.soon:
-        work()
-    joined.write(b"c")
-    joined.write(b"x" * HELD_BYTES_MAX)
-    joined.write(b"d")
-    joined.close()
-    assert sink.sent == [b"ab", b"c", b"x" * HELD_BYTES_MAX, b"d", b"closed"]
-    joined.write(b"e")
-    joined.abort()
-    for work in sink.soon:
-        work()
-    assert sink.sent[-1] == b"closed"

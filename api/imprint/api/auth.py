@@ -42,6 +42,8 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOKEN: Final = re.compile(rf"{TOKEN_PREFIX}[0-9A-Za-z]{{20}}")
 _TOKEN_PARAMETERS: Final = frozenset({"access_token", "private_token", "token"})
 """Names under which other servers take a token in the query."""
+_HARMLESS: Final = frozenset({b"", b"service=git-upload-pack", b"service=git-receive-pack"})
+"""Queries of nearly all requests, which need not be parsed."""
 
 
 class Gate:
@@ -56,12 +58,13 @@ class Gate:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
+        path: str = scope["path"]
         try:
             verify_address(request)
             verify_origin(request)
-            if not is_public(request.url.path):
-                await self._admit(request)
-            bytes_max = body_bytes_max(request)
+            if not is_public(path):
+                await self._admit(request, path)
+            bytes_max = body_bytes_max(request, path)
             verify_size(int(request.headers.get("content-length", "0")), bytes_max)
         except StoreError as refused:
             limiter = get_services(request).gate_limiter
@@ -70,12 +73,12 @@ class Gate:
             return
         await self._app(scope, bound_receive(receive, bytes_max), send)
 
-    async def _admit(self, request: Request) -> None:
+    async def _admit(self, request: Request, path: str) -> None:
         services = get_services(request)
-        key = request.headers.get("x-api-key") if is_git_ai(request.url.path) else None
+        key = request.headers.get("x-api-key") if is_git_ai(path) else None
         secret = key or read_secret(request.headers.get("authorization"))
         hosting = services.hosting
-        is_passing = is_lfs(request.url.path) and is_pass(secret)
+        is_passing = is_lfs(path) and is_pass(secret)
         admit = hosting.passes.admit if is_passing else hosting.authenticate
         try:
             with only_at_hand():
@@ -84,19 +87,19 @@ class Gate:
             request.state.principal = await to_thread.run_sync(admit, secret, limiter=services.gate_limiter)
 
 
-def body_bytes_max(request: Request) -> int:
+def body_bytes_max(request: Request, path: str) -> int:
     """How large the body of a request may be; git's own are bounded more closely where they are read."""
     services = get_services(request)
     limits, settings = services.hosting.limits, services.settings
-    if is_git(request.url.path):
+    if is_git(path):
         return limits.pack_bytes_max + limits.command_bytes_max + settings.negotiation_bytes_max
-    if is_lfs_content(request.url.path):
+    if is_lfs_content(path):
         return limits.lfs_object_bytes_max
-    if is_git_ai(request.url.path):
+    if is_git_ai(path):
         return settings.notes_bytes_max
-    if request.method == "POST" and _SESSIONS.search(request.url.path):
+    if request.method == "POST" and _SESSIONS.search(path):
         return settings.session_bytes_max
-    if _COMMITS.search(request.url.path):
+    if _COMMITS.search(path):
         return 2 * limits.commit_bytes_max + settings.json_bytes_max  # base64, and JSON's escapes
     return settings.json_bytes_max
 
@@ -144,6 +147,8 @@ def verify_address(request: Request) -> None:
     Raises:
         TokenInUrl: one is, or what looks like one.
     """
+    if request.scope["query_string"] in _HARMLESS:
+        return
     query = request.query_params
     if _TOKEN_PARAMETERS.intersection(query) or any(_TOKEN.search(value) for value in query.values()):
         raise TokenInUrl

@@ -49,6 +49,7 @@ _SERVICE: Final = "git-upload-pack"
 _ADDRESS: Final = re.compile(r"/([^/]+)/([^/]+)/(info/refs|git-upload-pack|git-receive-pack)\Z")
 _SENT_BYTES: Final = 512 * 1024
 """How much is handed to the connection at once."""
+_UNCACHED: Final = tuple((name.lower().encode(), value.encode()) for name, value in UNCACHED.items())
 
 
 class AtOnce:
@@ -144,16 +145,13 @@ async def find_access(request: Request, owner: str, repo: str) -> Access | None:
 
 async def tell(request: Request, send: Send, kind: str, body: bytes) -> None:
     """Send an answer that is there, as fast as the client takes it."""
-    headers = [
-        (b"content-type", kind.encode()),
-        (b"content-length", b"%d" % len(body)),
-        *((name.lower().encode(), value.encode()) for name, value in UNCACHED.items()),
-    ]
+    headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body)), *_UNCACHED]
     seconds = get_services(request).settings.stall_seconds_max
     async with asyncio.timeout(seconds) as patience:
         await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
         for at in range(0, len(body), _SENT_BYTES) or (0,):
             more = at + _SENT_BYTES < len(body)
             piece = body if not (at or more) else body[at : at + _SENT_BYTES]
-            patience.reschedule(asyncio.get_running_loop().time() + seconds)
+            if at:
+                patience.reschedule(asyncio.get_running_loop().time() + seconds)
             await send({"type": "http.response.body", "body": piece, "more_body": more})

@@ -17,11 +17,9 @@ Invariants:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final, cast
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-from imprint.api.running.writes import JoinedWrites
 
 if TYPE_CHECKING:
     import asyncio
@@ -50,7 +48,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, where there is room."""
         is_full = len(self.connections) >= self.connections_max
-        super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
+        super().connection_made(transport)
         if is_full:
             transport.abort()
         else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import anyio
 import asyncssh
@@ -110,9 +110,9 @@ class _Refusal(asyncio.Protocol):
     """Says that there is no room, and hangs up."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            transport.write(_REFUSAL)
-            transport.close()
+        stream = cast("asyncio.Transport", transport)  # by its methods: uvloop's is of no class of asyncio's
+        stream.write(_REFUSAL)
+        stream.close()
 
 
 def _make_options(services: Services, host_key: asyncssh.SSHKey) -> asyncssh.SSHServerConnectionOptions:
