@@ -44,6 +44,33 @@ def test_search_and_symbol_index_the_clone_first(imprint, clone: Path, work_tree
     assert imprint("index", "status", "--json", cwd=clone).document["behind"] == 0
 
 
+def test_the_index_says_what_is_left_and_who_does_it(imprint, clone: Path, work_tree) -> None:
+    for number in range(AT_ONCE_BLOBS_MAX):
+        (clone / f"file_{number}.py").write_text(f"def work_{number}():\n    return {number}\n")
+    work_tree("add", ".")
+    work_tree("commit", "-q", "-m", "Add much")
+    before = imprint("index", "status", cwd=clone)
+    assert "behind   3 commits" in before.stdout
+    assert f"{AT_ONCE_BLOBS_MAX + 1} contents of HEAD still to index" in before.stderr
+    assert imprint("map", cwd=clone).code == 0
+    after = imprint("index", "status", cwd=clone)
+    assert ("behind   0 commits" in after.stdout, after.stderr) == (True, "")
+
+
+@pytest.mark.parametrize(
+    "command", ["symbol", "definition", "references", "callers", "impact", "history", "why"]
+)
+def test_a_name_may_have_its_file_before_it(imprint, clone: Path, work_tree, command: str) -> None:
+    work_tree.commit_file("src/other.py", "class Other:\n    def delay(self):\n        return 1\n")
+    asked = imprint(command, "app.py:delay", "--json", cwd=clone / "src")
+    assert (asked.code, asked.stderr) == (0, "")
+    assert "src/app.py" in asked.stdout
+    assert "other.py" not in asked.stdout
+    assert imprint(command, "src/app.py:RetryPolicy.delay", cwd=clone).code == 0
+    gone = imprint(command, "src/app.py:nobody", cwd=clone)
+    assert (gone.code, "nobody" in gone.stderr) == (1, True)
+
+
 def test_only_the_cache_is_written_and_it_may_be_deleted(imprint, clone: Path, work_tree) -> None:
     before = work_tree("status", "--porcelain", "--ignored")
     first = imprint("why", "src/app.py:1", "--json", cwd=clone)

@@ -142,6 +142,7 @@ def test_behind_counts_commits_since_the_newest_indexed_ancestor(sample, open_vi
     assert "src/http/retry.py" in paths(answer)
     status = library.status(view)
     assert (status.head, status.indexed, status.behind) == (head, first, 3)
+    assert library.count_waiting(view) == 1
     library.ensure(view, ObjectId(head))
     answer = library.search(view, Query("brand_new_2"))
     assert (answer.commit, answer.behind, paths(answer)[0]) == (head, 0, "src/new.py")
@@ -305,7 +306,7 @@ def test_the_json_shapes_hold_what_other_tools_count_on(sample, open_view, libra
     assert {"repo", "path", "start_line", "end_line", "symbol", "score"} <= set(shown["hits"][0])
     assert symbols_json(library.symbols(view, "load_config"))[0]["path"] == "src/config.py"
     assert references_json(library.references(view, "next_delay"))[0]["line"] == 6
-    assert status_json(library.status(view))["behind"] == 0
+    assert status_json(library.status(view), library.count_waiting(view))["waiting"] == 0
 
 
 def test_a_library_opened_again_answers_the_same_without_lancedb(

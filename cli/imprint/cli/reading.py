@@ -216,7 +216,8 @@ class LocalReading:
         """How far the index is."""
         from imprint.semantic.search.render import status_json
 
-        return status_json(self._places.library().status(self._view, ref))
+        library = self._places.library()
+        return status_json(library.status(self._view, ref), library.count_waiting(self._view, ref))
 
     def recorded(self) -> RecordedSessions:
         """The sessions of the repository."""

@@ -33,7 +33,7 @@ from imprint.semantic.search.shelf import Shelf
 from imprint.semantic.standing import find_standing
 from imprint.semantic.symbols import find_references, find_symbols
 from imprint.semantic.vectors import Vectors
-from imprint.store.errors import NotIndexed, StorageFailed
+from imprint.store.errors import NotIndexed, ObjectMissing, StorageFailed
 from imprint.store.hosting.followers import never
 
 if TYPE_CHECKING:
@@ -305,6 +305,21 @@ class Library:
             corpus.listing.skipped,
             *self._count_history(view),
         )
+
+    def count_waiting(self, view: RepositoryView, ref: str = "HEAD") -> int | None:
+        """Contents of what a ref names that are to be indexed yet; None where trees of it are missing here.
+
+        Raises:
+            RefMissing, BadRevision: as for `search`.
+        """
+        standing, _, _ = self._find(view, ref)
+        if standing.head is None or standing.indexed == standing.head:
+            return 0
+        try:
+            done, total = self._builder.count(view, view.objects.read_commit(standing.head).tree)
+        except ObjectMissing:
+            return None
+        return total - done
 
     def verify_begun(self, view: RepositoryView, ref: str = "HEAD") -> None:
         """Refuse where a ref has commits and none of them is indexed, so that an empty answer would mislead.

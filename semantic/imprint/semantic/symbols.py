@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from imprint.semantic.naming import read_name, read_place
 from imprint.semantic.parse.model import EntityKind
 from imprint.semantic.search.answer import ReferenceHit, SymbolHit
-from imprint.store.errors import BadInput
 
 if TYPE_CHECKING:
     from imprint.semantic.parse.model import Entity
     from imprint.semantic.snapshot import Snapshot
 
-_SEPARATORS: Final = re.compile(r"::|->|[.#/]")
-
 
 def find_symbols(snapshot: Snapshot | None, asked: str) -> list[SymbolHit]:
-    """Definitions of a name, which may be qualified (`Session.get`, `http::Client`).
+    """Definitions of a name, which may be qualified (`Session.get`, `http::Client`, `src/http.py:Client`).
 
     Those in exactly the asked letters come first, then those in other letter case; within each by path and
     line. None where nothing is indexed.
@@ -25,12 +22,14 @@ def find_symbols(snapshot: Snapshot | None, asked: str) -> list[SymbolHit]:
     Raises:
         BadInput: no name was asked for.
     """
-    name, qualifier = _read_name(asked)
+    file_asked, asked = read_place(snapshot, asked) if snapshot is not None else (None, asked)
+    qualifier, name = read_name(asked)
     if snapshot is None:
         return []
     hits = [
         _hit(snapshot.paths[file], entity)
         for file in snapshot.find_defining(name)
+        if file_asked in {None, file}
         for entity in snapshot.facts(file).entities
         if _is_named(entity, name) and _is_in(entity.container, qualifier)
     ]
@@ -66,7 +65,7 @@ def find_references(snapshot: Snapshot | None, asked: str) -> list[ReferenceHit]
     Raises:
         BadInput: no name was asked for.
     """
-    name, _ = _read_name(asked)
+    _, name = read_name(asked)
     if snapshot is None:
         return []
     hits = [
@@ -76,13 +75,3 @@ def find_references(snapshot: Snapshot | None, asked: str) -> list[ReferenceHit]
         if use.name == name
     ]
     return sorted(hits, key=lambda hit: (hit.path, hit.line, hit.kind, hit.container))
-
-
-def _read_name(asked: str) -> tuple[str, str]:
-    """The name and what qualifies it, joined with dots as containers are; routes and titles have no parts."""
-    if len(asked.split()) > 1:
-        return asked.strip(), ""
-    parts = [part for part in _SEPARATORS.split(asked.strip().removesuffix("()")) if part]
-    if not parts:
-        raise BadInput("no symbol was named", hint="give a name such as parse_header or Session.get")
-    return parts[-1], ".".join(parts[:-1])

@@ -8,7 +8,7 @@ from imprint.semantic.lineage.history import Wanted, symbol_history
 from imprint.semantic.lineage.model import ChangeKind
 from imprint.semantic.lineage.tracing.contents import Contents
 from imprint.semantic.lineage.tracing.steps import KeptSteps
-from imprint.store.errors import BadInput
+from imprint.store.errors import Missing
 from imprint.store.types import ObjectId
 
 DELAY = """\
@@ -271,8 +271,10 @@ def test_a_name_that_several_have_is_said_and_one_that_none_has_is_refused(work_
     assert told == [("first", {"introduced"})]
     assert [(path, entity.name) for path, entity in history.others] == [(b"b.py", "one")]
     assert ask(git, "one", path=b"b.py")[0] == [("second", {"introduced"})]
-    with pytest.raises(BadInput, match="nothing is defined"):
-        ask(git, "nowhere")
+    assert ask(git, "b.py:one")[0] == [("second", {"introduced"})]
+    for nobodys in ("nowhere", "b.py:nowhere", "c.py:one"):
+        with pytest.raises(Missing, match="nothing is defined"):
+            ask(git, nobodys)
 
 
 def test_history_of_a_shallow_clone_says_that_it_is_not_whole(work_tree, ask, tmp_path, git_client):

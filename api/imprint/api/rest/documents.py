@@ -91,12 +91,16 @@ class HistoryDocument(_Document):
 
 
 class IndexDocument(_Document):
-    """How far the index has come on a ref."""
+    """How far the index has come on a ref: `behind` commits, and `waiting` contents of its head are left.
+
+    `waiting` is null where trees of the head are missing.
+    """
 
     ref: str
     head: str | None
     indexed: str | None
     behind: int
+    waiting: int | None
     blobs: int
     chunks: int
     skipped: dict[str, int]

@@ -25,7 +25,8 @@ def symbols(access: Reader, name: Name, ref: Ref = "HEAD") -> dict[str, Any]:
 @router.get("/index", responses={200: {"model": IndexDocument}})
 def index_status(access: Reader, ref: Ref = "HEAD") -> dict[str, Any]:
     """How far the index has come on a ref, and what it skipped."""
-    return status_json(access.services.library.status(access.view, ref=ref))
+    library, view = access.services.library, access.view
+    return status_json(library.status(view, ref), library.count_waiting(view, ref))
 
 
 def _standing(status: IndexStatus) -> dict[str, Any]:

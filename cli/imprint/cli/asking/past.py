@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from imprint.cli.asking.structure import answer, quoted
+from imprint.cli.asking.structure import answer, quoted, rooted
 from imprint.cli.call import Call, reads
 from imprint.cli.errors import UsageProblem
 from imprint.cli.output import counted, render_time
@@ -17,7 +17,7 @@ _MS = 1000
 def history(
     call: Call,
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A name, a qualified one, or FILE:LINE inside of it.")
+        str, typer.Argument(metavar="NAME", help="A name, a qualified one, FILE:NAME, or FILE:LINE in it.")
     ],
     *,
     path: Annotated[
@@ -35,7 +35,7 @@ def history(
     if colon and line.isdecimal() and not file.endswith(":"):
         asked |= {"path": quoted(call, file), "line": int(line)}
     else:
-        asked |= {"name": name, "path": quoted(call, path) if path else None}
+        asked |= {"name": rooted(call, name), "path": quoted(call, path) if path else None}
     found = answer(call, "history", asked, "changes")
     if call.as_json:
         return

@@ -1,6 +1,7 @@
 """`imprint definition`, `references`, `callers`, `callees`, `impact`, `outline` and `map`."""
 
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -9,9 +10,14 @@ from imprint.cli.errors import NothingFound, UsageProblem
 from imprint.cli.output import Output, counted, note_behind
 from imprint.cli.ports import Document
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, or a qualified one such as Client.retry.")]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="A name, a qualified one such as Client.retry, or FILE:NAME."),
+]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="Answers at most.")]
 _SURE = 0.995
+_FILE_AND_NAME: Final = re.compile(r"""("[^"]+"|[^\s:"]*[./][^\s:"]*):([^\s:].*)\Z""")
+"""What has a dot or slash before a single colon; routes have a blank before theirs."""
 
 
 def answer(call: Call, question: str, given: dict[str, Any], member: str) -> Document:
@@ -43,7 +49,7 @@ def _hint(given: dict[str, Any], found: Document) -> str:
     if given.get("line"):
         return "no name is used there; columns count bytes from 1, and without one the whole line is asked"
     name = str(given.get("name") or "")
-    last = name.replace("::", ".").rpartition(".")[2]
+    last = name.replace(":", ".").rpartition(".")[2]
     if "references" in found:
         return (
             "uses are calls, imports, bases and types; "
@@ -56,7 +62,7 @@ def _hint(given: dict[str, Any], found: Document) -> str:
 def definition(
     call: Call,
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="A name, or FILE:LINE[:COLUMN] where one is used.")
+        str, typer.Argument(metavar="[NAME]", help="A name, FILE:NAME, or FILE:LINE[:COLUMN] of a use.")
     ],
     *,
     path: Annotated[
@@ -83,7 +89,7 @@ def _read_place(call: Call, text: str, path: str | None) -> dict[str, Any]:
         return place | ({"column": int(numbers[1])} if len(numbers) > 1 else {})
     if not text:
         raise UsageProblem("nothing was named", hint="give a name, or FILE:LINE")
-    return {"name": text, "path": quoted(call, path) if path else None}
+    return {"name": rooted(call, text), "path": quoted(call, path) if path else None}
 
 
 def quoted(call: Call, path: str) -> str:
@@ -91,6 +97,12 @@ def quoted(call: Call, path: str) -> str:
     from imprint.store.paths import quote_path
 
     return quote_path(call.path(path))
+
+
+def rooted(call: Call, name: str) -> str:
+    """A name as questions take it: the file of FILE:NAME counts from the root of the tree there."""
+    found = _FILE_AND_NAME.match(name)
+    return f"{quoted(call, found[1])}:{found[2]}" if found else name
 
 
 @reads
@@ -124,7 +136,7 @@ def callees(call: Call, name: Name, *, limit: Limit = 100) -> None:
 
 def _ask_for_edges(call: Call, question: str, name: str, limit: int) -> None:
     """Ask a question whose answers are uses, listed under the question's own name."""
-    found = answer(call, question, {"name": name, "limit": limit}, question)
+    found = answer(call, question, {"name": rooted(call, name), "limit": limit}, question)
     if not call.as_json:
         _show_edges(call.output, found, found[question])
 
@@ -157,7 +169,8 @@ def impact(
 
     Exit code 1 when nothing was found.
     """
-    found = answer(call, "impact", {"name": name, "distance": distance, "limit": limit}, "definitions")
+    asked = {"name": rooted(call, name), "distance": distance, "limit": limit}
+    found = answer(call, "impact", asked, "definitions")
     if call.as_json:
         return
     output = call.output

@@ -16,14 +16,26 @@ def group() -> None:
 @app.command()
 @reads
 def status(call: Call) -> None:
-    """Show how far behind the index is."""
+    """Show how far behind the index is, and what is left to do."""
     with call.reading() as place:
         answer = place.index_status(call.ref)
     if call.as_json:
         call.output.document(answer)
         return
-    rows = [[name, value] for name, value in answer.items() if not isinstance(value, dict | list)]
-    call.output.table(["what", "value"], rows)
+    done, total = answer["history"]["done"], answer["history"]["total"]
+    told = [
+        *((name, answer[name]) for name in ("ref", "head", "indexed")),
+        ("behind", counted(answer["behind"], "commit")),
+        ("blobs", answer["blobs"]),
+        ("chunks", answer["chunks"]),
+        ("history", f"{done} of {counted(total, 'content')}" if total else "not begun"),
+    ]
+    call.output.table(["what", "value"], told)
+    if answer["behind"]:
+        waiting = answer["waiting"]
+        who = "a server indexes what was pushed by itself; elsewhere the next question does"
+        left = f"{counted(waiting, 'content')} of {answer['ref']} still to index: " if waiting else ""
+        call.output.note(left + who)
 
 
 @app.command()

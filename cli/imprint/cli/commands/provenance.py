@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from imprint.cli.asking.structure import rooted
 from imprint.cli.call import Call, reads
 from imprint.cli.errors import NothingFound, UsageProblem
 from imprint.cli.output import Output, counted, render_time
@@ -45,7 +46,7 @@ def _maker(line: Document) -> str:
 def why(
     call: Call,
     where: Annotated[
-        str, typer.Argument(metavar="FILE:LINE|FILE:FIRST-LAST|NAME", help="Lines count from 1.")
+        str, typer.Argument(metavar="FILE:LINE|FILE:FIRST-LAST|NAME|FILE:NAME", help="Lines count from 1.")
     ],
     *,
     symbol: Annotated[
@@ -59,7 +60,7 @@ def why(
     place = None if symbol else _parse_place(where)
     with call.reading() as reading:
         if place is None:
-            answer = reading.why_symbol(where, call.ref)
+            answer = reading.why_symbol(rooted(call, where), call.ref)
         elif place.is_range:
             answer = reading.why_lines(call.path(place.file), place.lines, call.ref)
         else:
@@ -105,10 +106,11 @@ def _parse_place(text: str) -> _Place | None:
         last = int(found[2]) if found[2] else first
         if 1 <= first <= last:
             return _Place(file, (first, last), found[2] is not None)
-    elif _NAME.match(text) and not _FILE_SUFFIX.search(text):
+    has_file = bool(colon and file) and not file.endswith(":")
+    if not found and _NAME.match(numbers if has_file else text) and not _FILE_SUFFIX.search(numbers):
         return None
     raise UsageProblem(
-        f"{text!r} is not FILE:LINE, FILE:FIRST-LAST or a name",
+        f"{text!r} is not FILE:LINE, FILE:FIRST-LAST, FILE:NAME or a name",
         hint="for example src/app.py:12, src/app.py:12-20 or Client.retry; --symbol takes any name",
     )
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from imprint.cli.asking.structure import rooted
 from imprint.cli.call import Call, reads
 from imprint.cli.errors import NothingFound, UsageProblem
 from imprint.cli.output import Output, counted, note_behind
@@ -143,7 +144,7 @@ def _tell_origin(origin: Document) -> str:
 @reads
 def symbol(
     call: Call,
-    name: Annotated[str, typer.Argument(help="A name, or a qualified one such as Client.retry.")],
+    name: Annotated[str, typer.Argument(help="A name, a qualified one such as Client.retry, or FILE:NAME.")],
     *,
     references: Annotated[bool, typer.Option("--references", help="Show where it is used instead.")] = False,
 ) -> None:
@@ -151,6 +152,7 @@ def symbol(
 
     Exit code 1 when nothing was found.
     """
+    name = rooted(call, name)
     with call.reading() as place:
         if references:
             answer = place.ask("references", {"name": name, "limit": 1000, "ref": call.ref})

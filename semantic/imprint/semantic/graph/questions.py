@@ -9,7 +9,6 @@ Invariants:
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -23,8 +22,8 @@ from imprint.semantic.graph.following import (
 from imprint.semantic.graph.model import Edge, Edges, Reach, Reached, Use
 from imprint.semantic.graph.pages import CALLABLE_KINDS, TYPE_KINDS, Found
 from imprint.semantic.graph.resolvers import asking
+from imprint.semantic.naming import read_name, read_place
 from imprint.semantic.parse.model import EntityKind, ReferenceKind
-from imprint.store.errors import BadInput
 
 if TYPE_CHECKING:
     from imprint.semantic.graph.ladder import Resolver
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from imprint.semantic.parse.model import Reference
     from imprint.semantic.snapshot import Snapshot
 
-_SEPARATORS: Final = re.compile(r"::|->|[.#/]")
 _CONSTRUCTORS: Final = frozenset({"__init__", "constructor", "initialize", "__construct", "init", "new"})
 
 _WITHOUT_CODE: Final = frozenset({EntityKind.DECLARATION, EntityKind.VARIABLE, EntityKind.FIELD})
@@ -63,13 +61,15 @@ def find_definitions(snapshot: Snapshot, name: str) -> list[Definition]:
 def find_references(snapshot: Snapshot, name: str) -> Edges:
     """Every use of a name in exactly its letters, with the definition that it reaches where that is known.
 
-    A qualified name gives the uses that reach one of its definitions, and those that may.
+    A qualified name, or FILE:NAME, gives the uses that reach one of its definitions, and those that may.
 
     Raises:
         BadInput: no name was given.
     """
     with asking(snapshot) as desk:
-        return _uses(desk.resolver, name, frozenset(ReferenceKind), only_named=not _read_name(name)[0])
+        file, alone = read_place(snapshot, name)
+        only_named = file is None and not read_name(alone)[0]
+        return _uses(desk.resolver, name, frozenset(ReferenceKind), only_named=only_named)
 
 
 def find_callers(snapshot: Snapshot, name: str) -> Edges:
@@ -191,7 +191,8 @@ def _steps(resolver: Resolver, found: Found, *, back: bool) -> list[tuple[Edge, 
 
 def _uses(resolver: Resolver, name: str, kinds: frozenset[ReferenceKind], *, only_named: bool) -> Edges:
     targets = _named(resolver, name)
-    reaching, unresolved, elsewhere = _reaching(resolver, targets, kinds, _read_name(name)[1])
+    asked = read_name(read_place(resolver.snapshot, name)[1])[1]
+    reaching, unresolved, elsewhere = _reaching(resolver, targets, kinds, asked)
     edges = [_edge(resolver, page, use, found, target) for page, use, found, target in reaching]
     rest = [_edge(resolver, page, use, found, None) for page, use, found in unresolved]
     if only_named:
@@ -291,21 +292,14 @@ def _calls_in(resolver: Resolver, page: Page, container: str) -> list[tuple[Refe
 # --- what is asked and answered
 
 
-def _read_name(asked: str) -> tuple[str, str]:
-    """What qualifies a name, with dots as containers have, and the name; routes and titles have no parts."""
-    if len(asked.split()) > 1:
-        return "", asked.strip()
-    parts = [part for part in _SEPARATORS.split(asked.strip().removesuffix("()")) if part]
-    if not parts:
-        raise BadInput("no symbol was named", hint="give a name such as parse_header or Session.get")
-    return ".".join(parts[:-1]), parts[-1]
-
-
 def _named(resolver: Resolver, asked: str) -> list[Found]:
-    """Entities of a name; those in its very letters, or else in any."""
-    qualifier, name = _read_name(asked)
+    """Entities of a name, or of FILE:NAME; those in its very letters, or else in any."""
+    only, asked = read_place(resolver.snapshot, asked)
+    qualifier, name = read_name(asked)
     found: list[Found] = []
     for file in resolver.snapshot.find_defining(name):
+        if only not in {None, file}:
+            continue
         page = resolver.page(file)
         for entity in page.facts.entities:
             if entity.name.casefold() != name.casefold():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imprint.semantic.lineage.tracing.walk import History, trace_definition
-from imprint.store.errors import BadInput
+from imprint.semantic.naming import SEPARATORS, read_place
+from imprint.store.errors import Missing
 
 if TYPE_CHECKING:
     from imprint.semantic.lineage.past import Past
@@ -22,7 +22,7 @@ class Wanted:
     """Which symbol is meant.
 
     Attributes:
-        name: its name, perhaps qualified; may be left out where a line is given.
+        name: its name, perhaps qualified, or FILE:NAME; may be left out where a line is given.
         path: only in this file; empty for any.
         line: only what stands around this line of `path`, the innermost first; 0 for any.
     """
@@ -49,13 +49,14 @@ def symbol_history(
         steps: where steps are kept.
 
     Raises:
-        BadInput: nothing fits.
+        Missing: nothing fits.
     """
     found = find_definitions(snapshot, wanted)
     if not found:
         asked = wanted.name or f"line {wanted.line}"
-        raise BadInput(
-            f"nothing is defined at {asked!r} there", hint="name a symbol, or a path and a line of it"
+        raise Missing(
+            f"nothing is defined at {asked!r} there",
+            hint="name a symbol, or a path and a line of it; a search finds parts of names, and what is gone",
         )
     file, entity = found[0]
     others = tuple((snapshot.paths[other], rival) for other, rival in found[1:])
@@ -70,10 +71,12 @@ def symbol_history(
 def find_definitions(snapshot: Snapshot, wanted: Wanted) -> list[tuple[int, Entity]]:
     """The files and definitions that a question can mean, the likeliest first."""
     name, path, line = wanted.name, wanted.path, wanted.line
-    # Routes and titles of tests are names with spaces, and have no parts.
-    parts = re.split(r"::|->|[.#/]", name) if len(name.split()) < 2 else [name.strip()]  # noqa: PLR2004
-    last, dotted = parts[-1], ".".join(part for part in parts if part)
     file = snapshot.find_file(path) if path else None
+    if not path:
+        file, name = read_place(snapshot, name)
+    # Routes and titles of tests are names with spaces, and have no parts.
+    parts = SEPARATORS.split(name) if len(name.split()) < 2 else [name.strip()]  # noqa: PLR2004
+    last, dotted = parts[-1], ".".join(part for part in parts if part)
     if path and file is None:
         return []
     files = [file] if file is not None else snapshot.find_defining(last) if last else []

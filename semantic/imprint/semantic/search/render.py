@@ -78,13 +78,14 @@ def references_json(hits: list[ReferenceHit]) -> list[dict[str, object]]:
     ]
 
 
-def status_json(status: IndexStatus) -> dict[str, object]:
-    """How far the index is."""
+def status_json(status: IndexStatus, waiting: int | None) -> dict[str, object]:
+    """How far the index is; `waiting` contents of the head are to be indexed yet, None where nobody knows."""
     return {
         "ref": status.ref,
         "head": status.head,
         "indexed": status.indexed,
         "behind": status.behind,
+        "waiting": waiting,
         "blobs": status.blobs,
         "chunks": status.chunks,
         "skipped": dict(status.skipped),
