@@ -47,7 +47,7 @@ def list_lacking(
         haves: objects that are not.
 
     Returns:
-        The commits with their parents, and what the wants peel to; raw ids.
+        The commits with their parents, each behind these, and what the wants peel to; raw ids.
 
     Raises:
         Absent: the packs here do not tell, or it would take too long.

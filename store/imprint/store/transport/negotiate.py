@@ -172,6 +172,8 @@ def _list_lacking(
     listed = plumbing.run(
         "rev-list",
         "--parents",
+        "--topo-order",
+        "--reverse",
         f"--max-count={READY_COMMITS_MAX + 1}",
         "--stdin",
         stdin="".join([*(f"{end}\n" for end in ends), *(f"^{have}\n" for have in common)]).encode(),
@@ -231,20 +233,11 @@ def _find_sent(
 
 
 def _descendants(lacking: Mapping[bytes, tuple[bytes, ...]], common: frozenset[bytes]) -> set[bytes]:
-    """Commits that reach a common one, of those whose parents are given; all by raw id."""
-    children: dict[bytes, list[bytes]] = {}
+    """Commits that reach a common one, of those whose parents are given, parents first; all by raw id."""
     reached: set[bytes] = set()
     for commit, parents in lacking.items():
-        if not common.isdisjoint(parents):
+        if not (common.isdisjoint(parents) and reached.isdisjoint(parents)):
             reached.add(commit)
-        for parent in parents:
-            children.setdefault(parent, []).append(commit)
-    waiting = list(reached)
-    while waiting:
-        for child in children.get(waiting.pop(), ()):
-            if child not in reached:
-                reached.add(child)
-                waiting.append(child)
     return reached
 
 

@@ -91,9 +91,13 @@ class Gathered:
             self.known.update(brought.replaced)
         self._sent.update(dict.fromkeys(brought.trees))
         if self._with_blobs:
-            self._sent.update((blob, None) for blob in brought.blobs if blob not in self.known)
+            blobs = dict.fromkeys(brought.blobs)
+            if not self.known.isdisjoint(blobs):
+                blobs = dict.fromkeys(blob for blob in blobs if blob not in self.known)
+            self._sent.update(blobs)
+        likes = self._likes
         for new, old in brought.likes:  # perhaps several versions back
-            self._likes[new] = self._likes.get(old, old)
+            likes[new] = likes.get(old, old)
 
     def list_likes(self) -> dict[bytes, bytes]:
         """For objects that are sent, by raw id, one at the same path that is not: the client has it."""
@@ -120,6 +124,9 @@ def peel(contents: Contents, wants: Iterable[bytes]) -> tuple[list[bytes], list[
     alone: dict[bytes, None] = {}
     kinds: dict[int, dict[bytes, None]] = {1: commits, 2: trees}
     for want in wants:
+        if contents.stock.graph.look_up(want):  # that has nothing but commits
+            commits[want] = None
+            continue
         raw_id = want
         while (kind := contents.kind_of(contents.stock.require(raw_id))) == 4:  # noqa: PLR2004
             alone[raw_id] = None

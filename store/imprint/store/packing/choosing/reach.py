@@ -83,19 +83,18 @@ class Reach:
         The newest commits are looked at first: most of the older tips are in the bitmaps that these lead to.
         """
         walked: list[bytes] = []
-        waiting: list[tuple[int, int, bytes]] = []
+        waiting: list[tuple[tuple[int, int], bytes]] = []
         seen: set[bytes] = set()
 
         def meet(raw_ids: Iterable[bytes]) -> None:
             for raw_id in raw_ids:
                 if raw_id not in seen:
                     seen.add(raw_id)
-                    generation, time_s = commits[raw_id].order
-                    heapq.heappush(waiting, (-generation, -time_s, raw_id))
+                    heapq.heappush(waiting, (commits[raw_id].order, raw_id))
 
         meet(tips)
         while waiting:
-            raw_id = heapq.heappop(waiting)[2]
+            raw_id = heapq.heappop(waiting)[1]
             at = self._ids.find(raw_id)
             if at >= 0 and self._holds(at):
                 continue
@@ -176,22 +175,37 @@ class Floor:
         return bool(self._bits[multi.numbers[at]])
 
     def _read_bits(self) -> npt.NDArray[np.uint8]:
-        """The bits of the first bitmaps met: one for each tip, at most `_FLOOR_BITMAPS` of them."""
+        """The bits of the first bitmap below each tip that no earlier one has: at most `_FLOOR_BITMAPS`."""
         bitmaps, multi = self._stock.bitmaps, self._stock.multi
         assert bitmaps is not None  # noqa: S101 - `holds` has looked
         assert multi is not None  # noqa: S101
         words = np.zeros(bitmaps.size, np.uint64)
-        waiting, seen, found = list(self._tips), set(self._tips), 0
-        bitmaps_max = min(len(waiting), _FLOOR_BITMAPS)
+        found, seen = 0, set[bytes]()
+        for tip in sorted(self._tips, key=lambda each: self._commits[each].order):  # newest first
+            at = multi.ids.find(tip)
+            if at >= 0 and int(words[(bit := int(multi.numbers[at])) >> 6]) >> (bit & 63) & 1:
+                continue
+            below = self._find_bitmap(tip, seen)
+            if below >= 0:
+                words = words | bitmaps.read(below)
+                found += 1
+            if found == _FLOOR_BITMAPS or len(seen) > _FLOOR_COMMITS:
+                break
+        return spread_bits(words)
+
+    def _find_bitmap(self, tip: bytes, seen: set[bytes]) -> int:
+        """The place of the next commit below a tip that has a bitmap; -1 where it is too far."""
+        bitmaps, multi = self._stock.bitmaps, self._stock.multi
+        assert bitmaps is not None  # noqa: S101 - as above
+        assert multi is not None  # noqa: S101
+        waiting = [tip]
         for raw_id in waiting:
             at = multi.ids.find(raw_id)
             if at >= 0 and at in bitmaps:
-                words = words | bitmaps.read(at)
-                found += 1
-            else:
-                more = [parent for parent in self._commits[raw_id].parents if parent not in seen]
-                waiting += more
-                seen.update(more)
-            if found >= bitmaps_max or len(seen) > _FLOOR_COMMITS:
+                return at
+            more = [parent for parent in self._commits[raw_id].parents if parent not in seen]
+            waiting += more
+            seen.update(more)
+            if len(seen) > _FLOOR_COMMITS:
                 break
-        return spread_bits(words)
+        return -1

@@ -7,13 +7,14 @@ send something twice, never leave something out.
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from imprint.store.packing.choosing.found import Walked
 from imprint.store.packing.choosing.memory import name_walk
+from imprint.store.packing.files.graph import Commit
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from imprint.store.packing.choosing.contents import Contents
     from imprint.store.packing.choosing.memory import PackMemory
@@ -26,20 +27,6 @@ _NEWEST: Final = 1 << 40
 
 class TooFar(Exception):
     """The walk would take longer than it is worth."""
-
-
-class Commit(NamedTuple):
-    """What walks need of a commit.
-
-    Attributes:
-        tree: its tree's raw id.
-        parents: their raw ids; none of one that is cut off.
-        order: generation and time: not smaller than those of its parents, where the commit-graph has both.
-    """
-
-    tree: bytes
-    parents: tuple[bytes, ...]
-    order: tuple[int, int]
 
 
 class Commits:
@@ -67,13 +54,13 @@ class Commits:
         """
         if (known := self._read.get(raw_id)) is not None:
             return known
-        if listed := self._graph.look_up(raw_id):
-            tree, parents, generation = listed
-            order = generation, 0
-        else:
+        found = self._graph.look_up(raw_id)
+        if found is None:
             tree, parents, time_s = self._contents.read_commit(raw_id)
-            order = _NEWEST, time_s
-        found = self._read[raw_id] = Commit(tree, () if raw_id in self.cut else parents, order)
+            found = Commit(tree, parents, (-_NEWEST, -time_s))
+        if raw_id in self.cut:
+            found = found._replace(parents=())
+        self._read[raw_id] = found
         return found
 
 
@@ -112,52 +99,76 @@ def walk_new(  # noqa: C901 - one walk, whose state is its own
     seen: set[bytes] = set()
     hopes: set[bytes] = set()  # those that wait, and may be new
     late: set[bytes] = set()  # those that were taken for new, and wait for their parents to be known too
-    new: dict[bytes, None] = {}
-    waiting: list[tuple[int, int, bytes]] = []
+    new: dict[bytes, Commit] = {}
+    waiting: list[tuple[tuple[int, int], bytes, Commit]] = []
 
-    def meet(raw_id: bytes, *, below_known: bool) -> None:
-        if raw_id in (known if below_known else seen):
-            return
-        if below_known:
-            known.add(raw_id)
-            hopes.discard(raw_id)
-            if raw_id in new:
-                del new[raw_id]
-                late.add(raw_id)
-        else:
-            hopes.add(raw_id)
-        seen.add(raw_id)
-        generation, time_s = commits[raw_id].order
-        heapq.heappush(waiting, (-generation, -time_s, raw_id))
+    def meet(raw_ids: Iterable[bytes]) -> None:
+        for raw_id in raw_ids:
+            if raw_id not in seen:
+                seen.add(raw_id)
+                hopes.add(raw_id)
+                commit = commits[raw_id]
+                heapq.heappush(waiting, (commit.order, raw_id, commit))
 
-    for have in haves:
-        meet(have, below_known=True)
-    for want in wants:
-        meet(want, below_known=False)
+    def meet_known(raw_ids: Iterable[bytes]) -> None:
+        for raw_id in raw_ids:
+            if raw_id not in known:
+                known.add(raw_id)
+                if raw_id in hopes:  # it waits already
+                    hopes.remove(raw_id)
+                    continue
+                if new.pop(raw_id, None):
+                    late.add(raw_id)
+                seen.add(raw_id)
+                commit = commits[raw_id]
+                heapq.heappush(waiting, (commit.order, raw_id, commit))
+
+    meet_known(haves)
+    meet(wants)
     while hopes or late:
         if len(seen) > commits_max:
             raise TooFar
-        raw_id = heapq.heappop(waiting)[2]
-        hopes.discard(raw_id)
-        late.discard(raw_id)
-        if is_new := raw_id not in known:
-            new[raw_id] = None
-        for parent in commits[raw_id].parents:
-            meet(parent, below_known=not is_new)
-    return _describe(commits, list(new))
+        _, raw_id, commit = heapq.heappop(waiting)
+        if raw_id in known:
+            late.discard(raw_id)
+            meet_known(commit.parents)
+        else:
+            hopes.discard(raw_id)
+            new[raw_id] = commit
+            meet(commit.parents)
+    return _describe(commits, new)
 
 
-def _describe(commits: Commits, new: list[bytes]) -> Walked:
-    walked = Walked(sort_parents_first(new, commits))
-    for raw_id in new:
-        walked.parents[raw_id] = commits[raw_id].parents
-        for each in (raw_id, *walked.parents[raw_id]):
-            walked.trees.setdefault(each, commits[each].tree)
+def _describe(commits: Commits, new: dict[bytes, Commit]) -> Walked:
+    walked = Walked(sort_parents_first(list(new), commits))
+    trees = walked.trees
+    for raw_id in walked.new:
+        commit = new[raw_id]
+        walked.parents[raw_id] = commit.parents
+        trees[raw_id] = commit.tree
+        for parent in commit.parents:
+            if parent not in trees:
+                trees[parent] = commits[parent].tree
     return walked
 
 
-def sort_parents_first(raw_ids: Iterable[bytes], commits: Commits) -> list[bytes]:
-    """The same commits, each behind those of its parents that are among them."""
+def sort_parents_first(newest_first: Sequence[bytes], commits: Commits) -> list[bytes]:
+    """The same commits, each behind those of its parents that are among them.
+
+    Args:
+        newest_first: as walks find them, so that most often only the order has to be turned.
+        commits: knows their parents.
+    """
+    ordered = list(reversed(newest_first))
+    left = dict.fromkeys(ordered)
+    for raw_id in ordered:
+        del left[raw_id]
+        if any(parent in left for parent in commits[raw_id].parents):
+            return _sort_parents_first(ordered, commits)
+    return ordered
+
+
+def _sort_parents_first(raw_ids: Iterable[bytes], commits: Commits) -> list[bytes]:
     left = dict.fromkeys(raw_ids)
     ordered: list[bytes] = []
     while left:

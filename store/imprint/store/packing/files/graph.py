@@ -29,18 +29,19 @@ KNOWN_MAX: Final = 4096
 _KNOWN_BYTES: Final = 450
 
 
-class GraphCommit(NamedTuple):
-    """What the graph says of a commit.
+class Commit(NamedTuple):
+    """What walks need of a commit.
 
     Attributes:
         tree: its tree's raw id.
-        parents: their raw ids.
-        generation: larger than that of each parent: the topological level (the commit-graph's first sort).
+        parents: their raw ids; none of one that is cut off.
+        order: in ascending order newest first: minus its generation, which is larger than that of each
+            parent (the topological level), and minus its time in seconds, where that is known.
     """
 
     tree: bytes
     parents: tuple[bytes, ...]
-    generation: int
+    order: tuple[int, int]
 
 
 class CommitGraph:
@@ -72,7 +73,7 @@ class CommitGraph:
             below += len(layer.ids)
         self._count = below
         is_same = before is not None and self.layers == before.layers
-        self._known: dict[bytes, GraphCommit] = before._known if before and is_same else {}  # noqa: SLF001 - its own
+        self._known: dict[bytes, Commit] = before._known if before and is_same else {}  # noqa: SLF001 - its own
 
     def __len__(self) -> int:
         return self._count
@@ -95,7 +96,7 @@ class CommitGraph:
                 return layer.below + place
         return -1
 
-    def look_up(self, raw_id: bytes) -> GraphCommit | None:
+    def look_up(self, raw_id: bytes) -> Commit | None:
         """What is known of a commit; None if it is not in the graph.
 
         Raises:
@@ -110,7 +111,7 @@ class CommitGraph:
         tree, generation, numbers = layer.read(number - layer.below)
         if any(parent >= self._count for parent in numbers):
             raise BadFile("the commit-graph names a parent that it does not hold")
-        found = GraphCommit(tree, tuple(map(self._id_of, numbers)), generation)
+        found = Commit(tree, tuple(map(self._id_of, numbers)), (-generation, 0))
         if len(self._known) >= KNOWN_MAX:
             self._known.clear()
         self._known[raw_id] = found

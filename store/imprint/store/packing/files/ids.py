@@ -60,12 +60,13 @@ class IdTable:
 
     def find(self, raw_id: bytes) -> int:
         """The place of a raw id; -1 if it is not there."""
-        heads = self._read_heads()
-        place = bisect_left(heads, int.from_bytes(raw_id[:8], "big"))
-        while place < self._count and (here := self[place]) <= raw_id:
-            if here == raw_id:
+        heads = self._read_heads() if self._heads is None else self._heads
+        head = int.from_bytes(raw_id[:8], "big")
+        place = bisect_left(heads, head)
+        while place < self._count and heads[place] == head:  # seldom more than one
+            if self[place] == raw_id:
                 return place
-            place += 1  # another id with the same head
+            place += 1
         return -1
 
     def find_all(self, raw_ids: Sequence[bytes]) -> Integers:

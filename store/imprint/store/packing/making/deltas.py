@@ -8,7 +8,7 @@ Format: gitformat-pack(5), "Deltified representation".
 
 from __future__ import annotations
 
-from itertools import accumulate
+from itertools import accumulate, product
 from typing import Final
 
 _COPY: Final = 0x80
@@ -17,6 +17,13 @@ _COPY_BYTES_MAX: Final = 0xFFFFFF
 _INSERT_BYTES_MAX: Final = 0x7F
 _OFFSET_BYTES: Final = 4
 _LENGTH_BYTES: Final = 3
+_ONES: Final = bytes(1) + b"\1" * 255
+"""Makes 1 of every byte but 0."""
+_COPIES: Final = {
+    bits: bytes((_COPY | sum(bit << at for at, bit in enumerate(bits)),))
+    for bits in map(bytes, product((0, 1), repeat=_OFFSET_BYTES + _LENGTH_BYTES))
+}
+"""The first byte of a copy, by which bytes of its numbers are not zero."""
 _COPY_WORTH_BYTES: Final = 8
 """A shorter stretch is inserted: naming where it lies takes as much."""
 
@@ -111,16 +118,8 @@ def _count_equal(theirs: list[bytes], at: int, ours: list[bytes], row: int) -> i
 
 def _render_copy(begin: int, size: int) -> bytes:
     """One command: only bytes of the numbers that are not zero are written, and said which."""
-    head, bit = _COPY, 1
-    out = bytearray(1)
-    for number, width in ((begin, _OFFSET_BYTES), (size, _LENGTH_BYTES)):
-        for shift in range(0, 8 * width, 8):
-            if byte := number >> shift & 0xFF:
-                head |= bit
-                out.append(byte)
-            bit <<= 1
-    out[0] = head
-    return bytes(out)
+    numbers = begin.to_bytes(_OFFSET_BYTES, "little") + size.to_bytes(_LENGTH_BYTES, "little")
+    return _COPIES[numbers.translate(_ONES)] + numbers.replace(b"\0", b"")
 
 
 def _render_size(size: int) -> bytes:
