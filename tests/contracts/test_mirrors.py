@@ -40,7 +40,7 @@ def mirrors(request, tmp_path) -> Iterator[Mirrors]:
         record = RepositoryRecord(repository, name, HashAlgorithm.SHA1, head, generation=0, created_at_ms=1)
         made = Admission(repository, f"evt{at}", EventKind.CREATED, 1, "ada", None, "yes")
         catalogue.create_repository(record, made)
-    yield SqlMirrors(database)
+    yield SqlMirrors(database, catalogue.kept)
     catalogue.close()
 
 
@@ -100,3 +100,14 @@ def test_changes_made_at_once_are_all_made(mirrors):
     for thread in threads:
         thread.join()
     assert mirrors.find(HERE).state.changed == 20
+
+
+def test_what_another_changed_is_seen_at_once(mirrors):
+    assert mirrors.find(HERE) is None
+    mirrors.add(FULL)
+    assert mirrors.find(HERE) == mirrors.find(HERE) == FULL
+    mirrors.change(HERE, lambda found: replace(found, is_paused=False))
+    assert mirrors.find(HERE) == replace(FULL, is_paused=False)
+    assert mirrors.find(THERE) is None
+    mirrors.remove(HERE)
+    assert mirrors.find(HERE) is None

@@ -275,3 +275,26 @@ def test_moves_are_forgotten_where_one_is_missing_and_their_number_is_bounded():
     assert moves.bring_up(snapshots[1]).generation == 2
     assert moves.bring_up(snapshots[3]) is None
     assert moves.follow([wished] * 2, [event(3), event(4)]) is None
+
+
+def test_kinds_of_events_since_the_refs_were_read_are_known_without_reading(tmp_path):
+    upgrade(tmp_path / "catalogue.db")
+    catalogue, other = (SqlCatalogue.open_sqlite(tmp_path / "catalogue.db") for _ in range(2))
+    catalogue.create_repository(RECORD, admission(1, EventKind.CREATED))
+    catalogue.admit(admission(2, EventKind.PRUNED))
+    catalogue.read_refs("repo_1")
+    catalogue.admit_all([admission(3), admission(4, EventKind.COMMIT)])
+    catalogue.admit(admission(5, EventKind.PRUNED))
+    catalogue.admit(admission(6))
+
+    with only_at_hand():
+        found = [catalogue.has_event("repo_1", EventKind.PRUNED, after=after) for after in (2, 4, 5, 6)]
+        assert found == [True, True, False, False]
+        assert not catalogue.has_event("repo_1", EventKind.COMMIT, after=4)
+        with pytest.raises(NotAtHand):
+            catalogue.has_event("repo_1", EventKind.PRUNED, after=1)  # before the refs were read
+    assert catalogue.has_event("repo_1", EventKind.PRUNED, after=1)
+    other.admit(admission(7, EventKind.PRUNED))  # by another process
+    assert catalogue.has_event("repo_1", EventKind.PRUNED, after=6)
+    catalogue.close()
+    other.close()

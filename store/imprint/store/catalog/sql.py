@@ -46,12 +46,16 @@ _REPOSITORY_BY_KEY: Final = select(schema.repository).where(
 
 
 class SqlCatalogue(Catalogue):
-    """A `Catalogue` in a database. Threads and processes share it; it is not carried across a fork."""
+    """A `Catalogue` in a database. Threads and processes share it; it is not carried across a fork.
+
+    Attributes:
+        kept: answers of the database that are good until somebody commits.
+    """
 
     def __init__(self, database: SqlDatabase) -> None:
         self._database = database
-        self._kept = KeptAnswers(database.version)
-        database.tell_of_commits(self._kept.carry)
+        self.kept = KeptAnswers(database.version)
+        database.tell_of_commits(self.kept.carry)
 
     @classmethod
     def open_sqlite(cls, path: Path) -> Self:
@@ -100,8 +104,8 @@ class SqlCatalogue(Catalogue):
                 row = connection.execute(_REPOSITORY_BY_KEY, {"wanted": name.key}).first()
                 return row.id if row else None
 
-        version = self._kept.find_version()
-        repository_id = self._kept.ask(("name", name.key), read, version)
+        version = self.kept.find_version()
+        repository_id = self.kept.ask(("name", name.key), read, version)
         try:
             record = self._get_repository(repository_id, version) if repository_id else None
         except RepositoryMissing:
@@ -111,7 +115,7 @@ class SqlCatalogue(Catalogue):
 
     def get_repository(self, repository_id: str) -> RepositoryRecord:
         """See `Catalogue.get_repository`."""
-        return self._get_repository(repository_id, self._kept.find_version())
+        return self._get_repository(repository_id, self.kept.find_version())
 
     def _get_repository(self, repository_id: str, version: Hashable | None) -> RepositoryRecord:
         def read() -> RepositoryRecord:
@@ -121,7 +125,7 @@ class SqlCatalogue(Catalogue):
                     raise RepositoryMissing(repository_id)
                 return _record(row, sql_packs.read_settings(connection, repository_id))
 
-        return self._kept.ask(("repository", repository_id), read, version)
+        return self.kept.ask(("repository", repository_id), read, version)
 
     def list_repositories(self, *, deleted: bool = False) -> list[RepositoryRecord]:
         """See `Catalogue.list_repositories`."""
@@ -180,7 +184,7 @@ class SqlCatalogue(Catalogue):
                 read_now.append(sql_journal.read_refs(connection, repository_id, since))
             return Moves.begin(read_now[0])
 
-        moves = self._kept.ask(("moves", repository_id), read)
+        moves = self.kept.ask(("moves", repository_id), read)
         if not read_now and since and (brought_up := moves.bring_up(since)):
             return brought_up
         if not read_now:
@@ -215,6 +219,10 @@ class SqlCatalogue(Catalogue):
 
     def has_event(self, repository_id: str, kind: EventKind, *, after: int) -> bool:
         """See `Catalogue.has_event`."""
+        moves: Moves | None = self.kept.find(("moves", repository_id))
+        known = moves.has_event(kind, after) if moves else None
+        if known is not None:
+            return known
         with self._database.reading() as connection:
             return sql_journal.has_event(connection, repository_id, kind, after)
 
@@ -253,7 +261,7 @@ class SqlCatalogue(Catalogue):
             with self._database.reading() as connection:
                 return next(iter(sql_people.read_actors(connection, name.casefold())), None)
 
-        return self._kept.ask(("actor", name.casefold()), read)
+        return self.kept.ask(("actor", name.casefold()), read)
 
     def list_actors(self) -> list[Actor]:
         """See `Catalogue.list_actors`."""
@@ -271,7 +279,7 @@ class SqlCatalogue(Catalogue):
             with self._database.reading() as connection:
                 return sql_people.find_token(connection, secret_hash=secret_hash)
 
-        return self._kept.ask(("token", secret_hash), read)
+        return self.kept.ask(("token", secret_hash), read)
 
     def list_tokens(self) -> list[Token]:
         """See `Catalogue.list_tokens`."""

@@ -169,7 +169,7 @@ class Hosting:
         ids = ids or RandomIds(clock)
         return cls(
             folder, catalogue, transcripts, clock, ids, limits,
-            register=register, archive=archive, mirrors=SqlMirrors(database),
+            register=register, archive=archive, mirrors=SqlMirrors(database, catalogue.kept),
         )  # fmt: skip
 
     @cached_property

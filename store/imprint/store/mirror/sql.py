@@ -3,6 +3,7 @@
 Invariants:
     1. Every method is one transaction.
     2. Rows go with their repository, in the transaction that forgets it.
+    3. Whether a repository has a mirror is asked of every push: the answer is kept until anybody commits.
 """
 
 from __future__ import annotations
@@ -23,16 +24,23 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from imprint.store.catalog.database import SqlDatabase
+    from imprint.store.catalog.kept.answers import KeptAnswers
     from imprint.store.mirror.model import Mirror
 
 _MIRROR = schema.mirror
 
 
 class SqlMirrors(Mirrors):
-    """`Mirrors` in a catalogue's database, whose tables are current. Threads and processes share it."""
+    """`Mirrors` in a catalogue's database, whose tables are current. Threads and processes share it.
 
-    def __init__(self, database: SqlDatabase) -> None:
+    Args:
+        database: of the catalogue.
+        kept: the answers that are kept of it.
+    """
+
+    def __init__(self, database: SqlDatabase, kept: KeptAnswers) -> None:
         self._database = database
+        self._kept = kept
 
     def add(self, mirror: Mirror) -> None:
         """See `Mirrors.add`."""
@@ -43,8 +51,12 @@ class SqlMirrors(Mirrors):
 
     def find(self, repository_id: str) -> Mirror | None:
         """See `Mirrors.find`."""
-        with self._database.reading() as connection:
-            return _find(connection, repository_id)
+
+        def read() -> tuple[Mirror | None]:
+            with self._database.reading() as connection:
+                return (_find(connection, repository_id),)
+
+        return self._kept.ask(("mirror", repository_id), read)[0]
 
     def list(self) -> list[Mirror]:
         """See `Mirrors.list`."""

@@ -93,6 +93,12 @@ class KeptAnswers:
             answers[question] = read_now
         return read_now
 
+    def find(self, question: Hashable) -> Any:
+        """The kept answer, where it is still good; else None, and nothing is read."""
+        version = self.find_version()
+        known, answers = self._newest
+        return answers.get(question) if version is not None and version == known else None
+
     def find_version(self) -> Hashable | None:
         """The version now; inside a block of `only_at_hand`, the one that was found there first."""
         moment = find_moment()

@@ -8,7 +8,7 @@ Invariants:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from imprint.store.catalog.ports import RefSnapshot
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from imprint.store.catalog.ports import RepositoryRecord
-    from imprint.store.events import Admission, Event
+    from imprint.store.events import Admission, Event, EventKind
     from imprint.store.types import RefName
 
 MOVES_MAX: Final = 256
@@ -41,12 +41,14 @@ class Moves:
         newest: the generation of now.
         head: what HEAD names now.
         moves: in order.
+        newest_of: the newest event of each kind that has happened since `first`.
     """
 
     first: int
     newest: int
     head: RefName
     moves: tuple[Move, ...] = ()
+    newest_of: Mapping[EventKind, int] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, snapshot: RefSnapshot) -> Self:
@@ -66,7 +68,12 @@ class Moves:
         if len(moves) > MOVES_MAX:
             first = moves[-MOVES_MAX - 1].sequence
             moves = tuple(move for move in moves[-MOVES_MAX:] if move.sequence > first)
-        return Moves(first, events[-1].sequence, _find_head(events, self.head), moves)
+        newest_of = {**self.newest_of, **{event.kind: event.sequence for event in events}}
+        return Moves(first, events[-1].sequence, _find_head(events, self.head), moves, newest_of)
+
+    def has_event(self, kind: EventKind, after: int) -> bool | None:
+        """Whether there is an event of a kind above a sequence; None where that is not known."""
+        return self.newest_of.get(kind, 0) > after if after >= self.first else None
 
     def bring_up(self, since: RefSnapshot) -> RefSnapshot | None:
         """An earlier snapshot with what has happened since; None where that is not known."""
