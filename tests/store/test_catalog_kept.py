@@ -199,6 +199,39 @@ def test_an_answer_that_came_late_is_not_kept_as_newer():
     assert kept.ask("a", lambda: state["value"]) == "new"
 
 
+def test_what_is_asked_between_a_commit_and_its_being_told_costs_no_answer():
+    """Whoever sees a commit before the writer says what it changed puts nothing of the others away."""
+    state = {"version": 1}
+    kept = KeptAnswers(lambda: state["version"])
+    for question in ("token", "moved", "gone"):
+        kept.ask(question, lambda question=question: f"{question} at 1")
+    state["version"] = 2
+    assert kept.ask("asked", lambda: "asked at 2") == "asked at 2"
+    assert kept.ask("moved", lambda: "moved at 2, read") == "moved at 2, read"
+    kept.carry(1, 2, [("moved", lambda old: f"{old}, followed"), ("gone", lambda _: None)])
+    with only_at_hand():
+        found = [kept.find(question) for question in ("token", "asked", "moved", "gone")]
+    assert found == ["token at 1", "asked at 2", "moved at 2, read", None]
+
+    state["version"] = 4  # another process made 3, and this one 4
+    assert kept.ask("token", lambda: "token at 4") == "token at 4"
+    kept.carry(3, 4, [])
+    assert [kept.find("token"), kept.find("asked")] == ["token at 4", None]
+
+
+def test_a_moment_that_is_past_puts_nothing_away():
+    state = {"version": 1}
+    kept = KeptAnswers(lambda: state["version"])
+    kept.ask("a", lambda: "at 1")
+    with only_at_hand():
+        assert kept.find("a") == "at 1"
+        kept.carry(1, 2, [])
+        state["version"] = 2
+        with pytest.raises(NotAtHand):
+            kept.ask("a", lambda: "never")
+    assert kept.find("a") == "at 1"
+
+
 def test_answers_are_bounded_and_nothing_is_kept_of_what_is_not_there():
     kept = KeptAnswers(lambda: 1)
     for number in range(ANSWERS_MAX + 10):

@@ -17,6 +17,7 @@ its version says, and then another version will be found by the next one who ask
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from imprint.store.catalog.kept.at_hand import find_moment, verify_may_wait
@@ -30,6 +31,8 @@ ANSWERS_MAX: Final = 8192
 """Each has a kilobyte or so."""
 
 T = TypeVar("T")
+_Kept = tuple["Hashable | None", dict["Hashable", Any]]
+"""A version of the database, and answers that are good for it."""
 
 
 class KeptAnswers:
@@ -42,7 +45,9 @@ class KeptAnswers:
 
     def __init__(self, find_version: Callable[[], Hashable | None]) -> None:
         self._find_version = find_version
-        self._newest: tuple[Hashable | None, dict[Hashable, Any]] = (None, {})
+        self._lock = threading.Lock()
+        self._newest: _Kept = (None, {})
+        self._before: _Kept = (None, {})
 
     def carry(self, before: Hashable | None, after: Hashable | None, touched: Touched) -> None:
         """Take answers over a commit that was made here.
@@ -53,15 +58,23 @@ class KeptAnswers:
             touched: the questions whose answers it may have changed, and what makes the new of the old. An
                 old answer may be as new as the commit: it was read while that was made.
         """
-        known, answers = self._newest
-        if before is None or after is None or known != before:
+        if before is None or after is None:
             return
-        kept = dict(answers)  # whoever reads at this moment may still put older answers into the other one
-        for question, follow in touched:
-            old = kept.pop(question, None)
-            if old is not None and (new := follow(old)) is not None:
-                kept[question] = new
-        self._newest = (after, kept)
+        with self._lock:
+            newer: dict[Hashable, Any] = {}
+            known, answers = self._newest
+            if known == after:  # somebody has seen the commit before this was told of it
+                newer = answers
+                known, answers = self._before
+            if known != before:
+                return
+            kept = dict(answers)  # whoever reads now may still put older answers into the other one
+            for question, follow in touched:
+                old = kept.pop(question, None)
+                if old is not None and question not in newer and (new := follow(old)) is not None:
+                    kept[question] = new
+            self._newest = (after, kept | newer if len(kept) + len(newer) <= ANSWERS_MAX else newer)
+            self._before = (None, {})
 
     def ask(self, question: Hashable, read: Callable[[], T], version: Hashable | None = None) -> T:
         """The kept answer, where it is still good; else what `read` gives now, or raises.
@@ -75,17 +88,19 @@ class KeptAnswers:
             NotAtHand: it would have to be read where nothing may be waited for.
         """
         version = self.find_version() if version is None else version
-        known, answers = self._newest
-        if version != known:  # another may have been carried on since the version was found
-            version = self.find_version()
+        with self._lock:
             known, answers = self._newest
-        if version is None or version != known:
-            answers = {}
-            self._newest = (version, answers)
-        elif (answer := answers.get(question)) is not None:
-            kept: T = answer
-            return kept
-        verify_may_wait()
+            if version != known:  # another may have been carried on since the version was found
+                version = self.find_version()
+            if version is not None and version == known:
+                answer = answers.get(question)
+                if answer is not None:
+                    kept: T = answer
+                    return kept
+            verify_may_wait()
+            if version is None or version != known:
+                answers = {}
+                self._newest, self._before = (version, answers), self._newest
         read_now = read()
         if version is not None and read_now is not None:
             if len(answers) >= ANSWERS_MAX:
