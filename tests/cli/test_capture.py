@@ -437,6 +437,38 @@ def test_worktrees_subfolders_and_links_lead_to_the_clone(desk: Desk, capsys, tm
     assert set(desk.kept().of(main)) == {"s-sub", "s-link"}
 
 
+@pytest.mark.parametrize("how", ["submodule", "separate-git-dir"])
+def test_a_clone_whose_git_folder_lies_elsewhere_has_its_sessions(
+    desk: Desk, capsys, tmp_path: Path, how: str
+) -> None:
+    """And the repository around it does not have them."""
+    desk.write("README", "read me\n")
+    desk.git("add", "-A")
+    desk.commit()
+    inner = desk.clone / "lib dir"
+    if how == "submodule":
+        allowed = ("-c", "protocol.file.allow=always")
+        desk.git(*allowed, "submodule", "add", "-q", str(desk.clone), "lib dir")
+        desk.commit()
+    else:
+        desk.git("init", "-q", "-b", "main", "--separate-git-dir", str(tmp_path / "kept"), str(inner))
+    claude = desk.claude("s-inner", inner)
+    claude.ask("hello")
+    claude.write("inner.py", code("inner"))
+    there = desk.at(inner)
+    there("add", "-A")
+    desk.commit(git=there)
+    assert desk.sweep(capsys)["sessions"] == []
+    assert desk.sweep(capsys, cwd=inner)["sessions"] == ["s-inner"]
+    tree = tmp_path / "beside"
+    there("worktree", "add", "-q", str(tree))
+    claude.ask("more")
+    assert desk.sweep(capsys, cwd=tree)["sessions"] == ["s-inner"]
+    git_folder = Path(there("rev-parse", "--absolute-git-dir"))
+    assert desk.hooks("install", "claude-code", cwd=git_folder) == 0
+    assert not (git_folder / ".claude").exists()
+
+
 def test_sub_agents_are_children_with_a_part_of_their_own(desk: Desk, capsys) -> None:
     claude = desk.claude("s-one")
     claude.ask("delegate it")

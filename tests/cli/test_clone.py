@@ -125,6 +125,18 @@ def test_changes_that_are_not_committed_are_pointed_out(imprint, clone: Path) ->
     assert "class RetryPolicy" in ended.stdout
 
 
+@pytest.mark.parametrize("name", ["two\nlines", 'quo"te', "back\\slash", " #", "-dash", "caf\udce9"])
+def test_a_clone_may_have_any_name(imprint, clone: Path, tmp_path: Path, name: str) -> None:
+    odd = tmp_path / name
+    clone.rename(odd)
+    commands = [["blame", "src/app.py"], ["why", "src/app.py:11"], ["audit"]]
+    if name.isprintable():  # LanceDB has no tables below other folders
+        commands.append(["history", "RetryPolicy"])
+    for command in commands:
+        ended = imprint(*command, "--json", cwd=odd)
+        assert (ended.code, ended.stderr) == (0, "")
+
+
 def test_a_link_is_compared_and_not_followed(imprint, clone: Path, work_tree) -> None:
     (clone / "lnk").symlink_to("src/app.py")
     work_tree("add", "lnk")

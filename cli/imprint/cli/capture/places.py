@@ -153,6 +153,37 @@ def _expand(text: str, home: Path) -> Path:
     return home / text.removeprefix("~/") if text.startswith("~/") else home / text
 
 
+def list_work_trees(git: GitClient, common_dir: Path) -> list[str]:
+    """Work trees of a clone, the main one first; of a bare repository, first its own folder.
+
+    Git lists the Git folder as the main one where that is not `.git` in its work tree: in a submodule, or
+    after `git init --separate-git-dir` (git-worktree(1) does not say so).
+
+    Raises:
+        CommandError: git refused.
+    """
+    listed = git.run("worktree", "list", "--porcelain", "-z").split("\0")
+    tops = [item.removeprefix("worktree ") for item in listed if item.startswith("worktree ")]
+    if tops and _is_same(tops[0], common_dir):
+        tops[0] = _find_main_top(git, common_dir) or tops[0]
+    return tops
+
+
+def _find_main_top(git: GitClient, common_dir: Path) -> str | None:
+    """The main work tree as git tells it there, or as the clone's settings do."""
+    with suppress(CommandError):
+        if _is_same(git.run("rev-parse", "--absolute-git-dir"), common_dir):
+            return git.run("rev-parse", "--show-toplevel")
+    with suppress(CommandError):
+        named = git.run("config", "--file", str(common_dir / "config"), "core.worktree")
+        return os.path.realpath(common_dir / named)
+    return None
+
+
+def _is_same(path: str, folder: Path) -> bool:
+    return os.path.realpath(path) == os.path.realpath(folder)
+
+
 def find_home(environment: Mapping[str, str]) -> Path:
     """The user's home as the environment names it."""
     return Path(environment.get("HOME") or "/nonexistent")

@@ -35,7 +35,7 @@ from imprint.cli.capture.hooks.files import Manifest
 from imprint.cli.capture.hooks.script import BEFORE_SHELL
 from imprint.cli.capture.linking import Linker
 from imprint.cli.capture.notes import Note, read_notes
-from imprint.cli.capture.places import Places, Wishes, read_wishes
+from imprint.cli.capture.places import Places, Wishes, list_work_trees, read_wishes
 from imprint.cli.capture.shell import Shells, drop_snapshots, name_shell_session, read_calls
 from imprint.cli.capture.state import Known, State
 from imprint.cli.errors import UsageProblem
@@ -199,8 +199,10 @@ class _Pass:
 
     def _list_tops(self) -> list[str]:
         """Work trees of the clone, those that are gone too; the main one first."""
-        listed = self.sweep.scene.git.run("worktree", "list", "--porcelain", "-z").split("\0")
-        tops = [item.removeprefix("worktree ") for item in listed if item.startswith("worktree ")]
+        common = self.sweep.places.common_dir
+        tops = list_work_trees(self.sweep.scene.git, common)
+        if self.state.tops and tops[0] == str(common):  # told from elsewhere, earlier
+            tops[0] = self.state.tops[0]
         # Where a work tree was and something is again, that is somebody else's.
         gone = [top for top in self.state.tops if top not in tops and not Path(top).exists()]
         self.state.tops = [*tops, *gone]

@@ -248,12 +248,12 @@ def _open_scene(call: Call, *, user: bool) -> "Scene":
 
 
 def _main_work_tree(common_dir: Path, environment: "Mapping[str, str]") -> Path | None:
-    """The work tree beside a Git folder; None of a bare repository."""
+    """The work tree of a Git folder; None of a bare repository."""
+    from imprint.cli.capture.places import list_work_trees
     from imprint.cli.gitclient import GitClient
 
     with suppress(CommandError):
-        listed = GitClient(environment, common_dir).run("worktree", "list", "--porcelain", "-z")
-        first = listed.partition("\0\0")[0].split("\0")
-        if "bare" not in first:
-            return Path(first[0].removeprefix("worktree "))
+        top = Path(list_work_trees(GitClient(environment, common_dir), common_dir)[0])
+        if top.resolve() != common_dir.resolve():
+            return top
     return None

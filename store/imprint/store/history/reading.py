@@ -166,10 +166,11 @@ def isolated(view: RepositoryView) -> Iterator[Plumbing]:
 
 def find_objects(view: RepositoryView) -> tuple[Path, Path]:
     """Where git has a repository's objects, and where a shallow clone's boundary would be."""
-    paths = view.plumbing.run("rev-parse", "--git-path", "objects", "--git-path", "shallow")
-    objects, shallow = (
-        Path(line.decode("utf-8", "surrogateescape")).absolute() for line in paths.splitlines()
-    )
+    asked = [("--git-path", name) for name in ("objects", "shallow")]
+    told = view.plumbing.run("rev-parse", *asked[0], *asked[1]).removesuffix(b"\n").split(b"\n")
+    if len(told) != len(asked):  # the folder's own name has a line end in it
+        told = [view.plumbing.run("rev-parse", *each).removesuffix(b"\n") for each in asked]
+    objects, shallow = (Path(each.decode("utf-8", "surrogateescape")).absolute() for each in told)
     return objects, shallow
 
 
@@ -189,7 +190,7 @@ def fill_isolated(folder: Path, objects: Path, boundary: bytes, algorithm: HashA
     """
     for part in ("refs", "objects/info"):
         (folder / part).mkdir(parents=True)
-    quoted = str(objects).replace("\\", "\\\\").replace('"', '\\"')
+    quoted = str(objects).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     (folder / "objects/info/alternates").write_bytes(f'"{quoted}"\n'.encode("utf-8", "surrogateescape"))
     if boundary:
         (folder / "shallow").write_bytes(boundary)
