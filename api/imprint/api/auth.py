@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 PUBLIC: Final = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
+MOMENT: Final = "imprint.moment"
+"""Where a request's scope has the moment of the catalogue that the gate asked; good until the loop turns."""
 _STATIC: Final = "/static/"
 _COMMITS: Final = re.compile(r"\A/api/repos/[^/]+/[^/]+/commits\Z")
 _SESSIONS: Final = re.compile(r"^/api/repos/[^/]+/[^/]+/sessions$")
@@ -81,8 +83,9 @@ class Gate:
         is_passing = is_lfs(path) and is_pass(secret)
         admit = hosting.passes.admit if is_passing else hosting.authenticate
         try:
-            with only_at_hand():
+            with only_at_hand() as moment:
                 request.state.principal = admit(secret)
+            request.scope[MOMENT] = moment
         except NotAtHand:
             request.state.principal = await to_thread.run_sync(admit, secret, limiter=services.gate_limiter)
 
@@ -162,9 +165,10 @@ def verify_origin(request: Request) -> None:
     """
     if request.method in _SAFE_METHODS:
         return
-    origin = request.headers.get("origin")
-    public = get_services(request).settings.public_url.partition("://")[2]
-    own = {host for host in (request.headers.get("host"), public) if host}
-    is_foreign = origin is not None and origin.partition("://")[2] not in own
-    if is_foreign or request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
+    is_foreign = request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}
+    if (origin := request.headers.get("origin")) is not None:
+        public = get_services(request).settings.public_url.partition("://")[2]
+        own = {host for host in (request.headers.get("host"), public) if host}
+        is_foreign = is_foreign or origin.partition("://")[2] not in own
+    if is_foreign:
         raise ForeignOrigin("another site may not change anything here through your browser")

@@ -22,6 +22,7 @@ from anyio import to_thread
 from starlette.requests import Request
 
 from imprint.api.at_once.pushes import answer_push, is_push
+from imprint.api.auth import MOMENT
 from imprint.api.body import receive_whole
 from imprint.api.git_http import (
     AHEAD_BYTES,
@@ -131,7 +132,7 @@ async def find_access(request: Request, owner: str, repo: str) -> Access | None:
     """What the gate's principal may read, asked in a thread where it is not at hand; None if it may not."""
     open_repository = partial(open_access, request, owner, repo, Verb.READ)
     try:
-        with only_at_hand():
+        with only_at_hand(request.scope.get(MOMENT)):
             return open_repository()
     except NotAtHand:
         pass

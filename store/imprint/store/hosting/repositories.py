@@ -353,22 +353,19 @@ class Hosting:
             self.transcripts.erase(transcript_key(repository_id, session_id))
 
     def _repository(self, record: RepositoryRecord) -> Repository:
-        git_dir = self._folders.path(record.id)
         with self._views_lock:
             view = self._views.get(record.id)
             if view is None or view.name != str(record.name):
-                view = replace(view, name=str(record.name)) if view else self._make_view(record, git_dir)
+                view = replace(view, name=str(record.name)) if view else self._make_view(record)
                 self._views[record.id] = view
+        git_dir = view.plumbing.git_dir
         return Repository(record, git_dir, view, self.servings.of(record.id, git_dir, record.algorithm))
 
-    def _make_view(self, record: RepositoryRecord, git_dir: Path) -> RepositoryView:
-        return RepositoryView(
-            id=record.id,
-            name=str(record.name),
-            objects=GitObjects(git_dir / "objects", record.algorithm),
-            refs=CataloguedRefs(self.catalogue, record.id),
-            plumbing=Plumbing(git_dir, bounds=self._child_bounds, children=self.children),
-        )
+    def _make_view(self, record: RepositoryRecord) -> RepositoryView:
+        plumbing = Plumbing(self._folders.path(record.id), bounds=self._child_bounds, children=self.children)
+        objects = GitObjects(plumbing.git_dir / "objects", record.algorithm)
+        refs = CataloguedRefs(self.catalogue, record.id)
+        return RepositoryView(record.id, str(record.name), objects, refs, plumbing)
 
     def _admission(
         self, repository_id: str, kind: EventKind, by: Principal | None, details: dict[str, str]

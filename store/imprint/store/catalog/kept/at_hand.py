@@ -29,11 +29,16 @@ class NotAtHand(Exception):
 
 
 @contextmanager
-def only_at_hand() -> Iterator[None]:
-    """Let nothing wait inside the block."""
-    token = _MOMENT.set({})
+def only_at_hand(moment: Moment | None = None) -> Iterator[Moment]:
+    """Let nothing wait inside the block.
+
+    Args:
+        moment: of an earlier block, to go on with: only where nothing was waited for in between.
+    """
+    moment = {} if moment is None else moment
+    token = _MOMENT.set(moment)
     try:
-        yield
+        yield moment
     finally:
         _MOMENT.reset(token)
 
