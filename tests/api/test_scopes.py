@@ -132,7 +132,7 @@ QUERIES = {
     "callees": {"name": "call"},
     "impact": {"name": "call"},
     "outline": {"path": "README.md"},
-    "history": {"path": "README.md", "line": "1"},
+    "history": {"path": "tool.py", "line": "1"},
     "diff": {"base": "main"},
     "blame": {"path": "README.md"},
     "why": {"path": "README.md", "line": "1"},
@@ -185,7 +185,9 @@ def test_exactly_the_open_routes_are_public() -> None:
 
 @pytest.fixture(scope="module")
 def callers(server) -> dict[str, str | None]:
-    name, _ = server.pushed({"README.md": "# Scopes\n"}, "scopes/target")
+    name, _ = server.pushed(
+        {"README.md": "# Scopes\n", "tool.py": "def use():\n    return 1\n"}, "scopes/target"
+    )
     other = server.repository("scopes/other")
     server.settle()
     expired = server.token(name, verbs=frozenset({Verb.ADMIN}), expires_in_ms=5)
