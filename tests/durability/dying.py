@@ -59,8 +59,7 @@ class Points:
     def listen(self) -> None:
         """Hear of file operations, git processes, statements and commits in this process from now on."""
         sys.addaudithook(self._on_audit)
-        event.listen(Engine, "before_cursor_execute", self._on_statement)
-        event.listen(Engine, "commit", lambda _: self.reach("sql COMMIT"))
+        event.listen(Engine, "connect", lambda driver, _: driver.set_trace_callback(self._on_statement))
 
     def trace(self, connection: sqlite3.Connection) -> None:
         """Hear of the statements of a database that is used without SQLAlchemy."""
@@ -109,7 +108,7 @@ class Points:
         if chosen.how == "both":
             self._die(f"{chosen.operation}: {chosen.point}")
 
-    def _on_statement(self, _connection, _cursor, statement, *_rest) -> None:
+    def _on_statement(self, statement: str) -> None:
         self._on_sql("sql", statement)
 
     def _on_sql(self, where: str, statement: str) -> None:

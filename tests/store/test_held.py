@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from imprint.store.objects.codec import object_id
 from imprint.store.objects.ports import ObjectKind
+from imprint.store.receive import packs
 from imprint.store.receive.small.held import HeldEntry, HeldPack, hold, join, render
 from imprint.store.types import HashAlgorithm
 
@@ -66,3 +67,21 @@ def test_a_pack_with_deltas_is_joined_as_it_lies_or_not_at_all() -> None:
     assert both.body == whole.body + other.body
     assert not both.is_whole
     assert join([whole, same]) is None
+
+
+def test_what_protects_packs_is_a_name_more_where_that_can_be(tmp_path):
+    folder = tmp_path / "objects" / "pack"
+    folder.mkdir(parents=True)
+    (tmp_path / "imprint").mkdir()
+    with packs.promotion_lock(tmp_path).hold():
+        for name in ("pack-1", "pack-2", "pack-1"):
+            packs.protect(name, folder)
+    lock = tmp_path / "imprint" / "promote.lock"
+    assert sorted(path.name for path in folder.iterdir()) == ["pack-1.keep", "pack-2.keep"]
+    assert all(path.samefile(lock) for path in folder.iterdir())
+
+    packs.remove("pack-1", folder)
+    assert [path.name for path in folder.iterdir()] == ["pack-2.keep"]
+    lock.unlink()  # as where names cannot be shared
+    packs.protect("pack-3", folder)
+    assert (folder / "pack-3.keep").stat().st_nlink == 1

@@ -36,6 +36,7 @@ class SystemClock:
 
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 SECRET_LENGTH = 40
 """40 characters of base 62 hold 238 bits."""
@@ -43,11 +44,11 @@ SECRET_LENGTH = 40
 
 def render_base32(number: int, length: int) -> str:
     """The number in Crockford's base 32, padded with zeros to `length` characters."""
-    digits = []
-    for _ in range(length):
-        number, digit = divmod(number, 32)
-        digits.append(_CROCKFORD[digit])
-    return "".join(reversed(digits))
+    pairs = []
+    for _ in range(0, length, 2):
+        number, pair = divmod(number, 1024)
+        pairs.append(_PAIRS[pair])
+    return "".join(reversed(pairs))[-length:]
 
 
 class RandomIds:

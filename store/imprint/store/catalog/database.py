@@ -241,15 +241,9 @@ class Database(SqlDatabase):
 
     def _do_together(self, jobs: list[_Job]) -> bool:
         """Whether one transaction could hold all of it. A piece that is refused undoes only itself."""
-        results: list[tuple[Any, StoreError | None]] = []
         try:
             with self._beginning() as connection:
-                for job in jobs:
-                    try:
-                        with connection.begin_nested():
-                            results.append((job.work(connection), None))
-                    except StoreError as refusal:
-                        results.append((None, refusal))
+                results = [_do_apart(job, connection) for job in jobs]
         except Exception:  # noqa: BLE001 - whose fault it was shows when each is done alone
             return False
         for job, (result, refused) in zip(jobs, results, strict=True):
@@ -281,6 +275,20 @@ class Database(SqlDatabase):
             raise _storage_failed(self._path, failure) from failure
         except UnicodeEncodeError as failure:
             raise BadInput("a text holds half a surrogate pair, which is no Unicode") from failure
+
+
+def _do_apart(job: _Job, connection: Connection) -> tuple[Any, StoreError | None]:
+    """The result of a piece of work within a transaction; or why it was refused, and it is undone."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - for the type checker
+    driver.execute("SAVEPOINT piece")
+    try:
+        result, refused = job.work(connection), None
+    except StoreError as refusal:
+        result, refused = None, refusal
+        driver.execute("ROLLBACK TO piece")
+    driver.execute("RELEASE piece")
+    return result, refused
 
 
 def _storage_failed(path: Path, failure: DBAPIError) -> StorageFailed:

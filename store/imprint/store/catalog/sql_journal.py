@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from imprint.store.catalog import schema, sql_packs
 from imprint.store.catalog.kept.moves import replay
 from imprint.store.catalog.ports import RefSnapshot
+from imprint.store.catalog.prepared import Prepared
 from imprint.store.catalog.rules import (
     below,
     iter_folders,
@@ -53,8 +54,8 @@ _GROW: Final = (
     .values(generation=_repository.generation + bindparam("count", type_=Integer))
     .returning(_repository.generation, _repository.algorithm)
 )
-_GROW_LIVE: Final = _GROW.where(_repository.purge_after_ms.is_(None))
-_GROW_DELETED: Final = _GROW.where(_repository.purge_after_ms.is_not(None))
+_GROW_LIVE: Final = Prepared(_GROW.where(_repository.purge_after_ms.is_(None)))
+_GROW_DELETED: Final = Prepared(_GROW.where(_repository.purge_after_ms.is_not(None)))
 _SET_HEAD: Final = update(schema.repository).where(_repository.id == _OF).values(head=bindparam("head"))
 _GENERATION: Final = select(_repository.generation, _repository.head).where(_repository.id == _OF)
 _REFS: Final = (
@@ -69,12 +70,12 @@ _REFS_BELOW: Final = (
     .limit(bindparam("limit"))
 )
 _THIS_REF: Final = (_ref.repository_id == _OF) & (_ref.name == bindparam("named"))
-_REF_NAMED: Final = select(_ref.name, _ref.target, _ref.peeled).where(_THIS_REF)
+_REF_NAMED: Final = Prepared(select(_ref.target).where(_THIS_REF))
 _DELETE_REF: Final = delete(schema.ref).where(_THIS_REF)
-_MOVE_REF: Final = update(schema.ref).where(_THIS_REF)
+_MOVE_REF: Final = Prepared(update(schema.ref).where(_THIS_REF), ("target", "peeled"))
 _ADD_REF: Final = insert(schema.ref)
-_ADD_EVENT: Final = insert(schema.event)
-_ADD_CHANGE: Final = insert(schema.ref_change)
+_ADD_EVENT: Final = Prepared(insert(schema.event), schema.event.c.keys())
+_ADD_CHANGE: Final = Prepared(insert(schema.ref_change), schema.ref_change.c.keys())
 _change: Final = schema.ref_change.c
 _happened: Final = schema.event.c
 _EVENT_OF_KIND: Final = (
@@ -165,10 +166,11 @@ def _grow(
 ) -> tuple[int, HashAlgorithm]:
     """Give out so many generations; the first of them, and the repository's object format."""
     grow = _GROW_DELETED if deleted else _GROW_LIVE
-    grown = connection.execute(grow, {"of": repository_id, "count": count}).first()
-    if grown is None:
+    grown = grow.read(connection, {"of": repository_id, "count": count})
+    if not grown:
         raise RepositoryMissing(repository_id)
-    return int(grown.generation) - count + 1, HashAlgorithm(grown.algorithm)
+    generation, algorithm = grown[0]
+    return int(generation) - count + 1, HashAlgorithm(algorithm)
 
 
 def _read_targets(
@@ -177,12 +179,13 @@ def _read_targets(
     """Where the refs of these names are now."""
     if not names:
         return {}
+    if len(names) == 1:
+        found = _REF_NAMED.read(connection, {"of": repository_id, "named": names[0]})
+        return {RefName(names[0]): ObjectId(target) for (target,) in found}
     if len(names) > LOOKUPS_MAX:
         targets = connection.execute(_REFS, {"of": repository_id})
-    elif len(names) > 1:
-        targets = connection.execute(_REFS_NAMED, {"of": repository_id, "names": names})
     else:
-        targets = connection.execute(_REF_NAMED, {"of": repository_id, "named": names[0]})
+        targets = connection.execute(_REFS_NAMED, {"of": repository_id, "names": names})
     return {RefName(name): ObjectId(target) for name, target, _ in targets}
 
 
@@ -219,7 +222,7 @@ class _Refs:
     def write(self) -> None:
         """Write the moves that wait."""
         if self._moved:
-            self._connection.execute(_MOVE_REF, self._moved)
+            _MOVE_REF.write(self._connection, self._moved)
             self._moved = []
 
     def _delete_and_create(self, updates: Sequence[RefUpdate], changes: Sequence[RefChange]) -> None:
@@ -272,7 +275,7 @@ def _read_near(
 def _write_events(connection: Connection, events: Sequence[Event]) -> None:
     rows = [_event_row(event) for event in events]
     try:
-        connection.execute(_ADD_EVENT, rows)
+        _ADD_EVENT.write(connection, rows)
     except IntegrityError as taken:
         raise Conflict(f"event {', '.join(event.id for event in events)} is not new") from taken
 
@@ -314,7 +317,7 @@ def _write_changes(connection: Connection, admissions: Sequence[Admission], even
         for position, (wished, change) in enumerate(zip(admission.updates, event.changes, strict=True))
     ]
     if rows:
-        connection.execute(_ADD_CHANGE, rows)
+        _ADD_CHANGE.write(connection, rows)
 
 
 # -- reading --------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
 from imprint.store.catalog import schema
+from imprint.store.catalog.prepared import Prepared
 from imprint.store.catalog.rules import verify_replacement
 from imprint.store.errors import Conflict, RepositoryMissing
 
@@ -26,8 +27,10 @@ _OF: Final[BindParameter[str]] = bindparam("of")
 _pack: Final = schema.pack.c
 _setting: Final = schema.repository_setting.c
 _THIS_PACK: Final = (_pack.repository_id == _OF) & (_pack.name == bindparam("named"))
-_PACK_NAMED: Final = select(_pack.sequence).where(_THIS_PACK)
-_ADD_PACK: Final = insert(schema.pack)
+_PACK_NAMED: Final = Prepared(select(_pack.sequence).where(_THIS_PACK))
+_ADD_PACK: Final = Prepared(
+    insert(schema.pack), ("repository_id", "name", "object_count", "size_bytes", "sequence")
+)
 _REVIVE: Final = update(schema.pack).where(_THIS_PACK).values(retired_at_ms=None)
 _RETIRE: Final = (
     update(schema.pack)
@@ -52,19 +55,17 @@ _UNSET: Final = delete(schema.repository_setting).where(
 def write_pack(connection: Connection, repository_id: str, sequence: int, pack: PackRecord) -> None:
     """Record a pack as live; one that is known keeps its row."""
     key = {"of": repository_id, "named": pack.name}
-    if connection.execute(_PACK_NAMED, key).first():
+    if _PACK_NAMED.read(connection, key):
         connection.execute(_REVIVE, key)
         return
-    connection.execute(
-        _ADD_PACK,
-        {
-            "repository_id": repository_id,
-            "name": pack.name,
-            "object_count": pack.object_count,
-            "size_bytes": pack.size_bytes,
-            "sequence": sequence,
-        },
-    )
+    row = {
+        "repository_id": repository_id,
+        "name": pack.name,
+        "object_count": pack.object_count,
+        "size_bytes": pack.size_bytes,
+        "sequence": sequence,
+    }
+    _ADD_PACK.write(connection, [row])
 
 
 def replace_packs(

@@ -32,6 +32,8 @@ SUFFIXES: Final = (".pack", ".rev", ".idx")
 """The files of one pack, in the order in which they are put in place. Small packs have no `.rev`: git
 makes their order faster than it reads it, and a file costs a sync of the disk."""
 KEEP: Final = ".keep"
+_LOCK: Final = "../../imprint/promote.lock"
+"""The promotion lock's file, from the folder of a repository's packs."""
 _PARTIAL: Final = "tmp_"
 """How the name of an index begins that is being written; git calls its own so, and `collect` removes them."""
 _ALL_SUFFIXES: Final = (".idx", ".rev", ".bitmap", ".mtimes", ".promisor", ".pack", KEEP)
@@ -136,8 +138,19 @@ def _open_new(path: Path) -> int:
 
 
 def protect(name: str, folder: Path) -> None:
-    """Put a pack's `.keep` there, unless it is. May raise `OSError`."""
-    os.close(os.open(f"{folder}/{name}{KEEP}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    """Put a pack's `.keep` there, unless it is. May raise `OSError`.
+
+    It is another name of the lock file, which is as empty and always there: a name costs less to write than
+    a file, and to take away. Where that cannot be (beside other packs than a repository's, or on a file
+    system without further names), it is a file of its own.
+    """
+    path = f"{folder}/{name}{KEEP}"
+    try:
+        os.link(f"{folder}/{_LOCK}", path)
+    except FileExistsError:
+        return
+    except OSError:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def is_whole(name: str, folder: Path) -> bool:
