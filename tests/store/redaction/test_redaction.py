@@ -5,6 +5,7 @@ Secrets are made at run time from parts: none stands in this file.
 
 import importlib.util
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imprint.store.redaction import escapes
 from imprint.store.redaction.engine import BLOCK_CHARACTERS, REMEMBERED_MIN, RuleRedactor, make_redactor
 from imprint.store.redaction.library import LEFT_OUT, library_rules
 from imprint.store.redaction.ports import KeepAll, Redactor, count_marks
@@ -49,6 +51,83 @@ def test_every_made_secret_is_gone_and_json_stays_json() -> None:
             assert json.loads(redacted.text).keys() == json.loads(text).keys(), said
         again = redactor().redact(redacted.text)
         assert (again.text, dict(again.counts)) == (redacted.text, {}), said
+
+
+def spell(line: str, plainly: str) -> str:
+    """A line of JSON with every character of its strings as an escape, but for these."""
+    inside = False
+    pieces: list[str] = []
+    at = 0
+    while at < len(line):
+        step = 1 if line[at] != "\\" else 6 if line[at + 1] == "u" else 2
+        if line[at] == '"':
+            inside = not inside
+        elif inside and step == 1 and line[at] not in plainly and line[at].isascii():
+            pieces.append(f"\\u{ord(line[at]):04x}")
+            at += 1
+            continue
+        pieces.append(line[at : at + step])
+        at += step
+    return "".join(pieces)
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@pytest.mark.parametrize("plainly", ["", LETTERS + "0123456789", LETTERS])
+def test_a_secret_that_json_spells_with_escapes_is_gone(plainly: str) -> None:
+    for kind, place, text, parts in cases():
+        if "\n" in text or not is_json(text):
+            continue
+        written = spell(text, plainly)
+        assert json.loads(written) == json.loads(text)
+        for line in (written, json.dumps({"said": written})):
+            redacted = redactor().redact(line)
+            heard = json.dumps(json.loads(redacted.text)) + str(json.loads(redacted.text).get("said"))
+            heard += spell_out(heard)
+            assert not any(part in heard or json.dumps(part)[1:-1] in heard for part in parts), (kind, place)
+            assert redactor().redact(redacted.text).text == redacted.text
+
+
+def spell_out(text: str) -> str:
+    """What escapes of ASCII in a text stand for."""
+    return re.sub(r"\\+u(00[0-7][0-9a-f])", lambda found: chr(int(found[1], 16)), text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"said": "PLACE", "is": "https:\\/\\/example.com\\/a"}',  # as PHP writes
+        '{"said": "{\\u0022was\\u0022: \\u0022PLACE\\u0022}"}',  # as .NET does
+        '{"said": "\\u003cb\\u003ePLACE\\u003c/b\\u003e"}',  # as Go does
+    ],
+)
+def test_a_line_with_escapes_and_no_secret_stays_and_one_with_a_secret_keeps_its_value(line: str) -> None:
+    assert redactor().redact(line).text == line
+    secret = "AWS_SECRET_ACCESS_KEY=" + "wJalr/UtnF" + "EMIK7MD/NGbPx" + "RfiCYzz+QQ1234567"
+    for way in (secret, secret.replace("/", "\\/"), secret.replace("+", "\\u002B")):
+        told = json.loads(redactor().redact(line.replace("PLACE", way)).text)
+        assert told == json.loads(line.replace("PLACE", "AWS_SECRET_ACCESS_KEY=[redacted:secret]"))
+
+
+def test_a_secret_beside_escapes_changes_nothing_else() -> None:
+    token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" + "k1L2m3N4o5P6q7R8"
+    line = f'{{"said": "\\u003cb\\u003e {token} https:\\/\\/example.com"}}'
+    assert redactor().redact(line).text == line.replace(token, "[redacted:github-token]")
+
+
+@given(st.text(st.sampled_from('\\\\\\\\u0026c2f/nb a"')), st.integers(1, 3))
+@settings(max_examples=200, deadline=None)
+def test_escapes_undone_leave_json_as_it_was_and_nothing_to_do(text: str, depth: int) -> None:
+    line = text
+    for _ in range(depth):
+        line = json.dumps({"a": line})
+    plain = escapes.undo(line)
+    assert json.loads(plain) is not None
+    assert escapes.undo(plain) == plain
+    alone = spell(json.dumps({"a": text}), "")
+    if "u" not in text and "/" not in text:
+        assert json.loads(escapes.undo(alone)) == {"a": text}
 
 
 @given(st.data())
@@ -216,6 +295,7 @@ UNITS = (
         "://a:",
     ),
     *("pw=aB3dE5fG7hI9,", "sshpass -p [redacted:password] -p ", "curl -u a:", "mysql -p", "auth0", "secret "),
+    *("\\", "\\u0070w=", "\\/token\\u003d"),
 )
 
 

@@ -19,7 +19,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from imprint.store.redaction import blocks, pairs
+from imprint.store.redaction import blocks, escapes, pairs
 from imprint.store.redaction.custom import CustomRules
 from imprint.store.redaction.library import library_rules, library_version
 from imprint.store.redaction.ports import Redacted, Redactor
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterator, Sequence
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of what this module does with the rules; another number, other results."""
 PASSES_MAX: Final = 8
 """Times that a changed line is looked at again."""
@@ -102,12 +102,30 @@ class RuleRedactor(Redactor):
             digest = hashlib.blake2b(block.encode("utf-8", "surrogatepass"), digest_size=16).digest()
             if digest in self._clean:
                 return block
-        spans = self._find(block, effort)
-        if not spans:
-            if digest:
-                self._remember(digest)
+        # First of all: found as it is written, a secret would end at its first escape.
+        new = self._behind_escapes(block, counts, effort) if escapes.are_in(block) else block
+        spans = self._find(new, effort)
+        if spans:
+            new = self._replace_lines(new, spans, counts, effort)
+        if digest and new == block:
+            self._remember(digest)
+        return new
+
+    def _behind_escapes(self, block: str, counts: Counter[str], effort: Effort) -> str:
+        """The same with every line in plain letters in which only those show the whole of a secret."""
+        if not self._find(escapes.undo(block), effort):
             return block
-        return self._replace_lines(block, spans, counts, effort)
+        lines = block.split("\n")
+        for number, line in enumerate(lines):
+            plain = escapes.undo(line)
+            if plain == line or not self._find(plain, effort):
+                continue
+            found: Counter[str] = Counter()
+            settled = self._line(plain, found, effort)
+            if escapes.undo(self._line(line, Counter(), effort)) != settled:
+                lines[number] = settled
+                counts.update(found)
+        return "\n".join(lines)
 
     def _remember(self, digest: bytes) -> None:
         if len(self._clean) >= REMEMBERED_MAX:
