@@ -11,11 +11,13 @@ from tests.store.packing.histories import Source
 
 from imprint.store.packing.choosing.brought import find_brought
 from imprint.store.packing.choosing.contents import Contents
+from imprint.store.packing.choosing.gather import peel
 from imprint.store.packing.choosing.memory import PackMemory, name_walk
 from imprint.store.packing.choosing.reach import Reach
 from imprint.store.packing.choosing.walk import Commits
 from imprint.store.packing.files.ids import FANOUT_BYTES, IdTable
-from imprint.store.packing.files.mapped import Mapped
+from imprint.store.packing.files.mapped import BadFile, Mapped
+from imprint.store.packing.files.pack import NO_BASE, PackFile
 from imprint.store.packing.making.layout import Layout
 from imprint.store.packing.plan import make_plan
 from imprint.store.packing.request import PackRequest
@@ -49,6 +51,34 @@ def test_an_entry_is_remembered_with_its_base() -> None:
     assert memory.find_entry(b"id") is None
     memory.let_go()
     assert memory.find_entry(b"id", b"base") is None
+
+
+def test_a_tag_is_read_once(line, monkeypatch) -> None:
+    line.git("tag", "-a", "-m", "t", "outer", line.git("rev-parse", line.commits[-1]).decode().strip())
+    line.git("tag", "-a", "-m", "t", "outermost", "outer")
+    line.git("repack", "-adq")
+    tags = [bytes.fromhex(line.git("rev-parse", name).decode().strip()) for name in ("outermost", "outer")]
+    commit = bytes.fromhex(line.commits[-1])
+    blob = bytes.fromhex(line.git("rev-parse", f"{line.commits[-1]}:top").decode().strip())
+    memory = PackMemory(10**6)
+    contents = Contents(line.stock())
+    assert peel(contents, [tags[0], blob], memory) == ([commit], [], [*tags, blob])
+    monkeypatch.setattr(Contents, "read_tag", None)
+    assert peel(contents, [tags[0], commit], memory) == ([commit], [], tags)
+    memory.let_go()
+    assert (memory.find_tag(tags[0]), memory.size_bytes) == (None, 0)
+
+
+def test_deltas_that_build_on_each_other_have_no_root(line, monkeypatch) -> None:
+    (pack,) = line.stock().packs[:1]
+    bases = np.full(len(pack), NO_BASE, np.int64)
+    bases[1], bases[2], bases[3] = 0, 1, 2
+    monkeypatch.setattr(PackFile, "bases", bases)
+    assert [pack.find_root(rank) for rank in range(4)] == [0, 0, 0, 0]
+    bases[0] = 2
+    del pack.__dict__["_roots"]
+    with pytest.raises(BadFile, match="build on each other"):
+        pack.find_root(4)
 
 
 def test_a_walk_is_named_by_what_it_depends_on() -> None:

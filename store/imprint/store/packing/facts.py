@@ -83,7 +83,7 @@ def find_sent(
         new = frozenset(walked.new)
         return frozenset(each for each in commits if bytes.fromhex(each) in new)
     try:
-        tips, *_ = peel(contents, map(bytes.fromhex, wants))
+        tips, *_ = peel(contents, map(bytes.fromhex, wants), memory)
         reach = Reach(contents, memory)
         reach.add(tips, Commits(contents), with_trees=False)
         return frozenset(each for each in commits if reach.holds(bytes.fromhex(each)))
@@ -136,8 +136,8 @@ def _walk(
     cut: Iterable[ObjectId],
 ) -> tuple[list[bytes], Walked]:
     try:
-        tips, *_ = peel(contents, map(bytes.fromhex, wants))
-        had, *_ = peel(contents, map(bytes.fromhex, haves))
+        tips, *_ = peel(contents, map(bytes.fromhex, wants), memory)
+        had, *_ = peel(contents, map(bytes.fromhex, haves), memory)
         commits = Commits(contents, [bytes.fromhex(each) for each in cut])
         return tips, find_new(commits, tips, had, memory)
     except TooFar as far:

@@ -70,8 +70,8 @@ class _Planner:
         self._contents = Contents(stock)
         self._cut = frozenset(_raw(request.shallow))
         self._commits = Commits(self._contents, self._cut)
-        self._tips, self._trees, self._alone = peel(self._contents, _raw(request.wants))
-        self._haves, *_ = peel(self._contents, _raw((*request.haves, *request.edges)))
+        self._tips, self._trees, self._alone = peel(self._contents, _raw(request.wants), memory)
+        self._haves, *_ = peel(self._contents, _raw((*request.haves, *request.edges)), memory)
 
     def plan(self) -> Layout:
         is_whole = bool(self._tips) and not self._haves and not self._cut

@@ -14,9 +14,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.packing.choosing.brought import find_brought, recall_brought
+from imprint.store.packing.files.pack import COMMIT, TAG, TREE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -113,8 +114,15 @@ class Gathered:
         return self._contents.stock.locate(list(self._sent))
 
 
-def peel(contents: Contents, wants: Iterable[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
+def peel(
+    contents: Contents, wants: Iterable[bytes], memory: PackMemory
+) -> tuple[list[bytes], list[bytes], list[bytes]]:
     """What wants are: commits, trees, and objects that are sent by themselves, such as tags on the way.
+
+    Args:
+        contents: reads objects.
+        wants: raw ids.
+        memory: knows what some tags name.
 
     Raises:
         Absent: one is not in the stock.
@@ -122,14 +130,32 @@ def peel(contents: Contents, wants: Iterable[bytes]) -> tuple[list[bytes], list[
     commits: dict[bytes, None] = {}
     trees: dict[bytes, None] = {}
     alone: dict[bytes, None] = {}
-    kinds: dict[int, dict[bytes, None]] = {1: commits, 2: trees}
+    kinds: dict[int, dict[bytes, None]] = {COMMIT: commits, TREE: trees}
+    is_commit = contents.stock.graph.look_up  # that has nothing but commits
     for want in wants:
-        if contents.stock.graph.look_up(want):  # that has nothing but commits
-            commits[want] = None
-            continue
-        raw_id = want
-        while (kind := contents.kind_of(contents.stock.require(raw_id))) == 4:  # noqa: PLR2004
-            alone[raw_id] = None
-            raw_id = contents.read_tag(raw_id)
-        kinds.get(kind, alone)[raw_id] = None
+        raw_id: bytes | None = want
+        while raw_id and not is_commit(raw_id):
+            raw_id = _read_tag(contents, raw_id, memory, kinds, alone)
+        if raw_id:
+            commits[raw_id] = None
     return list(commits), list(trees), list(alone)
+
+
+def _read_tag(
+    contents: Contents,
+    raw_id: bytes,
+    memory: PackMemory,
+    kinds: Mapping[int, dict[bytes, None]],
+    alone: dict[bytes, None],
+) -> bytes | None:
+    """What a tag names, after it was put to what is sent by itself; an object of another kind ends it."""
+    target = memory.find_tag(raw_id)
+    if target is None:
+        kind = contents.kind_of(contents.stock.require(raw_id))
+        if kind != TAG:
+            kinds.get(kind, alone)[raw_id] = None
+            return None
+        target = contents.read_tag(raw_id)
+        memory.keep_tag(raw_id, target)
+    alone[raw_id] = None
+    return target

@@ -1,8 +1,8 @@
 """What making one pack taught, for the next: neighbours in history need the same.
 
-All of it is known by ids of objects, whatever repository it was found in: what a commit brings, and how an
-object is a delta of another, never changes. It is only looked for where that commit, or object, is about to
-be sent.
+All of it is known by ids of objects, whatever repository it was found in: what a commit brings, what a tag
+names, and how an object is a delta of another, never changes. It is only looked for where that object is
+about to be sent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from imprint.store.packing.choosing.found import Brought, Walked
 
 _ENTRIES_SHARE: Final = 0.75
-_BROUGHT_SHARE: Final = 0.2
+_BROUGHT_SHARE: Final = 0.18
+_TAGS_SHARE: Final = 0.03
+_WALKS_SHARE: Final = 0.04
+_TAG_BYTES: Final = 250
 _OWN_BYTES: Final = 250
 """What an entry takes beside its bytes."""
 
@@ -33,12 +36,14 @@ class PackMemory:
     def __init__(self, bytes_max: int) -> None:
         self._entries: Weighed[tuple[int, bytes]] = Weighed(int(_ENTRIES_SHARE * bytes_max))
         self._brought: Weighed[Brought] = Weighed(int(_BROUGHT_SHARE * bytes_max))
-        self._walks: Weighed[Walked] = Weighed(int((1 - _ENTRIES_SHARE - _BROUGHT_SHARE) * bytes_max))
+        self._tags: Weighed[bytes] = Weighed(int(_TAGS_SHARE * bytes_max))
+        self._walks: Weighed[Walked] = Weighed(int(_WALKS_SHARE * bytes_max))
 
     @property
     def size_bytes(self) -> int:
         """Memory that is taken."""
-        return self._entries.size_bytes + self._brought.size_bytes + self._walks.size_bytes
+        kept = (self._entries, self._brought, self._tags, self._walks)
+        return sum(each.size_bytes for each in kept)
 
     def find_entry(self, raw_id: bytes, base: bytes = b"") -> tuple[int, bytes] | None:
         """The type number and entry of an object, whole or as a delta of `base`; None if it is not here."""
@@ -56,6 +61,14 @@ class PackMemory:
         """Keep it for a while."""
         self._brought.keep(commit, brought, brought.count_bytes())
 
+    def find_tag(self, tag: bytes) -> bytes | None:
+        """What an annotated tag names; None if it is not here."""
+        return self._tags.find(tag)
+
+    def keep_tag(self, tag: bytes, target: bytes) -> None:
+        """Keep it for a while."""
+        self._tags.keep(tag, target, _TAG_BYTES)
+
     def find_walk(self, key: bytes) -> Walked | None:
         """Which commits a client lacks, by what `name_walk` says; None if it is not here."""
         return self._walks.find(key)
@@ -68,6 +81,7 @@ class PackMemory:
         """Drop all of it."""
         self._entries.let_go()
         self._brought.let_go()
+        self._tags.let_go()
         self._walks.let_go()
 
 

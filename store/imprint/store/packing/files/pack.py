@@ -45,8 +45,8 @@ _LARGE_OFFSET: Final = 1 << 31
 _MORE: Final = 0x80
 _NUMBER_BYTES_MAX: Final = 9
 """A number of 64 bits has ten bytes of seven bits at most."""
-_ENTRY_BYTES: Final = 8 * 8 + 1
-"""Seven tables of numbers, the heads of ids, and the types."""
+_ENTRY_BYTES: Final = 9 * 8 + 1
+"""Eight tables of numbers, the heads of ids, and the types."""
 
 
 class PackFile:
@@ -212,12 +212,21 @@ class PackFile:
         Raises:
             BadFile: there is none.
         """
-        for _ in range(len(self)):
-            base = int(self.bases[rank])
-            if base == NO_BASE:
-                return rank
-            rank = base
-        raise BadFile(f"{self.data.name}: deltas build on each other")
+        return int(self._roots[rank])
+
+    @cached_property
+    def _roots(self) -> Integers:
+        """For each rank, that of the whole entry that it builds on: each round goes twice as far."""
+        bases = self.bases
+        roots = np.where(bases == NO_BASE, np.arange(len(self)), bases)
+        for _ in range(len(self).bit_length() + 1):
+            further = roots[roots]
+            if (further == roots).all():
+                break
+            roots = further
+        if (bases[roots] != NO_BASE).any():
+            raise BadFile(f"{self.data.name}: deltas build on each other")
+        return roots
 
     def inflate(self, rank: int) -> bytes:
         """The content of an entry, which for a delta is the delta.
