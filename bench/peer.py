@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -88,6 +90,8 @@ class HttpBackend:
         for tool in ("nginx", "fcgiwrap"):
             if not (shutil.which(tool) or Path("/usr/sbin", tool).exists()):
                 raise SystemExit(f"the peer needs {tool}: apt-get install nginx-light fcgiwrap")
+        # Told to end, by `timeout` or an operator, a bench leaves its contexts, and so ends its servers.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         self.folder = Path(tempfile.mkdtemp(prefix="imprint-bench-peer-"))
         (self.folder / "repositories").mkdir()
         backend = subprocess.run(
