@@ -7,7 +7,8 @@ into a tree of 5,000 files in 50 folders, on one repository or on one of its own
 commit is durable. Processor time is that of all of the server's processes by its control group; followers
 stand still, by holding their lock. Writers are threads of another process on the same machine. Beside it, in
 the same run: what an fsync of a file just written takes, and `git commit` with `git push` of one file by one
-writer, to `git http-backend` behind nginx. Every row is bounded by `--seconds`. The last line sums up.
+writer, to `git http-backend` behind nginx; and the least that could be, see `floor.py`. Every row is bounded
+by `--seconds`. The last line sums up.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ import http.client
 import json
 import multiprocessing
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 
 from cgroup import ControlGroup
+from peer import free_port, wait_for_port
 from sides import Ours
 from thread import git
 from writes import FILES, FOLDERS, make_tree, measure_fsync, run_git
@@ -86,15 +90,39 @@ def prepare(ours: Ours, tree: Path, label: str, branches: int) -> str:
     return f"bench/{label}"
 
 
-def run_row(ours: Ours, token: str, names: list[str], row: tuple[int, float]) -> tuple[float, float]:
+def run_row(
+    port: int, token: str, names: list[str], row: tuple[int, float], group: ControlGroup
+) -> tuple[float, float]:
     """Commits a second, and processor milliseconds of the server for each."""
     writers, seconds = row
     places = [(names[at % len(names)], f"b{at}") for at in range(writers)]
-    ours.wait_until_idle()
-    spent, began = ours.group.cpu_seconds(), time.perf_counter()
-    done = Writers(ours.port, token, places, seconds).run()
+    spent, began = group.cpu_seconds(), time.perf_counter()
+    done = Writers(port, token, places, seconds).run()
     rate = done / (time.perf_counter() - began)
-    return rate, (ours.group.cpu_seconds() - spent) * 1000 / done
+    return rate, (group.cpu_seconds() - spent) * 1000 / done
+
+
+def run_floor(folder: Path, row: tuple[int, float]) -> tuple[float, float]:
+    """The same of the least that could be: see `floor.py`."""
+    with ControlGroup() as group:
+        port = free_port()
+        command = [sys.executable, str(Path(__file__).with_name("floor.py")), str(port)]
+        process = subprocess.Popen([*command, str(folder / f"floor{row[0]}.db")])
+        try:
+            group.take([process.pid])
+            wait_for_port(port, 60)
+            time.sleep(1)
+            return run_row(port, "", ["bare/floor"], row, group)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def tell(writers: int, where: str, measured: tuple[float, float], folder: Path) -> None:
+    """Print a row."""
+    rate, cost = measured
+    told = [str(writers), where, f"{rate:.1f}", f"{cost:.1f}", f"{measure_fsync(folder):.2f}"]
+    print(f"| {' | '.join(told)} | {os.getloadavg()[0]:.1f} |", flush=True)
 
 
 def main() -> None:
@@ -114,20 +142,17 @@ def main() -> None:
             print("| writers | repositories | commits/s | CPU, ms each | fsync, ms | load |", flush=True)
             print("|---:|---|---:|---:|---:|---:|", flush=True)
             for writers in (int(each) for each in options.writers.split(",")):
+                row = (writers, options.seconds)
                 for where in ("one", "many"):
                     names = [
                         prepare(ours, folder / "tree", f"{where}{writers}x{at}", writers)
                         for at in range(writers if where == "many" else 1)
                     ]
-                    rate, cost = run_row(ours, token, names, (writers, options.seconds))
-                    best = max(best, rate)
-                    told = [f"{rate:.1f}", f"{cost:.1f}", f"{measure_fsync(folder):.2f}"]
-                    print(
-                        "|",
-                        " | ".join([str(writers), where, *told, f"{os.getloadavg()[0]:.1f}"]),
-                        "|",
-                        flush=True,
-                    )
+                    ours.wait_until_idle()
+                    measured = run_row(ours.port, token, names, row, group)
+                    best = max(best, measured[0])
+                    tell(writers, where, measured, folder)
+                tell(writers, "none: floor.py", run_floor(folder, row), folder)
         finally:
             ours.stop()
         theirs = run_git(folder / "tree", options.seconds)
