@@ -7,7 +7,7 @@ into a tree of 5,000 files in 50 folders, on one repository or on one of its own
 commit is durable. Processor time is that of all of the server's processes by its control group; followers
 stand still, by holding their lock. Writers are threads of another process on the same machine. Beside it, in
 the same run: what an fsync of a file just written takes, and `git commit` with `git push` of one file by one
-writer, to `git http-backend` behind nginx; and the least that could be, see `floor.py`. Every row is bounded
+writer, to `git http-backend` behind nginx; and the least that could be, see `commit_floor.py`. Every row is bounded
 by `--seconds`. The last line sums up.
 """
 
@@ -103,10 +103,10 @@ def run_row(
 
 
 def run_floor(folder: Path, row: tuple[int, float]) -> tuple[float, float]:
-    """The same of the least that could be: see `floor.py`."""
+    """The same of the least that could be: see `commit_floor.py`."""
     with ControlGroup() as group:
         port = free_port()
-        command = [sys.executable, str(Path(__file__).with_name("floor.py")), str(port)]
+        command = [sys.executable, str(Path(__file__).with_name("commit_floor.py")), str(port)]
         process = subprocess.Popen([*command, str(folder / f"floor{row[0]}.db")])
         try:
             group.take([process.pid])
@@ -152,7 +152,7 @@ def main() -> None:
                     measured = run_row(ours.port, token, names, row, group)
                     best = max(best, measured[0])
                     tell(writers, where, measured, folder)
-                tell(writers, "none: floor.py", run_floor(folder, row), folder)
+                tell(writers, "none: commit_floor.py", run_floor(folder, row), folder)
         finally:
             ours.stop()
         theirs = run_git(folder / "tree", options.seconds)
