@@ -7,8 +7,8 @@ into a tree of 5,000 files in 50 folders, on one repository or on one of its own
 commit is durable. Processor time is that of all of the server's processes by its control group; followers
 stand still, by holding their lock. Writers are threads of another process on the same machine. Beside it, in
 the same run: what an fsync of a file just written takes, and `git commit` with `git push` of one file by one
-writer, to `git http-backend` behind nginx; and the least that could be, see `commit_floor.py`. Every row is bounded
-by `--seconds`. The last line sums up.
+writer, to `git http-backend` behind nginx; and the least that could be, see `commit_floor.py`. Every row is
+bounded by `--seconds`. The last line sums up.
 """
 
 from __future__ import annotations
