@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -85,6 +86,19 @@ def test_progress_shows_after_a_second_and_is_gone_at_the_end() -> None:
         report(6, 10)
         assert "6/10" not in stderr.getvalue()
     assert stderr.getvalue().endswith("\r\x1b[K")
+
+
+def test_an_answer_that_is_waited_for_is_shown_after_a_second_and_gone_at_the_end() -> None:
+    for pause, shown in ((0.05, False), (1.3, True)):
+        stderr = Terminal()
+        with Output(io.StringIO(), stderr).waiting("waiting for it"):
+            time.sleep(pause)
+        assert ("waiting for it: 1 s" in stderr.getvalue()) is shown
+        assert stderr.getvalue().endswith("\r\x1b[K" if shown else "")
+    nobody = io.StringIO()
+    with Output(io.StringIO(), nobody).waiting("waiting for it"):
+        time.sleep(1.1)
+    assert nobody.getvalue() == ""
 
 
 def test_progress_is_silent_where_nobody_looks() -> None:

@@ -203,7 +203,7 @@ class Call:
         """A server, presenting the token of `--token` or of IMPRINT_TOKEN."""
         from imprint.cli.client import Client
 
-        return Client(server, self.token or self.surroundings.token)
+        return Client(server, self.token or self.surroundings.token, waiting=self.output.waiting)
 
     def _repository_on(self, server: str) -> str | None:
         """The repository to ask the server about; None where the clone at hand is none of the server's.

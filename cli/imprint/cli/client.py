@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import re
 import ssl
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote, urlencode
 
@@ -24,7 +25,8 @@ from imprint.store.paths import quote_path
 from imprint.store.types import RepositoryName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from imprint.cli.ports import AuditWish, Document, RecordedSessions, TokenWish
@@ -75,12 +77,19 @@ class Client:
         server: its address, such as `http://127.0.0.1:8470`.
         token: the secret to present; None to come as nobody. Git presents it too, see `gitclient`.
         transport: how requests travel; None for the network.
+        waiting: what is entered while an answer is waited for, with a word for it.
 
     Raises:
         UsageProblem: the address is none.
     """
 
-    def __init__(self, server: str, token: str | None, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        server: str,
+        token: str | None,
+        transport: httpx.BaseTransport | None = None,
+        waiting: Callable[[str], AbstractContextManager[None]] = lambda _label: nullcontext(),
+    ) -> None:
         try:
             address = httpx.URL(server.rstrip("/"))
         except httpx.InvalidURL as bad:
@@ -97,6 +106,8 @@ class Client:
         self.address = str(address.copy_with(username=None, password=None)).rstrip("/")
         self.token = token
         self._transport = transport
+        self._waiting_with = waiting
+        self._waiting = partial(waiting, f"waiting for {self.address}")
         self._http = httpx.Client(
             base_url=self.address,
             headers=headers,
@@ -116,7 +127,7 @@ class Client:
 
     def presenting(self, token: str) -> Client:
         """The same server, with another token."""
-        return Client(self.address, token, self._transport)
+        return Client(self.address, token, self._transport, self._waiting_with)
 
     def get(self, address: str, /, **parameters: Any) -> Document:
         """Ask for a document; parameters that are None are left out."""
@@ -140,10 +151,7 @@ class Client:
         Raises:
             ServerUnreachable: it was cut off.
         """
-        with (
-            self._naming_failures(),
-            self._http.stream("GET", address, params=_without_none(parameters)) as answer,
-        ):
+        with self._naming_failures(), self._opened(address, params=_without_none(parameters)) as answer:
             if answer.status_code >= _STATUS_REDIRECT:
                 answer.read()
                 raise self._refusal(answer)
@@ -156,11 +164,19 @@ class Client:
 
     def pieces(self, address: str) -> Iterator[bytes]:
         """An answer that is no document, in pieces as they come."""
-        with self._naming_failures(), self._http.stream("GET", address) as answer:
+        with self._naming_failures(), self._opened(address) as answer:
             if answer.status_code >= _STATUS_REDIRECT:
                 answer.read()
                 raise self._refusal(answer)
             yield from answer.iter_bytes()
+
+    @contextmanager
+    def _opened(self, address: str, **content: Any) -> Iterator[httpx.Response]:
+        """An answer of which only the head has come."""
+        with ExitStack() as stack:
+            with self._waiting():
+                answer = stack.enter_context(self._http.stream("GET", address, **content))
+            yield answer
 
     def pages(self, address: str, name: str, /, **parameters: Any) -> list[Document]:
         """Every item of a list that comes in pages."""
@@ -174,7 +190,7 @@ class Client:
                 return items
 
     def _ask(self, method: str, address: str, **content: Any) -> Document:
-        with self._naming_failures():
+        with self._naming_failures(), self._waiting():
             answer = self._http.request(method, address, **content)
         if answer.status_code >= _STATUS_REDIRECT:
             raise self._refusal(answer)

@@ -102,7 +102,8 @@ class _ClonePlaces:
         self._read_records(origins, commit)
         self._observe(origins, commit)
         if origins.links is not None:
-            link_clone(self._clone.view, origins.links, SystemClock().now_ms(), tips=[commit])
+            with self._output.progress("linking commits") as report:
+                link_clone(self._clone.view, origins.links, SystemClock().now_ms(), report, tips=[commit])
         return origins
 
     def _read_records(self, origins: Origins, commit: ObjectId) -> None:

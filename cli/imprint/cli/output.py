@@ -14,6 +14,7 @@ import datetime as dt
 import json
 import re
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -211,6 +212,31 @@ class Output:
         finally:
             meter.clear()
 
+    @contextmanager
+    def waiting(self, label: str) -> Iterator[None]:
+        """Show on a terminal for how long an answer has been waited for, from about a second on."""
+        if not self._stderr.isatty():
+            yield
+            return
+        meter, ended, begin = (
+            _Meter(label, self._stderr, self._monotonic),
+            threading.Event(),
+            self._monotonic(),
+        )
+
+        def show() -> None:
+            while not ended.wait(_SHOW_PROGRESS_AFTER_S):
+                meter.tell(f"{self._monotonic() - begin:.0f} s")
+
+        shower = threading.Thread(target=show, daemon=True)
+        shower.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            shower.join()
+            meter.clear()
+
 
 def _plain_table(headers: Sequence[str], cells: list[list[str]], right: set[int]) -> str:
     return _align([[name.upper() for name in headers], *cells], right)
@@ -243,9 +269,11 @@ class _Meter:
         if now < self._next:
             return
         self._next = now + _PROGRESS_EVERY_S
+        self.tell(f"{100 * done // total:3d}% ({done}/{total})" if total else f"{done}")
+
+    def tell(self, state: str) -> None:
         self._shown = True
-        share = f"{100 * done // total:3d}% ({done}/{total})" if total else f"{done}"
-        self._stream.write(f"\r\x1b[K{self._label}: {share}")
+        self._stream.write(f"\r\x1b[K{self._label}: {state}")
         self._stream.flush()
 
     def clear(self) -> None:

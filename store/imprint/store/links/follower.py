@@ -136,13 +136,21 @@ def _find_new(
 # -- clones ----------------------------------------------------------------------------------------------
 
 
-def link_clone(view: RepositoryView, store: LinkStore, at_ms: int, *, tips: Iterable[ObjectId] = ()) -> int:
+def link_clone(
+    view: RepositoryView,
+    store: LinkStore,
+    at_ms: int,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    tips: Iterable[ObjectId] = (),
+) -> int:
     """Bring the links up to date with a clone's refs, pull-request refs and reflogs; how many were found.
 
     Args:
         view: the clone.
         store: where to keep them.
         at_ms: the time that new links get.
+        progress: told of commits read and then linked, of twice as many.
         tips: commits to take in beside those.
     """
     snapshot = view.refs.snapshot()
@@ -159,7 +167,7 @@ def link_clone(view: RepositoryView, store: LinkStore, at_ms: int, *, tips: Iter
     if store.state(view.id) == state:
         return 0
     present = [head for head in heads if view.objects.find_kind(head)]
-    intake = Intake(view, store, lambda: None)
+    intake = Intake(view, store, lambda: None, progress)
     intake.refresh(None)
     found = intake.take_in(Arrival(_find_new(view, store, number, present), present, target, 0, at_ms))
     store.finish(number, state=state)

@@ -93,13 +93,21 @@ class Intake:
         view: the repository.
         store: where to.
         stop_if_asked: called between pieces of work; may raise.
+        progress: told of commits read and then linked, of twice as many.
     """
 
-    def __init__(self, view: RepositoryView, store: LinkStore, stop_if_asked: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        view: RepositoryView,
+        store: LinkStore,
+        stop_if_asked: Callable[[], None],
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> None:
         self._view = view
         self._store = store
         self._repository = store.number(view.id)
         self._stop_if_asked = stop_if_asked
+        self._progress = progress
         self._graph = Graph()
         self._last = 0
 
@@ -141,6 +149,7 @@ class Intake:
             self._keep([self._plan_commit(commit) for commit in part], arrival)
             self._learn()
             done += len(part)
+            self._progress(done, 2 * len(arrival.commits))
             if done % _PROGRESS_EVERY < _AT_ONCE and len(arrival.commits) > _AT_ONCE:
                 _log.info("links: %s: %d of %d commits read", self._view.id, done, len(arrival.commits))
 
@@ -231,6 +240,7 @@ class Intake:
                     found += len(of_commit)
                 mark_linked(cursor, part)
             done += len(part)
+            self._progress(len(arrival.commits) + done, len(arrival.commits) + len(waiting))
             if len(waiting) > _AT_ONCE:
                 _log.info("links: %s: %d of %d linked, %d links", self._view.id, done, len(waiting), found)
         return found
