@@ -134,6 +134,8 @@ def test_what_a_token_may_not_see_is_not_there(over_http, server, sample) -> Non
         ("search", {"repo": "acme/app", "q": "retry", "ref": "no-such-branch"}, "ref_missing"),
         ("outline", {"repo": "acme/app", "path": "nowhere.py"}, "path_missing"),
         ("definition", {"repo": "acme/app"}, "bad_input"),
+        ("why", {"repo": "acme/app", "path": "app/retry.py", "line": 9, "end": 8}, "bad_input"),
+        ("history", {"repo": "acme/app", "name": "nobody"}, "missing"),
         ("teleport", {"repo": "acme/app"}, "bad_input"),
     ],
 )
@@ -157,6 +159,12 @@ def test_a_page_of_another_site_reaches_nothing(server, sample) -> None:
     assert answer.status_code == 403
 
 
+def test_what_is_wrong_is_told_in_few_words(over_http) -> None:
+    (answer,) = over_http(("why", {"repo": "x" * 100_000, "path": "a", "line": 1}))
+    assert len(answer.content[0].text) < 1_500
+    assert answer.is_error
+
+
 def test_an_answer_takes_no_more_than_was_asked_for(over_http, sample) -> None:
     (answer,) = over_http(
         ("references", {"repo": sample.name, "name": "send", "max_tokens": 200}),
@@ -171,7 +179,18 @@ def test_a_document_is_shortened_at_its_longest_list() -> None:
     assert short["cut"] + len(short["hits"]) == 50
     assert short["notes"] == ["n"]
     with pytest.raises(BadInput):
-        shorten({"text": "x" * 10_000}, 200)
+        shorten({"commit": "x" * 10_000}, 200)
+
+
+def test_a_long_prompt_is_cut_before_the_answer_that_has_it_is_left_out() -> None:
+    claim = {"evidence": "bound", "prompt": "please " * 10_000, "session": "s" * 60}
+    document = {"commit": "c", "parts": [{"line": 1, "claims": [claim]}]}
+    short = shorten(document, 4_000)
+    (told,) = short["parts"][0]["claims"]
+    assert "cut" not in short
+    assert (told["evidence"], told["session"]) == ("bound", "s" * 60)
+    assert told["prompt"] == claim["prompt"][:4_000] + " ... (66000 more characters)"
+    assert shorten(document, 40_000) == document
 
 
 def test_a_clone_answers_over_standard_input(tmp_path) -> None:

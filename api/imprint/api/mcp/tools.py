@@ -43,6 +43,10 @@ MAX_TOKENS: Final = "max_tokens"
 MAX_TOKENS_DEFAULT: Final = 4_000
 MAX_TOKENS_MOST: Final = 25_000
 _MAX_TOKENS_LEAST: Final = 200
+_ERROR_CHARACTERS_MAX: Final = 1_000
+"""Of what an error says, which may name what was asked."""
+_TEXTS: Final = frozenset({"prompt", "text", "message", "doc", "signature"})
+"""Members that hold what somebody wrote, of any length, and that are of use in part."""
 _REPO: Final[Json] = {"type": "string", "description": "the repository, as owner/name", "maxLength": 200}
 _BOUND: Final[Json] = {
     "type": "integer",
@@ -147,7 +151,8 @@ def _answer(
     ask: Asker, context: ServerRequestContext[Any, Any], name: str, given: Json, *, many: bool
 ) -> Json:
     if name not in QUESTIONS:
-        raise BadInput(f"there is no tool {name!r}", hint=f"there are {', '.join(QUESTIONS)}")
+        there = (*((REPOSITORIES,) if many else ()), *QUESTIONS)
+        raise BadInput(f"there is no tool {name!r}", hint=f"there are {', '.join(there)}")
     bound = given.pop(MAX_TOKENS, MAX_TOKENS_DEFAULT)
     if not isinstance(bound, int) or not _MAX_TOKENS_LEAST <= bound <= MAX_TOKENS_MOST:
         raise BadInput(
@@ -162,13 +167,16 @@ def _answer(
 
 
 def shorten(document: Json, tokens: int) -> Json:
-    """The document with the last answers of its lists left out, the longest list first, until it fits.
+    """The document made to fit: long texts cut, then the last answers of lists left out, longest list first.
 
     Raises:
         BadInput: without any answers it is still too long.
     """
     left_out = 0
     size = _size(document)
+    if size > tokens:
+        document = _clip(document, tokens)
+        size = _size(document)
     while size > tokens:
         lists = [name for name, value in document.items() if isinstance(value, list) and value]
         if not lists:
@@ -182,12 +190,29 @@ def shorten(document: Json, tokens: int) -> Json:
     return document
 
 
+def _clip(value: object, most: int) -> Any:
+    """The value with what was said and written in it cut to so many characters each, which it says."""
+    if isinstance(value, list):
+        return [_clip(item, most) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: _cut(item, most) if name in _TEXTS and isinstance(item, str) else _clip(item, most)
+        for name, item in value.items()
+    }
+
+
+def _cut(text: str, most: int) -> str:
+    more = len(text) - most
+    return text if more <= 0 else f"{text[:most]} ... ({more} more characters)"
+
+
 def _size(document: object) -> int:
     return count_tokens(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
 
 
 def _refuse(refused: StoreError) -> types.CallToolResult:
-    told = {"error": str(refused), "code": refused.code}
+    told = {"error": _cut(str(refused), _ERROR_CHARACTERS_MAX), "code": refused.code}
     return _fault(told | ({"hint": refused.hint} if refused.hint else {}))
 
 

@@ -80,6 +80,8 @@ def _why(here: Standpoint, asked: Mapping[str, Any]) -> Json:
         return why_symbol(here.library, view, here.origins(commit), asked["symbol"], ref, here.prompts)
     if not asked["path"] or not asked["line"]:
         raise BadInput("nothing was named", hint="give a path and a line, or a symbol")
+    if asked["end"] and asked["end"] < asked["line"]:
+        raise BadInput("the range ends before it begins", hint="end is the last line, and at least line")
     path = unquote_path(asked["path"])
     lines = asked["line"], asked["end"] or asked["line"]
     parts = why_lines(view, here.origins(commit), commit, path, lines, here.prompts)

@@ -232,26 +232,32 @@ class Intake:
         remaining = iter(waiting)
         while part := list(islice(remaining, _AT_ONCE)):
             self._stop_if_asked()
-            links, again = self._find_all(finder, part, arrival.at_ms)
-            anew, _ = self._find_all(finder, sorted(again - is_new), arrival.at_ms)
+            begun = len(arrival.commits) + done
+            total = len(arrival.commits) + len(waiting)
+
+            def tell(more: int, begun: int = begun, total: int = total) -> None:
+                self._progress(begun + more, total)
+
+            links, again = self._find_all(finder, part, arrival.at_ms, tell)
+            anew, _ = self._find_all(finder, sorted(again - is_new), arrival.at_ms, lambda _more: None)
             with self._store.writing() as cursor:
                 for commit, of_commit in (links | anew).items():
                     write_links(cursor, self._repository, commit, of_commit)
                     found += len(of_commit)
                 mark_linked(cursor, part)
             done += len(part)
-            self._progress(len(arrival.commits) + done, len(arrival.commits) + len(waiting))
             if len(waiting) > _AT_ONCE:
                 _log.info("links: %s: %d of %d linked, %d links", self._view.id, done, len(waiting), found)
         return found
 
     def _find_all(
-        self, finder: Finder, numbers: Sequence[int], at_ms: int
+        self, finder: Finder, numbers: Sequence[int], at_ms: int, tell: Callable[[int], None]
     ) -> tuple[dict[ObjectId, list[Link]], set[int]]:
         """The links of some changes, and later commits that must be looked at again because of them."""
         links: dict[ObjectId, list[Link]] = {}
         again: set[int] = set()
-        for change in sorted(self._store.load(numbers), key=lambda change: change.number):
+        for done, change in enumerate(sorted(self._store.load(numbers), key=lambda change: change.number)):
+            tell(done)
             found, later = finder.find(change, at_ms)
             again.update(later[:_RELINKED_MAX])
             if change.kind is ChangeKind.COMMIT:
