@@ -100,7 +100,7 @@ class _Planner:
         def has(raw_id: bytes) -> bool:
             return raw_id in known or floor.holds(raw_id)
 
-        return self._lay_out(gathered.list_picked(), has, gathered.list_likes())
+        return self._lay_out(gathered.list_picked(), has if self._haves else None, gathered.list_likes())
 
     def _plan_by_bitmaps(self) -> Layout:
         wanted = Reach(self._contents, self._memory)

@@ -144,12 +144,10 @@ class Layout:
     def _settle(
         self, entry: int, place: Place, base: int, client_has: Callable[[bytes], bool] | None
     ) -> None:
-        pack = self._stock.packs[place.pack]
-        base_id = pack.id_of(base)
-        if (sent := self._find_sent(base_id, place.pack)) >= 0:
+        if (sent := self._find_sent(place.pack, base)) >= 0:
             self._bases[entry] = sent
             self._kinds[entry] = OFS_DELTA
-        elif client_has and client_has(base_id):
+        elif client_has and client_has(self._stock.packs[place.pack].id_of(base)):
             self._name_base(entry, place.pack, base)
         else:
             self._make_anew(entry, place)
@@ -162,11 +160,11 @@ class Layout:
         self._special[entry] = header + pack.id_of(base)
         self._kinds[entry] = REF_DELTA
 
-    def _find_sent(self, raw_id: bytes, below: int) -> int:
-        """The number in the new pack of an object that is sent out of a pack of a smaller number; or -1."""
+    def _find_sent(self, below: int, base: int) -> int:
+        """The number in the new pack of a base that is sent out of a pack of a smaller number; or -1."""
         if self._picked[0][0] >= below:
             return -1
-        place = self._stock.find(raw_id)
+        place = self._stock.find(self._stock.packs[below].id_of(base))
         if place is None or place.pack >= below:
             return -1
         for at, (number, ranks) in enumerate(self._picked):
