@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imprint.store.errors import LimitExceeded, ObjectMissing, PathMissing
+from imprint.store.errors import LimitExceeded, ObjectDamaged, ObjectMissing, PathMissing
 from imprint.store.objects.codec import EXECUTABLE_MODE, FILE_MODE, SUBMODULE_MODE, TREE_MODE, encode_tree
 from imprint.store.objects.git import GitObjects
 from imprint.store.objects.memory import MemoryObjects
 from imprint.store.objects.ports import ObjectKind, TreeEntry
-from imprint.store.objects.trees import TreeListing, find_entry, iter_files, read_file
+from imprint.store.objects.trees import TreeListing, find_entry, iter_files, read_file, read_root
 from imprint.store.plumbing import Plumbing
 from imprint.store.refs.clone import CloneRefs
 from imprint.store.types import ObjectId
@@ -182,3 +182,15 @@ def test_any_tree_lists_its_files_in_byte_order(folder):
     tree = write(folder, b"")
     assert list(TreeListing(objects).files(tree)) == [expected[path] for path in sorted(expected)]
     assert [path for path, _ in iter_files(objects, tree)] == sorted(expected)
+
+
+def test_the_root_of_a_commit_is_gits(repository, objects, tree):
+    head = ObjectId(repository("rev-parse", "HEAD"))
+    assert read_root(objects, head) == tree == objects.read_commit(head).tree
+    for other in (tree, ObjectId("1" * 40)):
+        with pytest.raises(ObjectMissing):
+            read_root(objects, other)
+    memory = MemoryObjects()
+    damaged = memory.add(ObjectKind.COMMIT, b"parent none\n\ntree\n")
+    with pytest.raises(ObjectDamaged):
+        read_root(memory, damaged)

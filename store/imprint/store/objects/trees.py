@@ -13,8 +13,9 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from imprint.store.errors import LimitExceeded, PathMissing
-from imprint.store.objects.codec import SUBMODULE_MODE
+from imprint.store.errors import LimitExceeded, ObjectMissing, PathMissing
+from imprint.store.objects.codec import SUBMODULE_MODE, decode_root
+from imprint.store.objects.ports import ObjectKind
 from imprint.store.paths import quote_path
 from imprint.store.types import ObjectId
 
@@ -41,6 +42,19 @@ class HasObjects(Protocol):
     def objects(self) -> Objects:
         """Where commits, trees and contents are."""
         ...
+
+
+def read_root(objects: Objects, commit: ObjectId) -> ObjectId:
+    """The tree of a commit, where nothing else of it is asked for.
+
+    Raises:
+        ObjectMissing: there is no such commit.
+        ObjectDamaged: it names no tree.
+    """
+    kind, content = objects.read_raw(commit)
+    if kind is not ObjectKind.COMMIT:
+        raise ObjectMissing(commit)
+    return decode_root(commit, content)
 
 
 def find_entry(objects: Objects, tree: ObjectId, path: bytes) -> TreeEntry | None:

@@ -32,7 +32,7 @@ from imprint.store.events import EventKind
 from imprint.store.objects.codec import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, encode_commit, object_id
 from imprint.store.objects.edit import TreeEditor
 from imprint.store.objects.ports import Identity, ObjectKind
-from imprint.store.objects.trees import find_entry
+from imprint.store.objects.trees import find_entry, read_root
 from imprint.store.paths import PATH_BYTES_MAX, quote_path, verify_path
 from imprint.store.receive.docket import is_stale
 from imprint.store.receive.push import Push, RefCommand
@@ -217,7 +217,7 @@ class _Work:
     def verify_untouched(self, first: ObjectId | None, now: ObjectId | None) -> None:
         """Check that no file of the request was changed between two heads."""
         heads = (first or self._request.find_base(), now or self._request.find_base())
-        trees = [self._objects.read_commit(head).tree if head else None for head in heads]
+        trees = [read_root(self._objects, head) if head else None for head in heads]
         for change in self._request.files:
             before, after = (find_entry(self._objects, tree, change.path) if tree else None for tree in trees)
             if before != after:
@@ -226,7 +226,7 @@ class _Work:
     def build(self, old: ObjectId | None) -> _Built:
         """Make the objects of the commit on top of a head, or where a new branch begins."""
         parent = old or self._request.find_base()
-        old_tree = self._objects.read_commit(parent).tree if parent else None
+        old_tree = read_root(self._objects, parent) if parent else None
         tree, objects = _change_tree(self._objects, old_tree, self._request.files)
         if tree == old_tree and not self._request.allow_empty:
             raise BadInput(

@@ -66,8 +66,11 @@ class Moves:
         ]
         moves, first = (*self.moves, *new), self.first
         if len(moves) > MOVES_MAX:
-            first = moves[-MOVES_MAX - 1].sequence
-            moves = tuple(move for move in moves[-MOVES_MAX:] if move.sequence > first)
+            at = len(moves) - MOVES_MAX
+            first = moves[at - 1].sequence
+            while at < len(moves) and moves[at].sequence == first:  # an event is here whole or not
+                at += 1
+            moves = moves[at:]
         newest_of = {**self.newest_of, **{event.kind: event.sequence for event in events}}
         return Moves(first, events[-1].sequence, _find_head(events, self.head), moves, newest_of)
 

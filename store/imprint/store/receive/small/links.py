@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import StoreError
 from imprint.store.objects.ports import ObjectKind
+from imprint.store.objects.trees import read_root
 from imprint.store.receive.small.strict import TREE_MODE, CommitHead, Doubt, Entry, Line, Link, Strict
 from imprint.store.types import ObjectId
 
@@ -187,7 +188,7 @@ class Links:
         if commit in self._brought:
             return self._read_head(commit).tree
         self._count(0)
-        return bytes.fromhex(self._here.read_commit(commit).tree)
+        return bytes.fromhex(read_root(self._here, commit))
 
     def _read_tree(self, tree: bytes) -> frozenset[Line]:
         object_id = ObjectId(tree.hex())
