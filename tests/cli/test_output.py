@@ -95,6 +95,11 @@ def test_an_answer_that_is_waited_for_is_shown_after_a_second_and_gone_at_the_en
             time.sleep(pause)
         assert ("waiting for it: 1 s" in stderr.getvalue()) is shown
         assert stderr.getvalue().endswith("\r\x1b[K" if shown else "")
+    stderr = Terminal()
+    output = Output(io.StringIO(), stderr)
+    with output.waiting("waiting for it"), output.progress("indexing"):
+        time.sleep(1.3)
+    assert stderr.getvalue() == ""
     nobody = io.StringIO()
     with Output(io.StringIO(), nobody).waiting("waiting for it"):
         time.sleep(1.1)

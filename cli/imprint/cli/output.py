@@ -88,6 +88,7 @@ class Output:
         self._stdout = stdout
         self._stderr = stderr
         self._monotonic = monotonic
+        self._meters = 0
 
     @classmethod
     def standard(cls) -> Output:
@@ -207,14 +208,19 @@ class Output:
             yield lambda _done, _total: None
             return
         meter = _Meter(label, self._stderr, self._monotonic)
+        self._meters += 1
         try:
             yield meter.report
         finally:
             meter.clear()
+            self._meters -= 1
 
     @contextmanager
     def waiting(self, label: str) -> Iterator[None]:
-        """Show on a terminal for how long an answer has been waited for, from about a second on."""
+        """Show on a terminal for how long an answer has been waited for, from about a second on.
+
+        Silent while a meter within it shows more.
+        """
         if not self._stderr.isatty():
             yield
             return
@@ -226,7 +232,8 @@ class Output:
 
         def show() -> None:
             while not ended.wait(_SHOW_PROGRESS_AFTER_S):
-                meter.tell(f"{self._monotonic() - begin:.0f} s")
+                if not self._meters:
+                    meter.tell(f"{self._monotonic() - begin:.0f} s")
 
         shower = threading.Thread(target=show, daemon=True)
         shower.start()

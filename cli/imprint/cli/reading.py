@@ -113,7 +113,8 @@ class LocalReading:
             prompts=self._places.prompt,
             steps=self._places.steps(),
         )
-        return ask(here, question, given)
+        with self._output.waiting(f"answering {question}"):
+            return ask(here, question, given)
 
     def symbols(self, name: str, ref: str) -> Document:
         """Definitions of a name."""
@@ -130,7 +131,9 @@ class LocalReading:
         from imprint.store.origins.render import blame_json
 
         commit = resolve_commit(self._view, ref)
-        lines = blame(self._view, self._places.origins(commit), commit, path)
+        origins = self._places.origins(commit)
+        with self._output.waiting("tracing lines"):
+            lines = blame(self._view, origins, commit, path)
         self._places.note_changes(path, commit)
         return blame_json(commit, path, lines)
 
@@ -140,7 +143,9 @@ class LocalReading:
         from imprint.store.origins.render import explanation_json
 
         commit = resolve_commit(self._view, ref)
-        found = why(self._view, self._places.origins(commit), commit, path, line, self._places.prompt)
+        origins = self._places.origins(commit)
+        with self._output.waiting("tracing lines"):
+            found = why(self._view, origins, commit, path, line, self._places.prompt)
         self._places.note_changes(path, commit)
         return explanation_json(found)
 
@@ -151,7 +156,8 @@ class LocalReading:
 
         commit = resolve_commit(self._view, ref)
         origins = self._places.origins(commit)
-        parts = why_lines(self._view, origins, commit, path, lines, self._places.prompt)
+        with self._output.waiting("tracing lines"):
+            parts = why_lines(self._view, origins, commit, path, lines, self._places.prompt)
         self._places.note_changes(path, commit)
         return explanations_json(commit, path, lines, parts)
 
@@ -161,7 +167,8 @@ class LocalReading:
 
         library = self._places.indexed(ref)
         origins = self._places.origins(resolve_commit(self._view, ref))
-        return why_symbol(library, self._view, origins, name, ref, self._places.prompt)
+        with self._output.waiting("tracing lines"):
+            return why_symbol(library, self._view, origins, name, ref, self._places.prompt)
 
     def audit(self, wish: AuditWish, ref: str) -> Document:
         """Coverage of everything reachable."""

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.semantic.lineage.model import ChangeKind, EntityDelta
 from imprint.semantic.lineage.tracing.identity import (
+    Former,
     define,
-    find_before,
     find_elsewhere,
     has_moved,
     tell_kinds,
@@ -131,8 +131,9 @@ def _compare_file(contents: Contents, pair: _Pair, sides: _Sides) -> list[Entity
     deltas = []
     matched: set[int] = set()
     unmatched = []
+    former = Former(after, before)
     for each in after:
-        found = find_before(each, after, before)
+        found = former.find(each)
         if found is None or id(found) in matched:
             unmatched.append(each)
             continue

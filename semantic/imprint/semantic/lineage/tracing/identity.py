@@ -188,17 +188,65 @@ def find_named(defined: Defined, now: Iterable[Defined], before: Iterable[Define
 
 def find_before(defined: Defined, now: Sequence[Defined], before: Sequence[Defined]) -> Defined | None:
     """What a definition of a content was in an earlier content of the same file; None if it was not there."""
-    kind = defined.entity.kind
-    akin = [each for each in before if are_akin(each.entity.kind, kind)]
-    rivals, named = (_named_like(defined, each) for each in (now, akin))
-    if named:
-        found = _pair(rivals, named).get(id(defined))
-        if found is not None:
+    return Former(now, before).find(defined)
+
+
+class Former:
+    """What definitions of a content were in an earlier content of the same file: what all need is found once.
+
+    Args:
+        now: the definitions of the later content.
+        before: those of the earlier one.
+    """
+
+    def __init__(self, now: Sequence[Defined], before: Sequence[Defined]) -> None:
+        self._now, self._before = now, before
+        self._gone: dict[EntityKind, tuple[list[Defined], frozenset[str]]] = {}
+
+    @cached_property
+    def _by_name(self) -> tuple[dict[str, list[Defined]], dict[str, list[Defined]]]:
+        sides: tuple[dict[str, list[Defined]], ...] = (defaultdict(list), defaultdict(list))
+        for side, every in zip(sides, (self._now, self._before), strict=True):
+            for each in every:
+                side[each.entity.name].append(each)
+        return sides[0], sides[1]
+
+    def find(self, defined: Defined) -> Defined | None:
+        """What one of the later definitions was; None if it was not there."""
+        name = defined.entity.name
+        rivals, named = (_named_like(defined, side.get(name, ())) for side in self._by_name)
+        if named:
+            found = _pair(rivals, named).get(id(defined))
+            if found is not None:
+                return found
+        found = self._find_renamed(defined) or _find_left(defined, self._now, named)
+        if found is not None or not named:
             return found
-    found = _find_renamed(defined, now, akin) or _find_left(defined, now, named)
-    if found is not None or not named:
-        return found
-    return _pair(rivals, named, least=0.0).get(id(defined))
+        return _pair(rivals, named, least=0.0).get(id(defined))
+
+    def _find_renamed(self, defined: Defined) -> Defined | None:
+        """What had another name and is gone, unless something else that is new is more like it."""
+        if len(defined.code) < WORDS_MIN:
+            return None
+        gone, there = self._list_gone(defined.entity.kind)
+        for each in gone:
+            if each.entity.structural_hash == defined.entity.structural_hash:
+                return each
+        found = _most_alike(defined, gone, ALIKE_MIN)
+        if found is None:
+            return None
+        rivals = [each for each in self._now if each.entity.name not in there and each is not defined]
+        alike = likeness(defined, found)
+        return None if any(likeness(rival, found) > alike for rival in rivals) else found
+
+    def _list_gone(self, kind: EntityKind) -> tuple[list[Defined], frozenset[str]]:
+        """What can have been of a kind and is gone, and the names of all that can have been of it."""
+        known = self._gone.get(kind)
+        if known is None:
+            akin = [each for each in self._before if are_akin(each.entity.kind, kind)]
+            names = frozenset(each.entity.name for each in akin)
+            known = self._gone[kind] = find_gone(akin, self._now), names
+        return known
 
 
 def find_gone(before: Sequence[Defined], now: Sequence[Defined]) -> list[Defined]:
@@ -319,23 +367,6 @@ def _pair_some(
         if id(left[-a]) not in pairs and b not in used and alike >= least:
             pairs[id(left[-a])] = old[-b]
             used.add(b)
-
-
-def _find_renamed(defined: Defined, now: Sequence[Defined], before: Sequence[Defined]) -> Defined | None:
-    """What had another name and is gone, unless something else that is new is more like it."""
-    if len(defined.code) < WORDS_MIN:
-        return None
-    there = {each.entity.name for each in before}
-    gone = find_gone(before, now)
-    for each in gone:
-        if each.entity.structural_hash == defined.entity.structural_hash:
-            return each
-    found = _most_alike(defined, gone, ALIKE_MIN)
-    if found is None:
-        return None
-    rivals = [each for each in now if each.entity.name not in there and each is not defined]
-    alike = likeness(defined, found)
-    return None if any(likeness(rival, found) > alike for rival in rivals) else found
 
 
 def _find_left(defined: Defined, now: Sequence[Defined], named: Sequence[Defined]) -> Defined | None:
