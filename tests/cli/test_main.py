@@ -1,5 +1,6 @@
 """How the command line begins and ends."""
 
+import os
 import subprocess
 import sys
 import time
@@ -94,6 +95,21 @@ def test_outside_of_a_clone_reading_commands_say_where_to_go(imprint) -> None:
     assert ended.code == 1
     assert "not inside a Git repository" in ended.stderr
     assert "--server" in ended.stderr
+
+
+def test_what_is_said_beside_a_result_needs_no_reader(tmp_path: Path) -> None:
+    """As `imprint ... 2>&1 | head -1`, which has its line: what is noted last is no failure."""
+    command = [sys.executable, "-m", "imprint.cli.main", "repo", "settings"]
+    data = tmp_path / "data"
+    made = [sys.executable, "-m", "imprint.cli.main", "repo", "create", "acme/app", "--data", str(data)]
+    subprocess.run(made, check=True, capture_output=True)
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [*command, "acme/app", "--data", str(data)], stdout=subprocess.PIPE, stderr=writing, check=False
+    )
+    os.close(writing)
+    assert ended.returncode == 0
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:

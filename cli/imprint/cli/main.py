@@ -14,7 +14,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 
@@ -33,7 +33,11 @@ def main() -> None:
     except BrokenPipeError:
         code = EXIT_READER_GONE
     if code == EXIT_READER_GONE:
-        _close_stdout()
+        _close(sys.stdout)
+    try:
+        sys.stderr.flush()
+    except BrokenPipeError:
+        _close(sys.stderr)
     sys.exit(code)
 
 
@@ -98,10 +102,10 @@ def _usage_hint(wrong: typer.TyperException) -> str:
     return f"'{context.command_path} --help' says more" if context is not None else ""
 
 
-def _close_stdout() -> None:
+def _close(stream: TextIO) -> None:
     """Let the interpreter's last flush go nowhere instead of complaining about the closed pipe."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import re
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 if TYPE_CHECKING:
@@ -125,15 +125,17 @@ class Output:
 
     def note(self, text: str) -> None:
         """One line beside the result."""
-        self._stderr.write(safe(text) + "\n")
-        self._stderr.flush()
+        self._say(safe(text) + "\n")
 
     def error(self, message: str, hint: str = "") -> None:
         """What went wrong, and what to do."""
-        self._stderr.write(f"imprint: error: {safe(message)}\n")
-        if hint:
-            self._stderr.write(f"  {safe(hint)}\n")
-        self._stderr.flush()
+        self._say(f"imprint: error: {safe(message)}\n" + (f"  {safe(hint)}\n" if hint else ""))
+
+    def _say(self, text: str) -> None:
+        """Something beside the result, which goes on where nobody reads that any more."""
+        with suppress(BrokenPipeError):
+            self._stderr.write(text)
+            self._stderr.flush()
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[Any]], *, numbers: str = "") -> None:
         """Rows under headers.
