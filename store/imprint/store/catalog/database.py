@@ -150,6 +150,7 @@ class Database(SqlDatabase):
         self._path = path
         self._lock = FileLock(path.with_name(f"{path.name}.lock"))
         self._engine = _make_engine(path)
+        self._writer: Connection | None = None
         self._watch = FileWatch(_make_uri(path), BUSY_SECONDS_MAX)
         self._jobs = Together(self._commit, TOGETHER_MAX)
         self._told: Commits = lambda *_: None
@@ -218,12 +219,18 @@ class Database(SqlDatabase):
 
     @contextmanager
     def _beginning(self) -> Iterator[Connection]:
-        with (
-            self._failures_named(),
-            self._engine.connect().execution_options(imprint_writes=True) as connection,
-            connection.begin(),
-        ):
-            yield connection
+        """Under the lock: a transaction on the connection that writers keep, or a new one after a failure."""
+        with self._failures_named():
+            connection, self._writer = self._writer, None
+            if connection is None:
+                connection = self._engine.connect().execution_options(imprint_writes=True)
+            try:
+                with connection.begin():
+                    yield connection
+            except BaseException:
+                connection.close()
+                raise
+            self._writer = connection
 
     def _commit(self, jobs: list[_Job]) -> None:
         """Do what waits, in order of arrival, in one transaction; or each alone, if that fails."""
@@ -265,6 +272,9 @@ class Database(SqlDatabase):
     def close(self) -> None:
         """Close every connection."""
         self._watch.close()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
         self._engine.dispose()
 
     @contextmanager
