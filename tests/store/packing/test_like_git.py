@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.store.packing.histories import PATHS, TEXTS, Source, as_ids, make_source
 
+from imprint.store.packing.choosing import apart
 from imprint.store.packing.choosing.memory import PackMemory
 from imprint.store.packing.plan import WITHOUT_BLOBS, make_plan
 from imprint.store.packing.request import PackRequest
@@ -160,7 +161,26 @@ def test_likewise_with_long_ids(history, chosen) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @settings(max_examples=400, deadline=None)
 @given(history=histories(), chosen=st.data())
 def test_many_more(history, chosen) -> None:
     check_history(history, chosen, "sha1", 8)
+
+
+@settings(max_examples=12, deadline=None)
+@given(history=histories(), chosen=st.data())
+def test_likewise_where_every_distance_is_far(history, chosen) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(apart, "FAR_COMMITS", 0)
+        check_history(history, chosen, "sha1", 4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@settings(max_examples=400, deadline=None)
+@given(history=histories(), chosen=st.data())
+def test_many_more_that_are_far(history, chosen) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(apart, "FAR_COMMITS", 0)
+        check_history(history, chosen, "sha1", 8)

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from imprint.store.packing.choosing.apart import recall_far
 from imprint.store.packing.choosing.contents import Contents
 from imprint.store.packing.choosing.gather import peel
 from imprint.store.packing.choosing.reach import Reach
@@ -19,7 +20,7 @@ from imprint.store.packing.shelf import Absent
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from imprint.store.packing.choosing.found import Walked
+    from imprint.store.packing.choosing.found import Apart, Walked
     from imprint.store.packing.choosing.memory import PackMemory
     from imprint.store.packing.shelf import Stock
     from imprint.store.types import ObjectId
@@ -56,6 +57,30 @@ def list_lacking(
     return walked.parents, tips
 
 
+def find_far_ready(
+    stock: Stock,
+    memory: PackMemory,
+    wants: Collection[ObjectId],
+    haves: Collection[ObjectId],
+) -> bool | None:
+    """Whether a wanted commit that lies far above all that is had reaches some of that.
+
+    Args:
+        stock: the packs.
+        memory: what other fetches taught.
+        wants: objects that are asked for.
+        haves: objects that are not.
+
+    Returns:
+        None where several are wanted, or where it is not far: commits are to be walked then.
+
+    Raises:
+        Absent: the packs here do not tell.
+    """
+    tips, apart = _find_far(Contents(stock), memory, wants, haves)
+    return apart.is_joined if apart is not None and len(tips) == 1 else None
+
+
 def find_sent(
     stock: Stock,
     memory: PackMemory,
@@ -78,6 +103,9 @@ def find_sent(
         Absent: the packs here do not tell, or it would take too long.
     """
     contents = Contents(stock)
+    if haves and not cut and (apart := _find_far(contents, memory, wants, haves)[1]):
+        assert stock.multi is not None  # noqa: S101 - or nothing could be far
+        return frozenset(each for each in commits if apart.sends(stock.multi, bytes.fromhex(each)))
     if haves or cut:
         _, walked = _walk(contents, memory, wants, haves, cut)
         new = frozenset(walked.new)
@@ -126,6 +154,18 @@ class SentMemo:
             while len(self._known) > _KNOWN_MAX:
                 self._known.popitem(last=False)
         return known[1]
+
+
+def _find_far(
+    contents: Contents, memory: PackMemory, wants: Iterable[ObjectId], haves: Iterable[ObjectId]
+) -> tuple[list[bytes], Apart | None]:
+    """The commits that are wanted, and what is apart, if that is much."""
+    try:
+        tips, *_ = peel(contents, map(bytes.fromhex, wants), memory)
+        had, *_ = peel(contents, map(bytes.fromhex, haves), memory)
+        return tips, recall_far(contents, Commits(contents), tips, had, memory)
+    except BadFile as fault:
+        raise Absent(str(fault)) from fault
 
 
 def _walk(

@@ -7,30 +7,35 @@ Invariants:
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from imprint.store.packing.choosing.apart import recall_far, tell_apart
 from imprint.store.packing.choosing.contents import Contents
 from imprint.store.packing.choosing.gather import Gathered, peel
 from imprint.store.packing.choosing.reach import Floor, Reach
+from imprint.store.packing.choosing.relatives import Relatives
 from imprint.store.packing.choosing.walk import COMMITS_MAX, Commits, TooFar, find_new
 from imprint.store.packing.files.ewah import list_bits
 from imprint.store.packing.files.mapped import BadFile
 from imprint.store.packing.files.pack import BLOB
-from imprint.store.packing.making.layout import NO_LIKES, NO_MEMORY, Layout
+from imprint.store.packing.making.layout import NO_MEMORY, Layout
 from imprint.store.packing.shelf import Absent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
+    from imprint.store.packing.choosing.found import Apart
     from imprint.store.packing.choosing.memory import PackMemory
     from imprint.store.packing.request import PackRequest
-    from imprint.store.packing.shelf import Stock
+    from imprint.store.packing.shelf import Place, Stock
     from imprint.store.types import ObjectId
 
+    FindLike = Callable[[Place, bytes], bytes | None]
     Picked = list[tuple[int, npt.NDArray[np.int64]]]
 
 WITHOUT_BLOBS: Final = "blob:none"
@@ -77,6 +82,10 @@ class _Planner:
         is_whole = bool(self._tips) and not self._haves and not self._cut
         if is_whole and self._stock.bitmaps:
             return self._plan_by_bitmaps()
+        if not self._cut and not self._trees:
+            apart = recall_far(self._contents, self._commits, self._tips, self._haves, self._memory)
+            if apart is not None:
+                return self._plan_apart(apart)
         try:
             return self._plan_by_trees(SMALL_COMMITS_MAX if is_whole else COMMITS_MAX)
         except TooFar as far:
@@ -100,19 +109,21 @@ class _Planner:
         def has(raw_id: bytes) -> bool:
             return raw_id in known or floor.holds(raw_id)
 
-        return self._lay_out(gathered.list_picked(), has if self._haves else None, gathered.list_likes())
+        likes = gathered.list_likes()
+        picked = gathered.list_picked()
+        return self._lay_out(picked, has if self._haves else None, lambda _, raw_id: likes.get(raw_id))
 
     def _plan_by_bitmaps(self) -> Layout:
         wanted = Reach(self._contents, self._memory)
         wanted.add(self._tips, self._commits)
         for tree in self._trees:
             wanted.add_tree(tree)
-        had = Reach(self._contents, self._memory) if self._haves else None
-        words, others = wanted.words, dict(wanted.others)
-        if had:
-            had.add(self._haves, self._commits)
-            words = words & ~had.words
-            others = {raw_id: place for raw_id, place in others.items() if raw_id not in had.others}
+        had = Reach(self._contents, self._memory)
+        had.add(self._haves, self._commits)
+        return self._plan_apart(tell_apart(wanted, had, self._haves))
+
+    def _plan_apart(self, apart: Apart) -> Layout:
+        words, others = apart.words, {raw_id: self._stock.require(raw_id) for raw_id in apart.others}
         if not self._with_blobs:
             assert self._stock.bitmaps is not None  # noqa: S101 - or there were no words
             words = words & ~self._stock.bitmaps.blobs
@@ -127,14 +138,20 @@ class _Planner:
         for number, ranks in added.items():
             before = picked.get(number)
             picked[number] = np.unique(ranks if before is None else np.concatenate((before, ranks)))
-        return self._lay_out(sorted(picked.items(), key=lambda each: each[0]), had.holds if had else None)
+        found = sorted(picked.items(), key=lambda each: each[0])
+        if not self._haves:
+            return self._lay_out(found, None)
+        assert self._stock.multi is not None  # noqa: S101 - or there were no words
+        has = partial(apart.has, self._stock.multi)
+        relatives = Relatives(self._stock, apart.had_words)
+        return self._lay_out(found, has, lambda place, _: relatives.find(place))
 
     def _lay_out(
-        self, picked: Picked, has: Callable[[bytes], bool] | None, likes: Mapping[bytes, bytes] = NO_LIKES
+        self, picked: Picked, has: Callable[[bytes], bool] | None, find_like: FindLike | None = None
     ) -> Layout:
         if not self._thin or has is None:
             return Layout(self._contents, picked, memory=self._memory)
-        return Layout(self._contents, picked, has, likes, self._memory)
+        return Layout(self._contents, picked, has, find_like, self._memory)
 
 
 def _raw(object_ids: Sequence[ObjectId]) -> list[bytes]:

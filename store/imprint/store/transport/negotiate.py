@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import RefMissing
 from imprint.store.objects.ports import ObjectKind
-from imprint.store.packing.facts import find_present, list_lacking
+from imprint.store.packing.facts import find_far_ready, find_present, list_lacking
 from imprint.store.packing.shelf import Absent
 from imprint.store.receive.connect import find_tips
 from imprint.store.refs.hidden import HiddenRefs
@@ -154,6 +154,8 @@ def is_ready(repository: Repository, wants: Collection[ObjectId], common: Collec
         return False
     sender = repository.serving.sender
     try:
+        if (known := find_far_ready(sender.stock(), sender.memory, wants, common)) is not None:
+            return known
         lacking, ends = list_lacking(sender.stock(), sender.memory, wants, common)
     except Absent:
         lacking, ends = _list_lacking(repository.view.plumbing, wants, common)

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from imprint.store.packing.files.multi import MultiIndex
+
+    Words = npt.NDArray[np.uint64]
 
 _OWN_BYTES: Final = 500
 _COMMIT_BYTES: Final = 500
@@ -52,3 +60,41 @@ class Walked:
     def count_bytes(self) -> int:
         """How much memory it takes, about."""
         return _OWN_BYTES + _COMMIT_BYTES * len(self.new)
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """What is to be sent, and what need not be, as bits by the numbers of one multi-pack-index.
+
+    Attributes:
+        words: bits of the objects that are to be sent,
+        others: and the raw ids of those that no bit stands for.
+        had_words: bits of what the haves reach,
+        had_others: and raw ids likewise.
+        is_joined: whether the wants reach one of the haves.
+    """
+
+    words: Words
+    others: tuple[bytes, ...]
+    had_words: Words
+    had_others: frozenset[bytes]
+    is_joined: bool
+
+    def has(self, index: MultiIndex, raw_id: bytes) -> bool:
+        """Whether the haves reach an object."""
+        at = index.ids.find(raw_id)
+        return _is_set(self.had_words, int(index.numbers[at])) if at >= 0 else raw_id in self.had_others
+
+    def sends(self, index: MultiIndex, raw_id: bytes) -> bool:
+        """Whether an object is to be sent."""
+        at = index.ids.find(raw_id)
+        return _is_set(self.words, int(index.numbers[at])) if at >= 0 else raw_id in self.others
+
+    def count_bytes(self) -> int:
+        """How much memory it takes, about."""
+        ids = len(self.others) + len(self.had_others)
+        return _OWN_BYTES + self.words.nbytes + self.had_words.nbytes + _ID_BYTES * ids
+
+
+def _is_set(words: Words, bit: int) -> bool:
+    return bool(int(words[bit >> 6]) >> (bit & 63) & 1)

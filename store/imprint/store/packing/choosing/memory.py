@@ -15,12 +15,13 @@ from imprint.store.packing.weighed import Weighed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from imprint.store.packing.choosing.found import Brought, Walked
+    from imprint.store.packing.choosing.found import Apart, Brought, Walked
 
-_ENTRIES_SHARE: Final = 0.75
+_ENTRIES_SHARE: Final = 0.71
 _BROUGHT_SHARE: Final = 0.18
 _TAGS_SHARE: Final = 0.03
 _WALKS_SHARE: Final = 0.04
+_APARTS_SHARE: Final = 0.04
 _TAG_BYTES: Final = 250
 _OWN_BYTES: Final = 250
 """What an entry takes beside its bytes."""
@@ -38,11 +39,12 @@ class PackMemory:
         self._brought: Weighed[Brought] = Weighed(int(_BROUGHT_SHARE * bytes_max))
         self._tags: Weighed[bytes] = Weighed(int(_TAGS_SHARE * bytes_max))
         self._walks: Weighed[Walked] = Weighed(int(_WALKS_SHARE * bytes_max))
+        self._aparts: Weighed[Apart] = Weighed(int(_APARTS_SHARE * bytes_max))
 
     @property
     def size_bytes(self) -> int:
         """Memory that is taken."""
-        kept = (self._entries, self._brought, self._tags, self._walks)
+        kept = (self._entries, self._brought, self._tags, self._walks, self._aparts)
         return sum(each.size_bytes for each in kept)
 
     def find_entry(self, raw_id: bytes, base: bytes = b"") -> tuple[int, bytes] | None:
@@ -77,12 +79,21 @@ class PackMemory:
         """Keep it for a while: what a client is told of its haves, and its pack, need the same."""
         self._walks.keep(key, walked, walked.count_bytes())
 
+    def find_apart(self, key: bytes) -> Apart | None:
+        """What wants reach and haves do not, by what `name_walk` says; None if it is not here."""
+        return self._aparts.find(key)
+
+    def keep_apart(self, key: bytes, apart: Apart) -> None:
+        """Keep it for a while, as a walk."""
+        self._aparts.keep(key, apart, apart.count_bytes())
+
     def let_go(self) -> None:
         """Drop all of it."""
         self._entries.let_go()
         self._brought.let_go()
         self._tags.let_go()
         self._walks.let_go()
+        self._aparts.let_go()
 
 
 def name_walk(wants: Iterable[bytes], haves: Iterable[bytes], cut: Iterable[bytes]) -> bytes:

@@ -60,13 +60,26 @@ class Reach:
         self.others: dict[bytes, Place] = {}
         self._bits: npt.NDArray[np.uint8] = np.zeros(64 * stock.bitmaps.size, np.uint8)
 
-    def add(self, tips: Iterable[bytes], commits: Commits, *, with_trees: bool = True) -> None:
-        """Add all that commits reach; without `with_trees`, for commits that are in no bitmap, only commits.
+    def add(
+        self,
+        tips: Iterable[bytes],
+        commits: Commits,
+        *,
+        with_trees: bool = True,
+        commits_max: int = COMMITS_MAX,
+    ) -> None:
+        """Add all that commits reach.
+
+        Args:
+            tips: raw ids of commits.
+            commits: knows them.
+            with_trees: False where of commits that are in no bitmap only these themselves are added.
+            commits_max: how many in no bitmap are walked at most.
 
         Raises:
             Absent: too many commits are in no bitmap, or something is not there.
         """
-        walked = self._walk(tips, commits)
+        walked = self._walk(tips, commits, commits_max)
         for raw_id in sort_parents_first(walked, commits):  # what parents have is there then
             if self._take(raw_id) and with_trees:
                 tree, parents, _ = commits[raw_id]
@@ -77,7 +90,7 @@ class Reach:
                     self._take_all(find_brought(self._contents, tree, (), self))
         self._pack()
 
-    def _walk(self, tips: Iterable[bytes], commits: Commits) -> list[bytes]:
+    def _walk(self, tips: Iterable[bytes], commits: Commits, commits_max: int) -> list[bytes]:
         """Join the bitmaps that are met; the commits that are in none of them.
 
         The newest commits are looked at first: most of the older tips are in the bitmaps that these lead to.
@@ -103,7 +116,7 @@ class Reach:
                 self._bits = spread_bits(self.words)
                 continue
             walked.append(raw_id)
-            if len(walked) > COMMITS_MAX:
+            if len(walked) > commits_max:
                 raise Absent("too many commits without a bitmap")
             meet(commits[raw_id].parents)
         return walked

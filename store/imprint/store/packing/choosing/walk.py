@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 COMMITS_MAX: Final = 20_000
 """How many commits a walk looks at; beyond, bitmaps or git are asked."""
+_ABOVE_MAX: Final = 64
+"""So many commits that are not in the commit-graph are looked at to tell the generation of one."""
 _NEWEST: Final = 1 << 40
 """Stands for the generation of a commit that is not in the commit-graph: it is newer than all that are."""
 
@@ -62,6 +64,21 @@ class Commits:
             found = found._replace(parents=())
         self._read[raw_id] = found
         return found
+
+    def find_generation(self, raw_id: bytes) -> int:
+        """No more than the generation of a commit: more than that of each parent, as the commit-graph says.
+
+        Raises:
+            Absent: it is not there.
+        """
+        for above in range(_ABOVE_MAX):
+            commit = self[raw_id]
+            if commit.order[0] > -_NEWEST:
+                return above - commit.order[0]
+            if not commit.parents:
+                return above
+            raw_id = commit.parents[0]
+        return _ABOVE_MAX
 
 
 def find_new(

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -35,7 +34,7 @@ from imprint.store.packing.making.splices import Splices
 from imprint.store.packing.shelf import Absent, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -55,7 +54,6 @@ _DELTA_WORTH_BYTES: Final = 4096
 _LEVEL: Final = 1
 """How hard zlib tries for those."""
 NO_MEMORY: Final = PackMemory(0)
-NO_LIKES: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 
 
 class Layout:
@@ -71,7 +69,8 @@ class Layout:
         contents: reads objects of the stock.
         picked: packs by number, ascending, with the ranks of the entries to send, ascending.
         client_has: tells of a raw id whether the client has the object; None where no delta may build on it.
-        likes: for objects, by raw id, one that is like it and that the client has: a delta may be made of it.
+        find_like: the raw id of an object that is like another, at a place and of an id, and that the client
+            has: a delta may be made of it.
         memory: of entries that were made anew for other packs.
 
     Raises:
@@ -84,7 +83,7 @@ class Layout:
         contents: Contents,
         picked: Picked,
         client_has: Callable[[bytes], bool] | None = None,
-        likes: Mapping[bytes, bytes] = NO_LIKES,
+        find_like: Callable[[Place, bytes], bytes | None] | None = None,
         memory: PackMemory = NO_MEMORY,
     ) -> None:
         self._contents = contents
@@ -92,7 +91,7 @@ class Layout:
         self._picked = [(number, ranks) for number, ranks in picked if len(ranks)]
         self.count = sum(len(ranks) for _, ranks in self._picked)
         self.names = frozenset(self._stock.packs[number].name for number, _ in self._picked)
-        self._likes, self._memory = likes, memory
+        self._find_like, self._memory = find_like, memory
         self._wholes: dict[tuple[int, int], bytes] = {}
         """For each family of deltas, by pack and root, the first of it that was made anew and whole."""
         self._special: dict[int, bytes] = {}
@@ -184,7 +183,8 @@ class Layout:
         pack = self._stock.packs[place.pack]
         raw_id = pack.id_of(place.rank)
         family = place.pack, pack.find_root(place.rank)
-        like = self._likes.get(raw_id) or self._wholes.get(family)
+        like = self._find_like(place, raw_id) if self._find_like else None
+        like = like or self._wholes.get(family)
         kind, made = self._made_delta(raw_id, place, like) if like else self._made_whole(raw_id, place)
         self._special[entry] = made
         if kind != REF_DELTA:
