@@ -178,6 +178,7 @@ class Clients:
             git("init", "-q", "--bare", str(client))
             (client / "objects/info").mkdir(exist_ok=True)
             (client / "objects/info/alternates").write_text(f"{self._base}/objects\n")
+            git("update-ref", "refs/heads/have", self._line[-1], cwd=client)  # so that little is fetched
             git("fetch", "-q", str(self._source), self._line[branch + count], cwd=client)
             git("update-ref", "refs/heads/have", self._line[branch + count], cwd=client)
         return client
