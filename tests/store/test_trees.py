@@ -1,5 +1,7 @@
 """Finding files in trees, with `git ls-tree` as the oracle."""
 
+import gc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +86,21 @@ def test_a_new_commit_costs_only_the_folders_that_changed(repository, tree):
     listing._objects = only_new
     changed = ObjectId.parse(repository("rev-parse", "HEAD^{tree}"))
     assert list(listing.files(changed)) == ls_tree(repository, changed)
+
+
+def test_what_a_listing_remembers_is_no_work_for_the_collector():
+    objects = MemoryObjects()
+    blob = objects.add(ObjectKind.BLOB, b"")
+    files = [TreeEntry(b"%d" % number, FILE_MODE, blob) for number in range(1_000)]
+    inner = objects.add(ObjectKind.TREE, encode_tree(files))
+    folders = [TreeEntry(b"%d" % number, TREE_MODE, inner) for number in range(3)]
+    tree = objects.add(ObjectKind.TREE, encode_tree(folders))
+    listing = TreeListing(objects)
+    gc.collect()
+    before = len(gc.get_objects())
+    assert len(listing.files(tree)) == 3_000
+    gc.collect()
+    assert len(gc.get_objects()) - before < 100
 
 
 def copy_reachable(repository, objects, *revisions):

@@ -1,7 +1,5 @@
 """A listing derived from a near tree's against the one made of all files."""
 
-import dataclasses
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +8,7 @@ from imprint.semantic.index.flavours import flavour
 from imprint.semantic.index.memory import MemoryIndex
 from imprint.semantic.index.ports import BlobKey, BlobRow
 from imprint.semantic.library import Library
-from imprint.semantic.search.deriving.listing import can_be_base, derive
+from imprint.semantic.search.deriving.listing import Told, can_be_base, derive, list_again
 from imprint.semantic.search.deriving.near import find_near
 from imprint.semantic.search.listing import Listing
 from imprint.semantic.search.query import Query
@@ -39,17 +37,39 @@ def blob(number):
     return ObjectId(f"{number:040x}")
 
 
+def list_keys(*trees):
+    return {BlobKey(blob(number), flavour(path)) for tree in trees for path, number in tree.items()}
+
+
 def list_rows(*trees):
     """A row of each content under each flavour; some were skipped."""
-    keys = sorted({BlobKey(blob(number), flavour(path)) for tree in trees for path, number in tree.items()})
-    return {
-        key: BlobRow(place + 1, "", 0, REASONS[int(key.blob, 16) % len(REASONS)])
-        for place, key in enumerate(keys)
-    }
+    keys = enumerate(sorted(list_keys(*trees)))
+    return {key: BlobRow(place + 1, "", 0, REASONS[place % len(REASONS)]) for place, key in keys}
+
+
+def take_out(rows, places):
+    """What is left of rows without some, less the last of a content."""
+    left = dict(rows)
+    for place, key in enumerate(rows):
+        if place in places and sum(key.blob == other.blob for other in left) > 1:
+            del left[key]
+    return left
+
+
+def tell(rows, *trees):
+    """What an index that has these rows tells of trees."""
+    wanted = list_keys(*trees)
+    first = {key.blob: row for key, row in sorted(rows.items(), reverse=True)}
+    return Told(
+        {key: rows[key] for key in wanted & rows.keys()},
+        {key: first[key.blob] for key in wanted - rows.keys() if key.blob in first},
+        {row.id: row.skipped for row in rows.values()},
+    )
 
 
 def build(tree, rows):
-    return Listing.build([(path, blob(number)) for path, number in sorted(tree.items())], rows)
+    told = tell(rows, tree)
+    return Listing.build([(path, blob(number)) for path, number in sorted(tree.items())], told.rows, told.kin)
 
 
 def list_changes(old, new):
@@ -67,6 +87,7 @@ def arrays_of(listing):
         "starts": listing.paths.starts,
         "rows": listing.row_ids,
         "blobs": listing.blobs,
+        "borrowed": listing.borrowed,
     }
     return own | listing.words.to_arrays("words") | {"lengths": listing.path_lengths}
 
@@ -93,12 +114,36 @@ def test_a_question_at_a_near_commit_is_answered_as_where_all_files_were_listed(
     other.close()
 
 
-@given(trees, trees)
-def test_a_derived_listing_equals_one_that_is_made_of_all_files(old, new):
-    rows = list_rows(old, new)
-    base, expected = build(old, rows), build(new, rows)
+def test_a_commit_from_before_files_got_another_suffix_is_derived_from_one_of_then(
+    work_tree, open_view, tmp_path
+):
+    for number in range(3):
+        work_tree.commit_file(f"page{number}.txt", f"where the gaskets number {number} are kept\n", "add")
+    work_tree.commit_file("page2.txt", "where the bolts are kept\n", "change")
+    for number in range(3):
+        work_tree("mv", f"page{number}.txt", f"page{number}.md")
+    work_tree("commit", "-q", "-m", "rename")
+    view, index = open_view(work_tree.folder), MemoryIndex()
+    library = Library(index, at_once=0, histories=tmp_path)
+    other = Library(index, at_once=0)
+    library.extend(view)
+    library.search(view, Query("kept"), ref="HEAD~2")
+    near = library._shelf.find_near(view.objects, ObjectId(work_tree("rev-parse", "HEAD~1^{tree}")))
+    assert near.base.borrowed.tolist() == [0, 1], "the third was indexed as it was then"
+    assert near.derive(index).borrowed.tolist() == [0, 1, 2]
+    answer = library.search(view, Query("bolts kept"), ref="HEAD~1")
+    assert answer.hits[0].path == b"page2.txt"
+    assert answer == other.search(view, Query("bolts kept"), ref="HEAD~1")
+
+
+@given(trees, trees, st.sets(st.integers(0, 19)), st.sets(st.integers(0, 19)))
+def test_a_derived_listing_equals_one_that_is_made_of_all_files(old, new, absent, still_absent):
+    """Also where contents are known under another flavour alone, and where some got their own rows since."""
+    later = take_out(list_rows(old, new), still_absent)
+    rows = take_out(later, absent)
+    base, expected = build(old, rows), build(new, later)
     before = {name: array.copy() for name, array in arrays_of(base).items()}
-    derived = derive(base, list_changes(old, new), rows)
+    derived = derive(base, list_again(base, list_changes(old, new)), tell(later, old, new))
     for name, array in arrays_of(expected).items():
         assert arrays_of(derived)[name].dtype == array.dtype, name
         np.testing.assert_array_equal(arrays_of(derived)[name], array, name)
@@ -113,19 +158,22 @@ def test_nothing_is_derived_where_a_row_or_a_file_is_missing():
     old, new = {b"alpha.py": 1, b"beta.go": 2}, {b"alpha.py": 1, b"beta.go": 3}
     rows = list_rows(old, new)
     base, changes = build(old, rows), list_changes(old, new)
-    assert derive(base, changes, rows) is not None
-    assert derive(base, changes, list_rows(old)) is None
-    assert derive(base, [FileChange(b"gamma.go", blob(2), blob(3))], rows) is None
-    assert derive(base, [FileChange(b"beta.go", blob(3), blob(2))], rows) is None
-    assert derive(base, [FileChange(b"beta.go", None, blob(3))], rows) is None
-    assert derive(base, list_changes(old, {}), rows) is None
+    told = tell(rows, old, new)
+    assert derive(base, changes, told) is not None
+    assert derive(base, changes, tell(list_rows(old), old, new)) is None
+    assert derive(base, changes, told._replace(reasons={})) is None
+    assert derive(base, [FileChange(b"gamma.go", blob(2), blob(3))], told) is None
+    assert derive(base, [FileChange(b"beta.go", blob(3), blob(2))], told) is None
+    assert derive(base, [FileChange(b"beta.go", None, blob(3))], told) is None
+    assert derive(base, list_changes(old, {}), told) is None
 
 
-def test_only_a_listing_whose_files_have_their_own_rows_is_derived_from():
+def test_only_a_listing_that_lacks_no_file_is_derived_from():
     tree = {b"alpha.py": 1, b"beta.go": 2}
-    whole = build(tree, list_rows(tree))
-    assert can_be_base(whole)
-    assert not can_be_base(dataclasses.replace(whole, is_own=False))
+    assert can_be_base(build(tree, list_rows(tree)))
+    borrowing = build(tree, list_rows({b"alpha.py": 1, b"beta.py": 2}))
+    assert borrowing.borrowed.tolist() == [1]
+    assert can_be_base(borrowing)
     assert not can_be_base(build(tree, list_rows({b"alpha.py": 1})))
     assert not can_be_base(build({}, {}))
 

@@ -32,6 +32,7 @@ from imprint.semantic.index.passages.rows import cut_passages
 from imprint.semantic.index.segment import BlobPlaces, Segment
 from imprint.semantic.index.sql.database import Database, renew_incarnation
 from imprint.semantic.index.sql.dump import dump_rows
+from imprint.semantic.index.sql.known import KnownRows
 from imprint.semantic.index.sql.tables import (
     delete_blobs,
     find_all_parts,
@@ -60,8 +61,6 @@ _log = logging.getLogger("imprint.semantic")
 
 SEGMENTS_MAX: Final = 8
 """With more segments than this, a writer merges the small ones."""
-_ROWS_KNOWN: Final = 100_000
-"""Rows that are remembered, some 40 MB: the next commit has nearly the same."""
 _REBUILD_PASSAGES: Final = 50_000
 """Passages per segment when building again from LanceDB."""
 
@@ -85,7 +84,7 @@ class LanceIndex:
         self._mapped: dict[int, Segment] = {}
         self._mapping = threading.Lock()
         self._merging = threading.Lock()
-        self._known_rows: tuple[str, dict[BlobKey, BlobRow]] = "", {}
+        self._known_rows: tuple[str, KnownRows] = "", KnownRows()
         self._told: Callable[[Sequence[tuple[int, PassageRow]]], None] | None = None
 
     # -- writing ------------------------------------------------------------------------------------
@@ -281,13 +280,13 @@ class LanceIndex:
         with self._database.reading() as sql:
             now = str(sql.execute("SELECT value FROM incarnation").fetchone()[0])
             incarnation, known = self._known_rows
-            if incarnation != now or len(known) > _ROWS_KNOWN:
-                known = {}
-            found = {key: known[key] for key in wanted if key in known}
+            if incarnation != now or known.is_full():
+                known = KnownRows()
+            found = known.find(wanted)
             if len(found) < len(wanted):
                 more = find_rows(sql, wanted - found.keys())
                 found |= more
-                known.update(more)
+                known.add(more)
             self._known_rows = now, known
         return found
 

@@ -63,7 +63,7 @@ class Postings:
     starts: Array
     items: Array
     counts: Array
-    _posts: list[list[bytes]] = field(default_factory=list, compare=False, repr=False)
+    _posts: list[tuple[bytes, ...]] = field(default_factory=list, compare=False, repr=False)
 
     def find(self, string: str) -> tuple[Array, Array]:
         """The items that hold the string, ascending, and how often each does."""
@@ -85,7 +85,7 @@ class Postings:
         """The number of the first string that is not before `wanted`, and that string; None past the end."""
         if not self._posts:
             many = range(0, len(self.strings), _STRIDE)
-            self._posts.append([self.strings[number] for number in many])
+            self._posts.append(tuple([self.strings[number] for number in many]))
         block = max(bisect_right(self._posts[0], wanted) - 1, 0) * _STRIDE
         strings = self.strings.decode(block, min(block + _STRIDE + 1, len(self.strings)))
         place = bisect_left(strings, wanted)

@@ -7,8 +7,9 @@ again; the file's name also holds the index's incarnation, because a listing rem
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
@@ -35,6 +36,7 @@ _PATHS_KNOWN: Final = 200_000
 _OF_PATHS: Final = ("shown_paths", "numbers", "path_lengths")
 NOT_HERE: Final = "not in this clone"
 """The reason for files whose content a partial clone lacks."""
+NO_KIN: Final[Mapping[BlobKey, BlobRow]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Listing:
         blobs: their contents' ids, as bytes one after the other.
         words: terms of their paths, to file numbers.
         skipped: files of which nothing was extracted, by reason; also those that are not in the index.
-        is_own: whether every file is told by the row of its own path's flavour.
+        borrowed: the files, ascending, that a row of another flavour tells: their own path's has none.
     """
 
     paths: StringTable
@@ -55,16 +57,27 @@ class Listing:
     blobs: Array
     words: Postings
     skipped: dict[str, int]
-    is_own: bool = True
+    borrowed: Array = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @classmethod
     def build(
-        cls, files: Sequence[tuple[bytes, ObjectId]], rows: Mapping[BlobKey, BlobRow], *, is_own: bool = True
+        cls,
+        files: Sequence[tuple[bytes, ObjectId]],
+        rows: Mapping[BlobKey, BlobRow],
+        kin: Mapping[BlobKey, BlobRow] = NO_KIN,
     ) -> Self:
-        """The listing of files (path, content), less those that have no row."""
-        listed = [
-            (path, blob, rows[key]) for path, blob in files if (key := BlobKey(blob, flavour(path))) in rows
-        ]
+        """The listing of files (path, content), told by their rows or else by kin; less those without."""
+        listed: list[tuple[bytes, ObjectId, BlobRow]] = []
+        borrowed: list[int] = []
+        for path, blob in files:
+            key = BlobKey(blob, flavour(path))
+            row = rows.get(key)
+            if row is None:
+                row = kin.get(key)
+                if row is None:
+                    continue
+                borrowed.append(len(listed))
+            listed.append((path, blob, row))
         words = PostingsBuilder()
         for number, (path, _, _) in enumerate(listed):
             words.add(number, known_terms(path))
@@ -76,7 +89,7 @@ class Listing:
             blobs=np.frombuffer(bytes.fromhex("".join(blob for _, blob, _ in listed)), np.uint8),
             words=words.build(),
             skipped={reason: count for reason, count in sorted(skipped.items()) if count},
-            is_own=is_own,
+            borrowed=np.array(borrowed, np.int64),
         )
 
     @classmethod
@@ -113,20 +126,24 @@ class Listing:
     def __len__(self) -> int:
         return len(self.row_ids)
 
+    @property
+    def raw_blobs(self) -> Array:
+        """The ids of the contents, each a row of bytes; of a listing that has files."""
+        return self.blobs.reshape(len(self), -1)
+
     def blob(self, number: int) -> ObjectId:
         """The id of a file's content."""
-        width = len(self.blobs) // len(self)
-        return ObjectId(self.blobs[number * width : (number + 1) * width].tobytes().hex())
+        return ObjectId(self.raw_blobs[number].tobytes().hex())
 
     @cached_property
-    def decoded_paths(self) -> list[bytes]:
-        """The paths, in order."""
-        return self.paths.decode()
+    def decoded_paths(self) -> tuple[bytes, ...]:
+        """The paths, in order: a tuple, as Python's collector goes through every list."""
+        return tuple(self.paths.decode())
 
     @cached_property
-    def shown_paths(self) -> list[str]:
+    def shown_paths(self) -> tuple[str, ...]:
         """The same as text: what is no UTF-8 is replaced."""
-        return [path.decode("utf-8", "replace") for path in self.decoded_paths]
+        return tuple([path.decode("utf-8", "replace") for path in self.decoded_paths])
 
     @cached_property
     def numbers(self) -> dict[bytes, int]:
@@ -139,7 +156,7 @@ class Listing:
         words = self.words
         return np.bincount(words.items, weights=words.counts, minlength=len(self)).astype(np.float32)
 
-    def take_paths(self, decoded: list[bytes], same: Listing | None) -> None:
+    def take_paths(self, decoded: tuple[bytes, ...], same: Listing | None) -> None:
         """Take the paths, and what was found of them from a listing that has the same ones."""
         self.__dict__["decoded_paths"] = decoded
         for name in _OF_PATHS:

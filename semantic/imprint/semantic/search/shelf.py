@@ -158,7 +158,7 @@ class Shelf:
         keys = {BlobKey(blob, flavour(path)) for path, blob in listed}
         rows = self._index.find_rows(keys)
         kin = self._index.find_kin(keys - rows.keys()) if len(rows) < len(keys) else {}
-        listing = Listing.build(listed, rows | kin, is_own=not kin)
+        listing = Listing.build(listed, rows, kin)
         path = self._path(incarnation, name) if keep and not kin else None
         if path:
             with suppress(StorageFailed):  # a full disk costs time, not answers

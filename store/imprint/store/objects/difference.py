@@ -3,6 +3,7 @@
 Invariants:
     1. Equal ids are equal trees: what lies below them is not read.
     2. Every comparison ends: it gives up at a number of changes, at a number of folders and at `DEPTH_MAX`.
+    3. Of an entry that is remembered there is no object that Python's collector goes through.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from __future__ import annotations
 import stat
 import threading
 from collections import OrderedDict
+from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+import numpy as np
 
 from imprint.store.errors import LimitExceeded, ObjectDamaged, ObjectMissing
 from imprint.store.objects.codec import TREE_MODE, read_mode, split_tree
@@ -19,15 +23,16 @@ from imprint.store.objects.trees import DEPTH_MAX
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from imprint.store.objects.codec import Line
     from imprint.store.objects.ports import Objects
 
 ENTRIES_KEPT: Final = 100_000
-"""Entries of trees that a `TreeReader` remembers: some 20 MB, and those of a tree of 80,000 files."""
+"""Entries of trees that a `TreeReader` remembers: some 8 MB, and those of a tree of 80,000 files."""
 
 _FOLDERS_COMPARED: Final = 16
 """By which it is told which of several trees is nearest: a few more cost more than a worse one does."""
-Lines: TypeAlias = frozenset[tuple[bytes, bytes, bytes]]
-"""A folder's entries: mode in octal digits, name and raw id."""
 _Entry: TypeAlias = tuple[int, bytes]
 """Mode and raw id."""
 _Difference: TypeAlias = tuple[bytes, _Entry | None, _Entry | None]
@@ -42,6 +47,32 @@ class FileChange(NamedTuple):
     new: ObjectId | None
 
 
+class Folder(NamedTuple):
+    """A tree, as it is remembered.
+
+    Attributes:
+        content: as it is written.
+        marks: a number of each entry that another one hardly has; ascending.
+        folders: the raw id of each tree in it, by name.
+    """
+
+    content: bytes
+    marks: NDArray[np.int64]
+    folders: dict[bytes, bytes]
+
+    @classmethod
+    def of(cls, tree: ObjectId, content: bytes) -> Folder:
+        """Read a tree's content.
+
+        Raises:
+            ObjectDamaged: it does not parse.
+        """
+        lines = split_tree(tree, content)
+        marks = np.unique(np.fromiter(map(hash, lines), np.int64, len(lines)))
+        folders = {name: raw_id for mode, name, raw_id in lines if read_mode(mode) == TREE_MODE}
+        return cls(content, marks, folders)
+
+
 class TreeReader:
     """Reads trees and remembers the last ones. Safe to share between threads.
 
@@ -51,11 +82,11 @@ class TreeReader:
     def __init__(self, entries_kept: int = ENTRIES_KEPT) -> None:
         self._entries_kept = entries_kept
         self._lock = threading.Lock()
-        self._known: OrderedDict[ObjectId, Lines] = OrderedDict()
+        self._known: OrderedDict[ObjectId, Folder] = OrderedDict()
         self._count = 0
 
-    def read(self, objects: Objects, tree: ObjectId) -> Lines:
-        """The entries of a tree.
+    def read(self, objects: Objects, tree: ObjectId) -> Folder:
+        """A tree.
 
         Raises:
             ObjectMissing: it is neither remembered nor in the repository.
@@ -69,20 +100,23 @@ class TreeReader:
         kind, content = objects.read_raw(tree)
         if kind is not ObjectKind.TREE:
             raise ObjectMissing(tree)
-        found = frozenset(split_tree(tree, content))
+        found = Folder.of(tree, content)
         with self._lock:
             if tree not in self._known:
                 self._known[tree] = found
-                self._count += len(found)
+                self._count += len(found.marks)
             while self._count > self._entries_kept and len(self._known) > 1:
-                self._count -= len(self._known.popitem(last=False)[1])
+                self._count -= len(self._known.popitem(last=False)[1].marks)
         return found
 
 
-def estimate_difference(objects: Objects, reader: TreeReader, old: ObjectId, new: ObjectId) -> int:
+def estimate_difference(
+    objects: Objects, reader: TreeReader, old: ObjectId, new: ObjectId, at_most: float = inf
+) -> int:
     """How far two trees are apart, in no unit: entries that differ in the first folders in which any does.
 
     Folders are taken downwards before sideways and by name, so that of several trees the same ones are taken.
+    Where it is more than `at_most`, any such number is told.
 
     Raises:
         ObjectMissing: a tree is not in the repository.
@@ -90,16 +124,15 @@ def estimate_difference(objects: Objects, reader: TreeReader, old: ObjectId, new
     """
     pending, count = [(old, new)], 0
     for _ in range(_FOLDERS_COMPARED):
-        if not pending:
+        if not pending or count > at_most:
             break
         before, after = pending.pop()
         one, other = reader.read(objects, before), reader.read(objects, after)
-        gone, come = one - other, other - one
-        count += len(gone) + len(come)
-        was = {name: raw_id for mode, name, raw_id in gone if read_mode(mode) == TREE_MODE}
-        now = sorted((name, raw_id) for mode, name, raw_id in come if read_mode(mode) == TREE_MODE)
+        count += len(np.setxor1d(one.marks, other.marks, assume_unique=True))
         pending += [
-            (ObjectId(was[name].hex()), ObjectId(raw_id.hex())) for name, raw_id in now if name in was
+            (ObjectId(one.folders[name].hex()), ObjectId(other.folders[name].hex()))
+            for name in sorted(one.folders.keys() & other.folders.keys())
+            if one.folders[name] != other.folders[name]
         ]
     return count
 
@@ -145,13 +178,16 @@ def _list_differing(
     objects: Objects, reader: TreeReader, before: ObjectId | None, after: ObjectId | None
 ) -> list[_Difference]:
     """The names at which two folders differ."""
-    one = reader.read(objects, before) if before else frozenset()
-    other = reader.read(objects, after) if after else frozenset()
+    one, other = (_list_entries(objects, reader, tree) if tree else set() for tree in (before, after))
     was, now = _by_name(one - other, before), _by_name(other - one, after)
     return [(name, was.get(name), now.get(name)) for name in was.keys() | now.keys()]
 
 
-def _by_name(lines: Lines, tree: ObjectId | None) -> dict[bytes, _Entry]:
+def _list_entries(objects: Objects, reader: TreeReader, tree: ObjectId) -> set[Line]:
+    return set(split_tree(tree, reader.read(objects, tree).content))
+
+
+def _by_name(lines: set[Line], tree: ObjectId | None) -> dict[bytes, _Entry]:
     found = {name: (read_mode(mode), raw_id) for mode, name, raw_id in lines}
     if tree and len(found) < len(lines):
         raise ObjectDamaged(tree, "it has a name twice")

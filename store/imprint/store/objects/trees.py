@@ -5,16 +5,27 @@ Invariants:
     2. Every walk ends: a tree of a few small objects can name more files than any machine holds (each
        folder naming the next one many times over), so that a walk gives up at `FILES_MAX` files or at
        `DEPTH_MAX` folders.
+    3. What is remembered of a folder is three strings of bytes, however many files it has: Python's collector
+       goes through every object that refers to others, for longer than a question may take.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from imprint.store.errors import LimitExceeded, ObjectMissing, PathMissing
-from imprint.store.objects.codec import SUBMODULE_MODE, decode_root
+from imprint.store.objects.codec import (
+    EXECUTABLE_MODE,
+    FILE_MODE,
+    SUBMODULE_MODE,
+    SYMLINK_MODE,
+    TREE_MODE,
+    decode_root,
+    read_mode,
+    split_tree,
+)
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.paths import quote_path
 from imprint.store.types import ObjectId
@@ -22,6 +33,7 @@ from imprint.store.types import ObjectId
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from imprint.store.objects.codec import Line
     from imprint.store.objects.ports import Objects, TreeEntry
 
 FILES_MAX: Final = 4_000_000
@@ -29,7 +41,9 @@ FILES_MAX: Final = 4_000_000
 DEPTH_MAX: Final = 2_048
 """Git's own default of core.maxTreeDepth (git-config(1))."""
 LISTED_FILES_KEPT: Final = 500_000
-"""Files that a `TreeListing` remembers over all trees: some 100 MiB."""
+"""Files that a `TreeListing` remembers over all trees: some 30 MiB."""
+_MODES: Final = (FILE_MODE, EXECUTABLE_MODE, SYMLINK_MODE, SUBMODULE_MODE)
+_MODE_BYTES: Final = {mode: bytes([place]) for place, mode in enumerate(_MODES)}
 
 ListedFile: TypeAlias = tuple[bytes, ObjectId, int]
 """Path, id and mode of an entry that is not a tree."""
@@ -118,6 +132,32 @@ def read_file(view: HasObjects, commit: ObjectId, path: bytes) -> bytes:
     return view.objects.read_blob(entry.id)
 
 
+class _Files(NamedTuple):
+    """The entries below a folder that are no trees.
+
+    Attributes:
+        paths: their paths in order, a zero byte after each: no path holds one.
+        ids: their raw ids.
+        modes: a byte each: where its mode stands among `_MODES`.
+    """
+
+    paths: bytes
+    ids: bytes
+    modes: bytes
+
+    def below(self, name: bytes) -> bytes:
+        """The paths as seen from the folder in which this one has a name."""
+        prefix = name + b"/"
+        return prefix + self.paths[:-1].replace(b"\0", b"\0" + prefix) + b"\0" if self.paths else b""
+
+    def unpack(self) -> tuple[ListedFile, ...]:
+        """Each of them."""
+        width = 2 * len(self.ids) // max(len(self.modes), 1)
+        text = self.ids.hex()
+        ids = [ObjectId(text[begin : begin + width]) for begin in range(0, len(text), max(width, 1))]
+        return tuple(zip(self.paths.split(b"\0")[:-1], ids, map(_MODES.__getitem__, self.modes), strict=True))
+
+
 class TreeListing:
     """Lists trees and remembers them by id: the next commit costs only the folders that changed.
 
@@ -128,7 +168,7 @@ class TreeListing:
         self._objects = objects
         self._files_kept = files_kept
         self._lock = threading.Lock()
-        self._known: OrderedDict[ObjectId, tuple[ListedFile, ...]] = OrderedDict()
+        self._known: OrderedDict[ObjectId, _Files] = OrderedDict()
         self._count = 0
 
     def files(self, tree: ObjectId) -> tuple[ListedFile, ...]:
@@ -138,8 +178,8 @@ class TreeListing:
             ObjectMissing: a tree is not in the repository.
             LimitExceeded: the tree has more than `FILES_MAX` files or `DEPTH_MAX` nested folders.
         """
-        listed: dict[ObjectId, tuple[ListedFile, ...]] = {}
-        entries: dict[ObjectId, tuple[TreeEntry, ...]] = {}
+        listed: dict[ObjectId, _Files] = {}
+        folders: dict[ObjectId, list[Line]] = {}
         pending = [tree]
         while pending:
             current = pending[-1]
@@ -148,46 +188,63 @@ class TreeListing:
             if current in listed:
                 pending.pop()
                 continue
-            if current not in entries:
-                entries[current] = self._objects.read_tree(current)
-            inner = [entry.id for entry in entries[current] if entry.is_tree and entry.id not in listed]
+            if current not in folders:
+                folders[current] = self._read(current)
+            named = (ObjectId(raw_id.hex()) for mode, _, raw_id in folders[current] if _is_tree(mode))
+            inner = [folder for folder in named if folder not in listed]
             if inner:
                 pending += inner
-                _check_depth(tree, len(entries))
+                _check_depth(tree, len(folders))
             else:
-                listed[current] = _join(tree, entries.pop(current), listed)
+                listed[current] = _join(tree, folders.pop(current), listed)
                 self._remember(current, listed[current])
-        return listed[tree]
+        return listed[tree].unpack()
 
-    def _find_known(self, tree: ObjectId) -> tuple[ListedFile, ...] | None:
+    def _read(self, tree: ObjectId) -> list[Line]:
+        kind, content = self._objects.read_raw(tree)
+        if kind is not ObjectKind.TREE:
+            raise ObjectMissing(tree)
+        return split_tree(tree, content)
+
+    def _find_known(self, tree: ObjectId) -> _Files | None:
         with self._lock:
             known = self._known.get(tree)
             if known is not None:
                 self._known.move_to_end(tree)
             return known
 
-    def _remember(self, tree: ObjectId, files: tuple[ListedFile, ...]) -> None:
+    def _remember(self, tree: ObjectId, files: _Files) -> None:
         with self._lock:
             if tree not in self._known:
                 self._known[tree] = files
-                self._count += len(files)
+                self._count += len(files.modes)
             while self._count > self._files_kept:
-                self._count -= len(self._known.popitem(last=False)[1])
+                self._count -= len(self._known.popitem(last=False)[1].modes)
 
 
-def _join(
-    root: ObjectId, entries: tuple[TreeEntry, ...], listed: dict[ObjectId, tuple[ListedFile, ...]]
-) -> tuple[ListedFile, ...]:
+def _is_tree(mode: bytes) -> bool:
+    return read_mode(mode) == TREE_MODE
+
+
+def _join(root: ObjectId, lines: list[Line], listed: dict[ObjectId, _Files]) -> _Files:
     """The files of a folder from those of the folders in it."""
-    _check_count(root, sum(len(listed[entry.id]) if entry.is_tree else 1 for entry in entries))
-    files: list[ListedFile] = []
-    for entry in entries:
-        if entry.is_tree:
-            prefix = entry.name + b"/"
-            files += [(prefix + path, file, mode) for path, file, mode in listed[entry.id]]
+    paths, ids, modes = [], [], []
+    count = 0
+    for mode, name, raw_id in lines:
+        if _is_tree(mode):
+            inner = listed[ObjectId(raw_id.hex())]
+            count += len(inner.modes)
+            _check_count(root, count)
+            paths.append(inner.below(name))
+            ids.append(inner.ids)
+            modes.append(inner.modes)
         else:
-            files.append((entry.name, entry.id, entry.mode))
-    return tuple(files)
+            count += 1
+            paths.append(name + b"\0")
+            ids.append(raw_id)
+            modes.append(_MODE_BYTES[read_mode(mode)])
+    _check_count(root, count)
+    return _Files(b"".join(paths), b"".join(ids), b"".join(modes))
 
 
 def _check_count(tree: ObjectId, count: int) -> None:

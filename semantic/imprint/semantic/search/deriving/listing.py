@@ -2,15 +2,15 @@
 
 Invariants:
     1. What is derived equals what `Listing.build` gives, array for array.
-    2. Only a listing whose every file was told by its own row is derived from: what another row told, or none
-       did, may be told better by now.
+    2. A file that another flavour's row told is looked up anew, whether it changed or not: it may have a row
+       of its own by now. A listing with a file that no row told is not derived from.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,13 +18,14 @@ from imprint.semantic.index.flavours import flavour
 from imprint.semantic.index.ports import BlobKey
 from imprint.semantic.index.postings import COUNT_MAX, Postings, StringTable
 from imprint.semantic.search.listing import NOT_HERE, Listing, known_terms
+from imprint.store.objects.difference import FileChange
+from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from imprint.semantic.index.arrays import Array
     from imprint.semantic.index.ports import BlobRow
-    from imprint.store.objects.difference import FileChange
 
 
 def keys_of(changes: Sequence[FileChange], *, new: bool) -> set[BlobKey]:
@@ -33,33 +34,66 @@ def keys_of(changes: Sequence[FileChange], *, new: bool) -> set[BlobKey]:
     return {BlobKey(blob, flavour(path)) for path, blob in held if blob}
 
 
-def derive(base: Listing, changes: Sequence[FileChange], rows: Mapping[BlobKey, BlobRow]) -> Listing | None:
-    """The listing of the tree that differs from another by these files, in path order.
+def list_again(base: Listing, changes: Sequence[FileChange]) -> Sequence[FileChange]:
+    """The changes with every other file that was borrowed, as one whose content stays; in path order."""
+    if not len(base.borrowed):
+        return changes
+    changed = {change.path for change in changes}
+    raw = base.raw_blobs[base.borrowed]
+    text, width = raw.tobytes().hex(), 2 * raw.shape[1]
+    blobs = [ObjectId(text[begin : begin + width]) for begin in range(0, len(text), width)]
+    paths = map(base.decoded_paths.__getitem__, base.borrowed.tolist())
+    again = [
+        FileChange(path, blob, blob) for path, blob in zip(paths, blobs, strict=True) if path not in changed
+    ]
+    return sorted([*changes, *again], key=lambda change: change.path)
 
-    `rows` are those of all keys before and after. None where a row or a file of the other is missing, or
-    where nothing would be left.
+
+class Told(NamedTuple):
+    """What tells of files that change.
+
+    Attributes:
+        rows: the rows of their keys, before and after.
+        kin: of keys that have none, a row of the same content.
+        reasons: by the id of each row that told before, why nothing was extracted.
     """
-    if not rows.keys() >= keys_of(changes, new=True) | keys_of(changes, new=False):
-        return None
+
+    rows: Mapping[BlobKey, BlobRow]
+    kin: Mapping[BlobKey, BlobRow]
+    reasons: Mapping[int, str | None]
+
+    def find(self, key: BlobKey) -> BlobRow | None:
+        """The row that tells of a key."""
+        return self.rows.get(key) or self.kin.get(key)
+
+
+def derive(base: Listing, changes: Sequence[FileChange], told: Told) -> Listing | None:
+    """The listing of the tree that differs from another by these files, `list_again` said.
+
+    None where a row or a file of the other is missing, or where nothing would be left.
+    """
     places = find_places(base, (change.path for change in changes))
-    for change, place in zip(changes, places, strict=True):
-        there = place < len(base) and base.decoded_paths[place] == change.path
-        if there != (change.old is not None) or (there and base.blob(place) != change.old):
-            return None
-    edit = _Edit(len(base), changes, places)
-    if not edit.length:
+    if not _are_there(base, changes, places):
         return None
-    ids = [rows[BlobKey(change.new, flavour(change.path))].id for change in changes if change.new]
+    edit = _Edit(len(base), changes, places)
+    keys = [BlobKey(change.new, flavour(change.path)) for change in changes if change.new]
+    rows = [row for row in map(told.find, keys) if row]
+    skipped = _count_skipped(base, edit.held_before, rows, told)
+    if not edit.length or len(rows) < len(keys) or skipped is None:
+        return None
     raw = [bytes.fromhex(change.new) for change in changes if change.new]
-    blobs = edit.put(base.blobs.reshape(len(base), -1), np.frombuffer(b"".join(raw), np.uint8))
+    blobs = edit.put(base.raw_blobs, np.frombuffer(b"".join(raw), np.uint8))
     same_paths = not len(edit.gone) and not len(edit.added)
     paths = base.decoded_paths if same_paths else edit.edit_paths(base.decoded_paths)
     derived = Listing(
         paths=base.paths if same_paths else StringTable.build(paths),
-        row_ids=edit.put(base.row_ids, np.array(ids, np.int64)),
+        row_ids=edit.put(base.row_ids, np.array([row.id for row in rows], np.int64)),
         blobs=blobs.reshape(-1),
         words=base.words if same_paths else _edit_words(base.words, edit),
-        skipped=_count_skipped(base.skipped, changes, rows),
+        skipped=skipped,
+        borrowed=np.flatnonzero(
+            edit.put(np.zeros(len(base), bool), np.array([key not in told.rows for key in keys], bool))
+        ),
     )
     derived.take_paths(paths, base if same_paths else None)
     return derived
@@ -70,12 +104,24 @@ def find_places(listing: Listing, paths: Iterable[bytes]) -> list[int]:
     return [bisect_left(listing.decoded_paths, path) for path in paths]
 
 
+def _are_there(base: Listing, changes: Sequence[FileChange], places: Sequence[int]) -> bool:
+    """Whether the files that changed are in the listing as they were before."""
+    paths, many = base.decoded_paths, len(base)
+    for change, place in zip(changes, places, strict=True):
+        if (place < many and paths[place] == change.path) != (change.old is not None):
+            return False
+    held = [place for change, place in zip(changes, places, strict=True) if change.old]
+    before = bytes.fromhex("".join(change.old for change in changes if change.old))
+    return base.raw_blobs[held].tobytes() == before
+
+
 class _Edit:
     """What happens to the files of a listing, by number.
 
     Attributes:
         gone: numbers before of files that go.
         added: numbers before which files come, before; ascending, as their paths do.
+        held_before: numbers before of files that go or change.
         new_paths: the paths that come.
         length: how many files there are after.
     """
@@ -84,6 +130,7 @@ class _Edit:
         pairs = list(zip(changes, places, strict=True))
         self.gone = np.array([place for change, place in pairs if not change.new], np.int64)
         self.added = np.array([place for change, place in pairs if not change.old], np.int64)
+        self.held_before = np.array([place for change, place in pairs if change.old], np.int64)
         self.new_paths = [change.path for change in changes if not change.old]
         self.length = length + len(self.added) - len(self.gone)
         self._before = length
@@ -105,7 +152,7 @@ class _Edit:
             column = np.insert(column, self.added - np.searchsorted(self.gone, self.added), coming, 0)
         return column
 
-    def edit_paths(self, paths: Sequence[bytes]) -> list[bytes]:
+    def edit_paths(self, paths: Sequence[bytes]) -> tuple[bytes, ...]:
         """The paths after."""
         edited: list[bytes] = []
         done = 0
@@ -114,7 +161,7 @@ class _Edit:
             edited += paths[done:place]
             edited += [] if goes else [path]
             done = place + goes
-        return edited + list(paths[done:])
+        return (*edited, *paths[done:])
 
     def new_numbers(self) -> tuple[Array, Array]:
         """Of each file before its number after, -1 if it goes; and the numbers of those that come."""
@@ -161,16 +208,19 @@ def _edit_words(words: Postings, edit: _Edit) -> Postings:
 
 
 def _count_skipped(
-    before: Mapping[str, int], changes: Sequence[FileChange], rows: Mapping[BlobKey, BlobRow]
-) -> dict[str, int]:
-    counts = Counter(before)
-    for change in changes:
-        for blob, worth in ((change.old, -1), (change.new, 1)):
-            if blob and (reason := rows[BlobKey(blob, flavour(change.path))].skipped):
-                counts[reason] += worth
+    base: Listing, held_before: Array, rows: Sequence[BlobRow], told: Told
+) -> dict[str, int] | None:
+    """Of how many files nothing is extracted after, by reason; None where one before cannot be told."""
+    counts = Counter(base.skipped)
+    for row_id in base.row_ids[held_before].tolist():
+        if row_id not in told.reasons:
+            return None
+        if reason := told.reasons[row_id]:
+            counts[reason] -= 1
+    counts.update(row.skipped for row in rows if row.skipped)
     return {reason: count for reason, count in sorted(counts.items()) if count}
 
 
 def can_be_base(listing: Listing) -> bool:
     """Whether another listing may be derived from this one; see invariant 2."""
-    return listing.is_own and len(listing) > 0 and NOT_HERE not in listing.skipped
+    return len(listing) > 0 and NOT_HERE not in listing.skipped

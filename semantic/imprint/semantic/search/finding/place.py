@@ -15,7 +15,7 @@ from imprint.semantic.parse.source import decode_content
 from imprint.store.errors import BadInput, ObjectMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from imprint.semantic.index.arrays import Array
     from imprint.semantic.lineage.past import Past
@@ -67,7 +67,7 @@ class Place:
     clock: Callable[[], float] = time.monotonic
 
     @property
-    def paths(self) -> list[bytes]:
+    def paths(self) -> Sequence[bytes]:
         """The paths of the corpus's files, by number; not to be changed."""
         return self.corpus.listing.decoded_paths
 
