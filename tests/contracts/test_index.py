@@ -112,6 +112,19 @@ def test_content_of_another_flavour_is_kin(index):
     assert index.find_kin([key, other.key]) == {key: index.find_rows([blob.key])[blob.key]}
 
 
+def test_what_was_looked_up_in_vain_is_found_once_it_is_there(index):
+    blob = extracted(1)
+    early, late, asked = (BlobKey(blob.key.blob, flavour) for flavour in ("*.a", "*.b", "*.c"))
+    for _ in range(2):
+        assert index.find_rows([early, asked]) == index.find_kin([asked]) == {}
+    for key in (late, early):
+        index.add([ExtractedBlob(key, blob.extraction)])
+        for _ in range(2):
+            rows = index.find_rows([early, late, asked])
+            assert key in rows
+            assert index.find_kin([asked]) == {asked: rows[key]}
+
+
 def test_parts_of_several_contents_are_found_at_once_by_key(index):
     blobs = [extracted(number, f"parse_{number}") for number in range(1, 4)]
     index.add(blobs)

@@ -32,13 +32,12 @@ from imprint.semantic.index.passages.rows import cut_passages
 from imprint.semantic.index.segment import BlobPlaces, Segment
 from imprint.semantic.index.sql.database import Database, renew_incarnation
 from imprint.semantic.index.sql.dump import dump_rows
-from imprint.semantic.index.sql.known import KnownRows
+from imprint.semantic.index.sql.known import Lookups
 from imprint.semantic.index.sql.tables import (
     delete_blobs,
     find_all_parts,
     find_existing,
     find_held,
-    find_kin,
     find_parts,
     find_passages,
     find_rows,
@@ -84,7 +83,7 @@ class LanceIndex:
         self._mapped: dict[int, Segment] = {}
         self._mapping = threading.Lock()
         self._merging = threading.Lock()
-        self._known_rows: tuple[str, KnownRows] = "", KnownRows()
+        self._lookups = Lookups()
         self._told: Callable[[Sequence[tuple[int, PassageRow]]], None] | None = None
 
     # -- writing ------------------------------------------------------------------------------------
@@ -278,22 +277,12 @@ class LanceIndex:
         """The rows of those keys that are indexed; those seen before are remembered while none goes."""
         wanted = keys if isinstance(keys, AbstractSet) else set(keys)
         with self._database.reading() as sql:
-            now = str(sql.execute("SELECT value FROM incarnation").fetchone()[0])
-            incarnation, known = self._known_rows
-            if incarnation != now or known.is_full():
-                known = KnownRows()
-            found = known.find(wanted)
-            if len(found) < len(wanted):
-                more = find_rows(sql, wanted - found.keys())
-                found |= more
-                known.add(more)
-            self._known_rows = now, known
-        return found
+            return self._lookups.find_rows(sql, wanted)
 
     def find_kin(self, keys: Iterable[BlobKey]) -> dict[BlobKey, BlobRow]:
         """Rows of the same contents; see `Index.find_kin`."""
         with self._database.reading() as sql:
-            return find_kin(sql, set(keys))
+            return self._lookups.find_kin(sql, set(keys))
 
     def find_parts(self, row_id: int) -> Parts | None:
         """Of what the facts of a content consist."""
