@@ -14,6 +14,7 @@ from imprint.store.packing.choosing.contents import Contents
 from imprint.store.packing.choosing.memory import PackMemory
 from imprint.store.packing.choosing.relatives import Relatives
 from imprint.store.packing.choosing.walk import Commits
+from imprint.store.packing.files.bitmap import Bitmaps
 from imprint.store.packing.files.ewah import gather_bits
 from imprint.store.packing.files.pack import NO_BASE
 from imprint.store.packing.plan import make_plan
@@ -153,3 +154,21 @@ def test_the_nearest_relative_is_the_fewest_deltas_away(line) -> None:
     assert relatives.find(stock.find(raw_ids[1])) == raw_ids[0]
     nothing = Relatives(stock, np.zeros(stock.bitmaps.size, np.uint64))
     assert nothing.find(stock.find(raw_ids[4])) is None
+
+
+def test_what_is_remembered_changes_no_pack(line, monkeypatch) -> None:
+    tree = line.git("rev-parse", "main~5^{tree}").decode().strip()
+    tip = line.commits[-1]
+    for number in range(3):
+        tip = line.git("commit-tree", tree, "-p", tip, "-m", f"{number}").decode().strip()
+    line.add_pack([tip], [line.commits[-1]])
+    is_there = Bitmaps.__contains__
+    monkeypatch.setattr(Bitmaps, "__contains__", lambda self, at: at % 3 == 0 and is_there(self, at))
+    memory = PackMemory(10**6)
+    packs = []
+    for have in (1, 3, 5, 8):
+        for kept in (memory, PackMemory(0)):
+            request = PackRequest(as_ids([tip]), as_ids([line.commits[have]]), thin=True, ofs_delta=True)
+            packs.append(b"".join(make_plan(line.stock(), request, kept).splices().blocks()))
+    assert packs[0::2] == packs[1::2]
+    assert len(set(packs)) == 4

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FAR_COMMITS: Final = 16
 """From so many generations between wants and haves on, bitmaps are asked before commits are walked."""
+_WALKED_SHARE: Final = 2
+"""On either side so many times the commits between are looked at, where they have no bitmap."""
 OBJECTS_MAX: Final = 1_000_000
 """Beyond, all bits together take longer to look at than a few commits do."""
 
@@ -59,8 +61,8 @@ def recall_far(
     if apart is None:
         wanted, had = Reach(contents, memory), Reach(contents, memory)
         try:
-            wanted.add(wants, commits, commits_max=distance)
-            had.add(haves, commits, commits_max=distance)
+            wanted.add(wants, commits, commits_max=_WALKED_SHARE * distance)
+            had.add(haves, commits, commits_max=_WALKED_SHARE * distance)
         except Absent:
             return None
         apart = tell_apart(wanted, had, haves)

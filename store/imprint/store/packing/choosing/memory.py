@@ -15,13 +15,19 @@ from imprint.store.packing.weighed import Weighed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import numpy as np
+    import numpy.typing as npt
+
     from imprint.store.packing.choosing.found import Apart, Brought, Walked
 
-_ENTRIES_SHARE: Final = 0.71
+    Integers = npt.NDArray[np.int64]
+
+_ENTRIES_SHARE: Final = 0.68
 _BROUGHT_SHARE: Final = 0.18
 _TAGS_SHARE: Final = 0.03
 _WALKS_SHARE: Final = 0.04
 _APARTS_SHARE: Final = 0.04
+_BITS_SHARE: Final = 0.03
 _TAG_BYTES: Final = 250
 _OWN_BYTES: Final = 250
 """What an entry takes beside its bytes."""
@@ -40,11 +46,12 @@ class PackMemory:
         self._tags: Weighed[bytes] = Weighed(int(_TAGS_SHARE * bytes_max))
         self._walks: Weighed[Walked] = Weighed(int(_WALKS_SHARE * bytes_max))
         self._aparts: Weighed[Apart] = Weighed(int(_APARTS_SHARE * bytes_max))
+        self._bits: Weighed[Integers] = Weighed(int(_BITS_SHARE * bytes_max))
 
     @property
     def size_bytes(self) -> int:
         """Memory that is taken."""
-        kept = (self._entries, self._brought, self._tags, self._walks, self._aparts)
+        kept = (self._entries, self._brought, self._tags, self._walks, self._aparts, self._bits)
         return sum(each.size_bytes for each in kept)
 
     def find_entry(self, raw_id: bytes, base: bytes = b"") -> tuple[int, bytes] | None:
@@ -87,6 +94,18 @@ class PackMemory:
         """Keep it for a while, as a walk."""
         self._aparts.keep(key, apart, apart.count_bytes())
 
+    def find_bits(self, key: bytes) -> Integers | None:
+        """Which bits stand for what a commit brings; None if it is not here.
+
+        Args:
+            key: the checksum of the multi-pack-index, and the commit's raw id.
+        """
+        return self._bits.find(key)
+
+    def keep_bits(self, key: bytes, bits: Integers) -> None:
+        """Keep them for a while."""
+        self._bits.keep(key, bits, bits.nbytes + _OWN_BYTES)
+
     def let_go(self) -> None:
         """Drop all of it."""
         self._entries.let_go()
@@ -94,6 +113,7 @@ class PackMemory:
         self._tags.let_go()
         self._walks.let_go()
         self._aparts.let_go()
+        self._bits.let_go()
 
 
 def name_walk(wants: Iterable[bytes], haves: Iterable[bytes], cut: Iterable[bytes]) -> bytes:

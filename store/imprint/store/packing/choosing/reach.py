@@ -17,7 +17,7 @@ from imprint.store.packing.files.ewah import spread_bits
 from imprint.store.packing.shelf import Absent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -56,6 +56,7 @@ class Reach:
             raise Absent("no bitmaps")
         self._contents, self._memory = contents, memory
         self._bitmaps, self._ids, self._numbers = stock.bitmaps, stock.multi.ids, stock.multi.numbers
+        self._checksum = stock.multi.checksum
         self.words = np.zeros(stock.bitmaps.size, np.uint64)
         self.others: dict[bytes, Place] = {}
         self._bits: npt.NDArray[np.uint8] = np.zeros(64 * stock.bitmaps.size, np.uint8)
@@ -83,9 +84,8 @@ class Reach:
         for raw_id in sort_parents_first(walked, commits):  # what parents have is there then
             if self._take(raw_id) and with_trees:
                 tree, parents, _ = commits[raw_id]
-                others = [commits[parent].tree for parent in parents]
-                if others:
-                    self._take_all(recall_brought(self._contents, self._memory, raw_id, tree, others))
+                if parents:
+                    self._take_brought(raw_id, tree, [commits[parent].tree for parent in parents])
                 else:
                     self._take_all(find_brought(self._contents, tree, (), self))
         self._pack()
@@ -134,6 +134,20 @@ class Reach:
         """Whether an object is reached."""
         at = self._ids.find(raw_id)
         return self._holds(at) if at >= 0 else raw_id in self.others
+
+    def _take_brought(self, commit: bytes, tree: bytes, others: Sequence[bytes]) -> None:
+        """Add what a commit brings beside its parents' trees."""
+        key = self._checksum + commit
+        bits = self._memory.find_bits(key)
+        if bits is None:
+            brought = recall_brought(self._contents, self._memory, commit, tree, others)
+            at = self._ids.find_all([*brought.trees, *brought.blobs])
+            if (at < 0).any():  # what came since the index has no bits
+                self._take_all(brought)
+                return
+            bits = self._numbers[at]
+            self._memory.keep_bits(key, bits)
+        self._bits[bits] = 1
 
     def _take_all(self, brought: Brought) -> None:
         for raw_id in (*brought.trees, *brought.blobs):
