@@ -33,9 +33,7 @@ ENTRIES_KEPT: Final = 100_000
 
 _FOLDERS_COMPARED: Final = 16
 """By which it is told which of several trees is nearest: a few more cost more than a worse one does."""
-_Entry: TypeAlias = tuple[int, bytes]
-"""Mode and raw id."""
-_Difference: TypeAlias = tuple[bytes, _Entry | None, _Entry | None]
+_Difference: TypeAlias = tuple[bytes, ObjectId | None, ObjectId | None]
 """A name, and what either side has there."""
 
 
@@ -157,38 +155,53 @@ def find_changes(
         folders += 1
         if folders > at_most + 1 or prefix.count(b"/") > DEPTH_MAX:
             raise LimitExceeded(f"trees {old} and {new} differ in very many folders", limit="tree changes")
-        for name, was, now in _list_differing(objects, reader, before, after):
-            inner = _select(was, stat.S_IFDIR), _select(now, stat.S_IFDIR)
-            if any(inner):
-                pending.append((prefix + name + b"/", *inner))
-            held = _select(was, stat.S_IFREG), _select(now, stat.S_IFREG)
-            if held[0] != held[1]:
-                changes.append(FileChange(prefix + name, *held))
+        was, now = _find_differing(objects, reader, before, after)
+        inner = _pair(was.folders, now.folders)
+        pending += [(prefix + name + b"/", one, other) for name, one, other in inner]
+        held = _pair(was.files, now.files)
+        changes += [FileChange(prefix + name, one, other) for name, one, other in held]
         if len(changes) > at_most:
             raise LimitExceeded(f"trees {old} and {new} differ in very many files", limit="tree changes")
     return sorted(changes, key=lambda change: change.path)
 
 
-def _select(entry: _Entry | None, kind: int) -> ObjectId | None:
-    """The id of an entry, if it is of a kind."""
-    return ObjectId(entry[1].hex()) if entry and stat.S_IFMT(entry[0]) == kind else None
+class _Side(NamedTuple):
+    """What one of two folders has that the other has not, or has otherwise: raw ids by name."""
+
+    folders: dict[bytes, bytes]
+    files: dict[bytes, bytes]
 
 
-def _list_differing(
+def _pair(was: dict[bytes, bytes], now: dict[bytes, bytes]) -> list[_Difference]:
+    """The names at which two sides differ, and what either has there."""
+    pairs = ((name, was.get(name), now.get(name)) for name in was.keys() | now.keys())
+    return [
+        (name, ObjectId(old.hex()) if old else None, ObjectId(new.hex()) if new else None)
+        for name, old, new in pairs
+        if old != new
+    ]
+
+
+def _find_differing(
     objects: Objects, reader: TreeReader, before: ObjectId | None, after: ObjectId | None
-) -> list[_Difference]:
-    """The names at which two folders differ."""
+) -> tuple[_Side, _Side]:
+    """What each of two folders has that the other has not."""
     one, other = (_list_entries(objects, reader, tree) if tree else set() for tree in (before, after))
-    was, now = _by_name(one - other, before), _by_name(other - one, after)
-    return [(name, was.get(name), now.get(name)) for name in was.keys() | now.keys()]
+    return _sort(one - other, before), _sort(other - one, after)
 
 
 def _list_entries(objects: Objects, reader: TreeReader, tree: ObjectId) -> set[Line]:
     return set(split_tree(tree, reader.read(objects, tree).content))
 
 
-def _by_name(lines: set[Line], tree: ObjectId | None) -> dict[bytes, _Entry]:
-    found = {name: (read_mode(mode), raw_id) for mode, name, raw_id in lines}
-    if tree and len(found) < len(lines):
+def _sort(lines: set[Line], tree: ObjectId | None) -> _Side:
+    if tree and len({name for _, name, _ in lines}) < len(lines):
         raise ObjectDamaged(tree, "it has a name twice")
-    return found
+    side = _Side({}, {})
+    for mode, name, raw_id in lines:
+        kind = read_mode(mode)
+        if kind == TREE_MODE:
+            side.folders[name] = raw_id
+        elif stat.S_ISREG(kind):
+            side.files[name] = raw_id
+    return side
