@@ -27,6 +27,7 @@ def test_what_was_added_last_is_found(added, wanted):
         known.add(some)
         expected |= some
     assert known.find(wanted) == {key: expected[key] for key in wanted & expected.keys()}
+    assert known.list_unknown(wanted) == wanted - expected.keys()
 
 
 def test_remembered_rows_are_no_work_for_the_collector():

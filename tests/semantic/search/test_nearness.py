@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imprint.semantic.search.nearness import SCALE, Neighbourhood, Rows
+from imprint.semantic.search.nearness import SCALE, Columns, Neighbourhood, Rows
 from imprint.semantic.search.query import Query, read_query
 from imprint.semantic.search.retrieve import Beside, retrieve
 
@@ -35,6 +35,18 @@ def test_what_is_told_comes_from_whole_vectors(count):
     neighbourhood, question, exact = make(count)
     told = neighbourhood.near(question).of(range(count))
     assert told == pytest.approx(exact, abs=0.01)
+
+
+@pytest.mark.parametrize("count", [0, 1, 700])
+def test_sums_are_the_same_of_whichever_columns_are_kept(count):
+    """The first question's, the same again, another one's, and the first one's when all are kept."""
+    rows = eighths(turn(count, 16, 7)) if count else np.zeros((0, 16), np.int8)
+    columns = Columns(rows.__getitem__, count, 16)
+    for chosen in ([3, 1, 15], [3, 1, 15], [1, 3, 15], [0, 2], [3, 1, 15]):
+        worths = np.arange(1, len(chosen) + 1, dtype=np.int16)
+        sums = columns.add(np.array(chosen), worths)
+        assert sums.dtype == np.int16
+        np.testing.assert_array_equal(sums, rows[:, chosen].astype(np.int16) @ worths)
 
 
 def test_few_chunks_are_all_told_apart_exactly_and_many_nearly_so():

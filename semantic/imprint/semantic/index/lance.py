@@ -91,8 +91,8 @@ class LanceIndex:
     def find_missing(self, keys: Iterable[BlobKey]) -> set[BlobKey]:
         """Those of the keys that are not indexed."""
         wanted = keys if isinstance(keys, AbstractSet) else set(keys)
-        found = self.find_rows(wanted)
-        return {key for key in wanted if key not in found} if len(found) < len(wanted) else set()
+        with self._database.reading() as sql:
+            return self._lookups.find_missing(sql, wanted)
 
     def prepare(self) -> None:
         """Start the process that keeps LanceDB; see `Index.prepare`."""

@@ -5,7 +5,8 @@ Invariants:
     2. Rough sums have 16 bits and cannot overflow: vectors are at most of unit length, and scaled to fit.
 
 The rough sums take the largest numbers of the question alone. Which those are differs from question to
-question, so columns are kept, each with one number of every chunk. Of the nearest 50 among 115,000 chunks
+question, so columns are kept, each with one number of every chunk: for a commit's first question those that
+it takes, as it may be the only one; all of them once another is asked. Of the nearest 50 among 115,000 chunks
 `_NUMBERS` of 256 keep 48 among the `_NEAREST`; 64 that are the same for every question keep 45.
 """
 
@@ -61,9 +62,48 @@ class Rows:
             found[own] = vectors[self._places[chunks[own]]]
         return found
 
-    def columns(self) -> Array:
-        """All of them, turned: a row for each number of a vector."""
-        return _turn(self.of, len(self), self._parts[0].shape[1])
+    @property
+    def width(self) -> int:
+        """How many numbers a vector has."""
+        return int(self._parts[0].shape[1])
+
+
+class Columns:
+    """Vectors, turned as far as they are asked for. Safe to share between threads.
+
+    Args:
+        read: gives the vectors at some places.
+        count: how many there are.
+        width: how many numbers each has.
+    """
+
+    def __init__(self, read: Callable[[Array], Array], count: int, width: int) -> None:
+        self._read = read
+        self._count = count
+        self._width = width
+        self._first: tuple[Array, Array] | None = None
+        self._all: Array | None = None
+
+    def add(self, chosen: Array, worths: Array) -> Array:
+        """Of each vector, the sum of the chosen numbers, each by its worth; 16 bits."""
+        first, every = self._first, self._all
+        if every is None and (first is None or np.array_equal(first[0], chosen)):
+            if first is None:
+                first = self._first = chosen, self._turn(chosen)
+            return _add_columns(first[1], np.arange(len(chosen)), worths)
+        if every is None:
+            every = self._all = self._turn(np.arange(self._width))
+            self._first = None
+        return _add_columns(every, chosen, worths)
+
+    def _turn(self, chosen: Array) -> Array:
+        """Some of their numbers as columns: of as many rows at once as fit the processor's cache."""
+        turned = np.empty((len(chosen), self._count), np.int8)
+        for begin in range(0, self._count, _TURNED_AT_ONCE):
+            some = np.arange(begin, min(begin + _TURNED_AT_ONCE, self._count))
+            rows = self._read(some)
+            turned[:, some[0] : some[-1] + 1] = (rows if len(chosen) == self._width else rows[:, chosen]).T
+        return turned
 
 
 class Neighbourhood:
@@ -81,8 +121,8 @@ class Neighbourhood:
         self._paths = paths
         self._files = files
         self._share = share
-        self._columns = rows.columns()
-        self._path_columns = _turn(paths.__getitem__, len(paths), paths.shape[1])
+        self._columns = Columns(rows.of, len(rows), rows.width)
+        self._path_columns = Columns(paths.__getitem__, len(paths), paths.shape[1])
 
     def near(self, question: Array) -> Nearness:
         """Compare a question's vector."""
@@ -100,8 +140,8 @@ class Neighbourhood:
         slack = len(question) ** 0.5 / 2  # what rounding each number can add to a vector's length
         scale = _SUM_MAX / ((SCALE + slack) * (1 + self._share)) - slack
         chosen = np.rint(question[largest] * scale).astype(np.int16)
-        sums = _add_columns(self._columns, largest, chosen)
-        along = _add_columns(self._path_columns, largest, chosen) * np.float32(self._share)
+        sums = self._columns.add(largest, chosen)
+        along = self._path_columns.add(largest, chosen) * np.float32(self._share)
         sums += along.astype(np.int16)[self._files]
         return sums
 
@@ -126,15 +166,6 @@ class Nearness:
         if allowed is not None:
             chunks = chunks[allowed[chunks]]
         return chunks[find_largest(self.of(chunks), wanted, above=0.0)]
-
-
-def _turn(read: Callable[[Array], Array], count: int, width: int) -> Array:
-    """Rows as columns: as many at once as fit the processor's cache."""
-    turned = np.empty((width, count), np.int8)
-    for begin in range(0, count, _TURNED_AT_ONCE):
-        some = np.arange(begin, min(begin + _TURNED_AT_ONCE, count))
-        turned[:, some[0] : some[-1] + 1] = read(some).T
-    return turned
 
 
 def _add_columns(columns: Array, chosen: Array, worths: Array) -> Array:

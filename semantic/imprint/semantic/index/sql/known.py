@@ -54,6 +54,10 @@ class KnownRows:
                 found[key] = BlobRow(self._ids[place], language, self._chunks[place], skipped)
         return found
 
+    def list_unknown(self, keys: Iterable[BlobKey]) -> set[BlobKey]:
+        """Those of the keys that are not known."""
+        return {key for key in keys if _join(key) not in self._places}
+
     def add(self, rows: Mapping[BlobKey, BlobRow]) -> None:
         """Remember rows."""
         with self._lock:
@@ -87,6 +91,11 @@ class Lookups:
 
     def __init__(self) -> None:
         self._known = _Known("", KnownRows(), _Lacking(0, {}, KnownRows()))
+
+    def find_missing(self, sql: sqlite3.Connection, keys: AbstractSet[BlobKey]) -> set[BlobKey]:
+        """Those of the keys that have no row."""
+        unknown = self._recall(sql).rows.list_unknown(keys)
+        return unknown - self.find_rows(sql, unknown).keys() if unknown else unknown
 
     def find_rows(self, sql: sqlite3.Connection, keys: AbstractSet[BlobKey]) -> dict[BlobKey, BlobRow]:
         """The rows of those keys that are there."""

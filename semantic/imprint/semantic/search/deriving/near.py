@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from imprint.store.objects.ports import Objects
     from imprint.store.types import ObjectId
 
-_CHANGED_SHARE: Final = 2
-"""Where more than one file in so many differs, deriving costs as much as listing the tree."""
+_CHANGED_SHARE: Final = 0.75
+"""Where more of the files differ, deriving costs as much as listing. One that moved differs twice."""
 _CHANGED_FEW: Final = 100
 """So many may differ in any case."""
 
@@ -96,9 +96,8 @@ def find_near(
         return None
     other, listing = nearest
     try:
-        changes = find_changes(
-            objects, reader, other, tree, max(len(listing) // _CHANGED_SHARE, _CHANGED_FEW)
-        )
+        most = max(int(len(listing) * _CHANGED_SHARE), _CHANGED_FEW)
+        changes = find_changes(objects, reader, other, tree, most)
     except (LimitExceeded, ObjectMissing, ObjectDamaged):
         return None
     return Near(listing, incarnation, list_again(listing, changes))
