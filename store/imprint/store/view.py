@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from imprint.store.errors import BadRevision, ObjectMissing, RefMissing
 from imprint.store.objects.ports import ObjectKind
+from imprint.store.refs.reached import list_unreached_commits
 from imprint.store.refs.shown import ShownRefs
 from imprint.store.types import ObjectId
 
@@ -164,14 +165,10 @@ def _reached(view: RepositoryView, object_ids: list[ObjectId]) -> list[ObjectId]
     if not view.reached_only or not object_ids:
         return object_ids
     tips = {each for value in view.refs.snapshot().refs.values() for each in (value.id, value.peeled) if each}
-    doubtful = [
+    doubtful = {
         each for each in object_ids if each not in tips and view.objects.find_kind(each) is ObjectKind.COMMIT
-    ]
-    reached = tips.union(doubtful)
-    if doubtful:
-        questions = "".join([*(f"{each}\n" for each in doubtful), *(f"^{each}\n" for each in tips)])
-        listed = view.plumbing.run("rev-list", "--stdin", stdin=questions.encode())
-        reached.difference_update(ObjectId(line) for line in listed.decode("ascii").split())
+    }
+    reached = (tips | doubtful) - list_unreached_commits(view.plumbing, doubtful, tips)
     return [each for each in object_ids if each in reached]
 
 

@@ -19,6 +19,7 @@ from imprint.store.packing.facts import find_far_ready, find_present, list_lacki
 from imprint.store.packing.shelf import Absent
 from imprint.store.receive.connect import find_tips
 from imprint.store.refs.hidden import HiddenRefs
+from imprint.store.refs.reached import list_unreached_commits, list_unreached_objects
 from imprint.store.types import ObjectId, RefName
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ READY_COMMITS_MAX: Final = 50_000
 MANY_TIPS: Final = 256
 """Above this many, git takes longer to read the tips than to walk what usually is asked for."""
 _WANTS_AT_ONCE: Final = 1000
-_CHUNK_BYTES: Final = 64 * 1024
 
 
 def visible_refs(repository: Repository, snapshot: RefSnapshot) -> VisibleRefs:
@@ -115,8 +115,8 @@ def _find_unreachable(
     visible = visible_refs(repository, snapshot).ids
     commits = frozenset(want for want in wants if tips[want].kind is ObjectKind.COMMIT)
     others = frozenset(wants) - commits
-    if unreachable := _find_unreachable_commit(plumbing, commits, visible):
-        return unreachable
+    if unreachable := list_unreached_commits(plumbing, commits, visible):
+        return min(unreachable)
     return min(_find_unreachable_others(plumbing, snapshot, others, visible), default=None)
 
 
@@ -129,10 +129,7 @@ def find_visible(
     tips = find_tips(plumbing, frozenset(object_ids) - visible)
     commits = frozenset(each for each, tip in tips.items() if tip.kind is ObjectKind.COMMIT)
     unreachable = _find_unreachable_others(plumbing, snapshot, tips.keys() - commits, visible)
-    if commits:
-        questions = "".join([*(f"{each}\n" for each in commits), *(f"^{each}\n" for each in visible)])
-        listed = plumbing.run("rev-list", "--stdin", stdin=questions.encode())
-        unreachable |= commits & frozenset(listed.decode("ascii").split())
+    unreachable |= list_unreached_commits(plumbing, commits, visible)
     return (visible & frozenset(object_ids)) | (tips.keys() - unreachable)
 
 
@@ -243,16 +240,6 @@ def _descendants(lacking: Mapping[bytes, tuple[bytes, ...]], common: frozenset[b
     return reached
 
 
-def _find_unreachable_commit(
-    plumbing: Plumbing, commits: Collection[ObjectId], tips: Collection[ObjectId]
-) -> ObjectId | None:
-    if not commits:
-        return None
-    questions = "".join([*(f"{each}\n" for each in sorted(commits)), *(f"^{each}\n" for each in tips)])
-    listed = plumbing.run("rev-list", "--max-count=1", "--stdin", stdin=questions.encode())
-    return ObjectId.parse(listed.strip()) if listed else None
-
-
 def _find_unreachable_others(
     plumbing: Plumbing,
     snapshot: RefSnapshot,
@@ -263,25 +250,5 @@ def _find_unreachable_others(
     head_id = snapshot.head_id
     if object_ids and head_id and head_id in visible and len(visible) > MANY_TIPS:
         # Lazy fetches ask for what a checkout shows. Looking below HEAD first spares reading every tip.
-        object_ids = _find_unreachable_objects(plumbing, object_ids, (head_id,))
-    return _find_unreachable_objects(plumbing, object_ids, visible)
-
-
-def _find_unreachable_objects(
-    plumbing: Plumbing, object_ids: Collection[ObjectId], tips: Collection[ObjectId]
-) -> frozenset[ObjectId]:
-    """Those that are not below the tips. The walk goes from the newest commits down, and ends when it can."""
-    left = {each.encode() for each in object_ids}
-    if not left:
-        return frozenset()
-    with plumbing.stream(
-        "rev-list", "--objects", "--in-commit-order", "--no-object-names", "--stdin"
-    ) as process:
-        process.give("".join(f"{each}\n" for each in tips).encode())
-        rest = b""
-        while left and (piece := process.stdout.read(_CHUNK_BYTES)):
-            lines, _, rest = (rest + piece).rpartition(b"\n")
-            left.difference_update(lines.split(b"\n"))
-        if left:
-            process.finish()
-    return frozenset(ObjectId.parse(each) for each in left)
+        object_ids = list_unreached_objects(plumbing, object_ids, (head_id,))
+    return list_unreached_objects(plumbing, object_ids, visible)
