@@ -1,5 +1,6 @@
 """What lies far apart is told by bitmaps as walks over commits tell it."""
 
+import hashlib
 import random
 
 import numpy as np
@@ -135,6 +136,24 @@ def test_deltas_are_made_of_versions_that_the_client_has(line) -> None:
     assert len(packs[0]) < 1.2 * len(theirs)
     assert len(packs[1]) > len(packs[0])
     assert len(packs[0]) < blob_bytes * VERSIONS / 4
+
+
+@pytest.mark.parametrize("far", [1, 10**6])
+def test_a_blob_for_a_client_without_blobs_builds_on_none(line, tmp_path, monkeypatch, far) -> None:
+    monkeypatch.setattr(apart, "FAR_COMMITS", far)
+    line.git("init", "-q", "--bare", str(tmp_path / "empty.git"))
+    deltas = 0
+    for version in range(4, VERSIONS, 6):
+        blob = line.git("rev-parse", f"{line.commits[version]}:file").decode().strip()
+        asked = as_ids([line.commits[-1], blob]), as_ids([line.commits[-2]])
+        packs = []
+        for chosen in ("", "blob:none"):
+            request = PackRequest(*asked, thin=True, ofs_delta=True, filter=chosen)
+            packs.append(b"".join(make_plan(line.stock(), request, PackMemory(10**6)).splices().blocks()))
+        deltas += len(packs[0]) < len(packs[1])
+        whole = packs[1] + hashlib.sha1(packs[1], usedforsecurity=False).digest()
+        line.git("index-pack", "--stdin", stdin=whole, folder=tmp_path / "empty.git")
+    assert deltas
 
 
 def test_the_nearest_relative_is_the_fewest_deltas_away(line) -> None:

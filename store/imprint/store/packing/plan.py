@@ -70,13 +70,18 @@ class _Planner:
     def __init__(self, stock: Stock, request: PackRequest, memory: PackMemory) -> None:
         self._stock = stock
         self._memory = memory
-        self._thin = request.thin
         self._with_blobs = not request.filter
         self._contents = Contents(stock)
         self._cut = frozenset(_raw(request.shallow))
         self._commits = Commits(self._contents, self._cut)
         self._tips, self._trees, self._alone = peel(self._contents, _raw(request.wants), memory)
         self._haves, *_ = peel(self._contents, _raw((*request.haves, *request.edges)), memory)
+        self._thin = request.thin and (self._with_blobs or not self._wants_blobs())
+
+    def _wants_blobs(self) -> bool:
+        """Whether blobs are sent: a client without any has none of those that its commits name."""
+        kind_of, require = self._contents.kind_of, self._stock.require
+        return any(kind_of(require(raw_id)) == BLOB for raw_id in self._alone)
 
     def plan(self) -> Layout:
         is_whole = bool(self._tips) and not self._haves and not self._cut
