@@ -206,6 +206,19 @@ class PackFile:
         """The raw id of an entry."""
         return self.ids[int(self.places[rank])]
 
+    def ids_of(self, ranks: Integers) -> list[bytes]:
+        """The raw ids of entries."""
+        return [self.ids[place] for place in self.places[ranks].tolist()]
+
+    def find_roots(self, ranks: Integers) -> list[int]:
+        """For each of some entries, as `find_root`.
+
+        Raises:
+            BadFile: one has none.
+        """
+        roots: list[int] = self._roots[ranks].tolist()
+        return roots
+
     def find_root(self, rank: int) -> int:
         """The rank of the whole entry that an entry builds on, perhaps by way of others.
 

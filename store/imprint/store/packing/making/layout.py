@@ -137,19 +137,28 @@ class Layout:
             self._bases[first : first + len(ranks)] = np.where(before, first + found, NO_BASE)
             for row in np.flatnonzero(inside & ~before).tolist():  # bases that were added to a thin pack
                 self._name_base(first + row, number, int(bases[row]))
-            for row in np.flatnonzero((bases >= 0) & ~inside).tolist():
-                self._settle(first + row, Place(number, int(ranks[row])), int(bases[row]), client_has)
+            outside = np.flatnonzero((bases >= 0) & ~inside)
+            left = self._settle_outside(first + outside, number, bases[outside], client_has)
+            self._make_anew(first + outside[left], number, ranks[outside[left]])
 
-    def _settle(
-        self, entry: int, place: Place, base: int, client_has: Callable[[bytes], bool] | None
-    ) -> None:
-        if (sent := self._find_sent(place.pack, base)) >= 0:
-            self._bases[entry] = sent
-            self._kinds[entry] = OFS_DELTA
-        elif client_has and client_has(self._stock.packs[place.pack].id_of(base)):
-            self._name_base(entry, place.pack, base)
-        else:
-            self._make_anew(entry, place)
+    def _settle_outside(
+        self, entries: Integers, number: int, bases: Integers, client_has: Callable[[bytes], bool] | None
+    ) -> list[int]:
+        """Name bases that are sent out of another pack, or that the client has; which entries are left."""
+        is_first = self._picked[0][0] >= number
+        if is_first and client_has is None:
+            return list(range(len(entries)))
+        left = []
+        pack = self._stock.packs[number]
+        for at, (entry, base) in enumerate(zip(entries.tolist(), bases.tolist(), strict=True)):
+            if not is_first and (sent := self._find_sent(number, base)) >= 0:
+                self._bases[entry] = sent
+                self._kinds[entry] = OFS_DELTA
+            elif client_has and client_has(pack.id_of(base)):
+                self._name_base(entry, number, base)
+            else:
+                left.append(at)
+        return left
 
     def _name_base(self, entry: int, number: int, base: int) -> None:
         """Send a delta of a pack with the id of its base."""
@@ -161,8 +170,6 @@ class Layout:
 
     def _find_sent(self, below: int, base: int) -> int:
         """The number in the new pack of a base that is sent out of a pack of a smaller number; or -1."""
-        if self._picked[0][0] >= below:
-            return -1
         place = self._stock.find(self._stock.packs[below].id_of(base))
         if place is None or place.pack >= below:
             return -1
@@ -173,24 +180,27 @@ class Layout:
                     return int(self._firsts[at]) + row
         return -1
 
-    def _make_anew(self, entry: int, place: Place) -> None:
-        """Send an object as a delta of one that is like it, else whole.
+    def _make_anew(self, entries: Integers, number: int, ranks: Integers) -> None:
+        """Send objects of a pack as deltas of ones that are like them, else whole.
 
-        That is one that the client has, or one that is sent whole in this pack, so that no circle can arise.
+        Those are what the client has, or what is sent whole in this pack, so that no circle can arise.
         """
-        if len(self._special) >= _ANEW_MAX:
+        if len(self._special) + len(entries) > _ANEW_MAX:
             raise Absent("too many deltas without their bases")
-        pack = self._stock.packs[place.pack]
-        raw_id = pack.id_of(place.rank)
-        family = place.pack, pack.find_root(place.rank)
-        like = self._find_like(place, raw_id) if self._find_like else None
-        like = like or self._wholes.get(family)
-        kind, made = self._made_delta(raw_id, place, like) if like else self._made_whole(raw_id, place)
-        self._special[entry] = made
-        if kind != REF_DELTA:
-            self._wholes.setdefault(family, raw_id)
-        self._kinds[entry] = kind
-        self._starts[entry] = self._ends[entry]  # nothing of the old entry is sent
+        pack = self._stock.packs[number]
+        places = [Place(number, rank) for rank in ranks.tolist()]
+        kinds = []
+        rows = zip(entries.tolist(), places, pack.ids_of(ranks), pack.find_roots(ranks), strict=True)
+        for entry, place, raw_id, root in rows:
+            like = self._find_like(place, raw_id) if self._find_like else None
+            like = like or self._wholes.get((number, root))
+            kind, made = self._made_delta(raw_id, place, like) if like else self._made_whole(raw_id, place)
+            self._special[entry] = made
+            if kind != REF_DELTA:
+                self._wholes.setdefault((number, root), raw_id)
+            kinds.append(kind)
+        self._kinds[entries] = kinds
+        self._starts[entries] = self._ends[entries]  # nothing of the old entries is sent
 
     def _made_whole(self, raw_id: bytes, place: Place) -> tuple[int, bytes]:
         if known := self._memory.find_entry(raw_id):
