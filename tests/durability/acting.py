@@ -146,7 +146,8 @@ class Acting:
         editor = TreeEditor(objects, objects.read_commit(parent).tree if parent else None)
         folder = self.random.choice([b"", b"src/", b"src/deep/"])
         editor.put(folder + b"file-%x" % number, b"number %d\n" % number, 0o100644)
-        tree, made = editor.finish()
+        tree, new = editor.finish()
+        made = [(kind, each) for _, kind, each in new]
         content = encode_commit(tree, (parent,) if parent else (), WHO, WHO, f"number {number}")
         made.append((ObjectKind.COMMIT, content))
         return object_id(ObjectKind.COMMIT, content), made

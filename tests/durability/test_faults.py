@@ -96,7 +96,8 @@ def send_text(acting: Acting, text: bytes) -> object:
     head = acting.refs[MAIN]
     editor = TreeEditor(objects, objects.read_commit(head).tree)
     editor.put(b"text", text, 0o100644)
-    tree, made = editor.finish()
+    tree, new = editor.finish()
+    made = [(kind, each) for _, kind, each in new]
     who = Identity("Ada", "ada@example.com", 1, 0)
     content = encode_commit(tree, (head,), who, who, "text")
     made.append((ObjectKind.COMMIT, content))

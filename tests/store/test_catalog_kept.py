@@ -10,7 +10,7 @@ import pytest
 
 from imprint.store.actors import ActorKind, Token, Verb
 from imprint.store.catalog.kept.answers import ANSWERS_MAX, KeptAnswers
-from imprint.store.catalog.kept.at_hand import NotAtHand, only_at_hand
+from imprint.store.catalog.kept.at_hand import NotAtHand, one_moment, only_at_hand
 from imprint.store.catalog.kept.moves import MOVES_MAX, Moves
 from imprint.store.catalog.kept.watch import FileWatch
 from imprint.store.catalog.migrate import upgrade, upgrade_database
@@ -331,3 +331,32 @@ def test_kinds_of_events_since_the_refs_were_read_are_known_without_reading(tmp_
     assert catalogue.has_event("repo_1", EventKind.PRUNED, after=6)
     catalogue.close()
     other.close()
+
+
+def test_in_one_moment_is_looked_once_whether_anything_changed() -> None:
+    now, looked = [1], []
+
+    def find_version() -> int:
+        looked.append(now[0])
+        return now[0]
+
+    kept = KeptAnswers(find_version)
+    with one_moment():
+        assert kept.ask("question", lambda: "first") == "first"
+        count = len(looked)
+        assert kept.ask("question", lambda: "second") == kept.find("question") == "first"
+        assert len(looked) == count
+        with only_at_hand(), pytest.raises(NotAtHand):
+            kept.ask("another", lambda: "read")
+    now[0] = 2
+    assert kept.ask("question", lambda: "second") == "second"
+    with one_moment():
+        assert kept.ask("question", lambda: "third") == "second"
+        now[0] = 3
+        beside = threading.Thread(target=lambda: kept.ask("question", lambda: "third"))
+        beside.start()
+        beside.join()
+        assert kept.ask("question", lambda: "fourth") == "third"  # what others have read since is as good
+    now[0] = 4
+    with one_moment():
+        assert kept.ask("question", lambda: "fourth") == "fourth"  # never older than the block

@@ -464,7 +464,7 @@ def test_modes_of_old_tools_are_written_as_git_takes_them() -> None:
     editor = TreeEditor(objects, objects.add(ObjectKind.TREE, b"".join(lines)))
     editor.put(b"new", b"1", FILE_MODE)
     tree, made = editor.finish()
-    assert made[-1][1] == encode_tree(
+    assert made[-1][2] == encode_tree(
         [
             TreeEntry(b"a", FILE_MODE, blob),
             TreeEntry(b"b", TREE_MODE, below),
@@ -472,6 +472,6 @@ def test_modes_of_old_tools_are_written_as_git_takes_them() -> None:
             TreeEntry(b"new", FILE_MODE, blob),
         ]
     )
-    assert tree == object_id(*made[-1])
+    assert tree == made[-1][0] == object_id(*made[-1][1:])
     with pytest.raises(ObjectMissing):
         TreeEditor(objects, blob)

@@ -26,7 +26,7 @@ def make_tree(objects, files):
     for path, (mode, content) in sorted(files.items()):
         editor.put(path.encode(), content, mode)
     tree, made = editor.finish()
-    for kind, content in made:
+    for _, kind, content in made:
         objects.add(kind, content)
     return tree
 

@@ -1,5 +1,6 @@
 """Packs in memory become the files that git writes of the same packs."""
 
+import random
 import subprocess
 from pathlib import Path
 
@@ -85,3 +86,18 @@ def test_what_protects_packs_is_a_name_more_where_that_can_be(tmp_path):
     lock.unlink()  # as where names cannot be shared
     packs.protect("pack-3", folder)
     assert (folder / "pack-3.keep").stat().st_nlink == 1
+
+
+@pytest.mark.parametrize("size", [0, 1, 8191, 8192, 8193, 70_000])
+def test_git_reads_back_contents_of_any_length(tmp_path, size) -> None:
+    """Up to 8 KiB they are packed with a narrow window."""
+    contents = {bytes(size), random.Random(size).randbytes(size), (b"line of text\n" * size)[:size]}
+    made = [(object_id(ObjectKind.BLOB, each), ObjectKind.BLOB, each) for each in contents]
+    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path)], check=True)
+    packs.write([render(hold(made, HashAlgorithm.SHA1))], tmp_path / "objects" / "pack")
+    subprocess.run(["git", "fsck", "--strict", "--no-dangling"], cwd=tmp_path, check=True)
+    for each, _, content in made:
+        read = subprocess.run(
+            ["git", "cat-file", "blob", each], cwd=tmp_path, capture_output=True, check=True
+        )
+        assert read.stdout == content

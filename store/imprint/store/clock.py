@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from typing import Protocol
@@ -37,6 +38,8 @@ class SystemClock:
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
+_CHARACTERS = (_CROCKFORD * 8).encode("ascii")
+"""What each byte stands for: five of its bits."""
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 SECRET_LENGTH = 40
 """40 characters of base 62 hold 238 bits."""
@@ -59,7 +62,8 @@ class RandomIds:
 
     def new_id(self, prefix: str) -> str:
         """A new id, sorted by time."""
-        return f"{prefix}_{render_base32(self._clock.now_ms(), 10)}{render_base32(secrets.randbits(80), 16)}"
+        random = os.urandom(16).translate(_CHARACTERS).decode("ascii")
+        return f"{prefix}_{render_base32(self._clock.now_ms(), 10)}{random}"
 
     def new_secret(self) -> str:
         """A new secret from the operating system's randomness."""

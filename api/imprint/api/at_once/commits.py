@@ -11,23 +11,15 @@ Invariants:
 from __future__ import annotations
 
 import re
-from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from anyio import to_thread
-from pydantic import ValidationError
 from starlette.requests import Request
-from starlette.responses import Response
 
+from imprint.api.at_once.gathering import Asked, Gathering
 from imprint.api.body import receive_whole
 from imprint.api.refusal import refuse
-from imprint.api.rest.access import NOT_KEPT
-from imprint.api.rest.commits import create_commit
-from imprint.api.services import get_services, open_access
-from imprint.api.wire import NewCommit
-from imprint.store.actors import Verb
-from imprint.store.errors import ProtocolError, StoreError
+from imprint.api.services import get_services
+from imprint.store.errors import ProtocolError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -42,6 +34,7 @@ class CommitsAtOnce:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._gathering = Gathering()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Commit, or let the request pass as it came."""
@@ -55,8 +48,7 @@ class CommitsAtOnce:
         except ProtocolError as late:
             await refuse(request, late)(scope, receive, send)
             return
-        answer = partial(answer_commit, request, address[1], address[2], body)
-        response = await to_thread.run_sync(answer)
+        response = await self._gathering.answer(Asked(request, address[1], address[2], body))
         if response is None:
             await self._app(scope, replay(body, receive), send)
         else:
@@ -73,21 +65,6 @@ def is_small_commit(request: Request) -> bool:
         and length.isdigit()
         and int(length) <= BYTES_MAX
     )
-
-
-def answer_commit(request: Request, owner: str, repo: str, body: bytes) -> Response | None:
-    """The answer to a commit that is durable or was refused; None where it is for the routes to refuse."""
-    try:
-        wish = NewCommit.model_validate_json(body)
-        access = open_access(request, owner, repo, Verb.WRITE)
-    except (ValidationError, StoreError):
-        return None
-    try:
-        answer = create_commit(access, wish)
-    except StoreError as refused:
-        return refuse(request, refused)
-    content = answer.model_dump_json().encode()
-    return Response(content, HTTPStatus.CREATED, NOT_KEPT, "application/json")
 
 
 def replay(body: bytes, receive: Receive) -> Receive:

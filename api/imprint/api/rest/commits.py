@@ -1,6 +1,7 @@
 """Commits made from files, without a clone: the same checks and the same commit point as a push."""
 
 import base64
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -13,7 +14,7 @@ from imprint.api.services import Access
 from imprint.api.wire import CommitAnswer, EventAnswer, FileAction, FileEdit, NewCommit
 from imprint.store.hosting.access import SessionSeed
 from imprint.store.paths import unquote_path
-from imprint.store.receive.commit import CommitRequest, FileChange, commit
+from imprint.store.receive.commit import CommitReceipt, CommitRequest, FileChange, commit
 from imprint.store.types import Anything, ObjectId, RefName
 from imprint.store.view import resolve_commit
 
@@ -23,7 +24,21 @@ router: Final = APIRouter(prefix="/api/repos/{owner}/{repo}", tags=["commits"])
 @router.post("/commits", status_code=201)
 def create_commit(access: Writer, wish: NewCommit) -> CommitAnswer:
     """Write a commit, and the event that binds it to its actor and session in the same transaction."""
-    receipt = commit(_read(wish, access), access.repository, access.principal, access.services.receiver)
+    return make_commit(access, wish)
+
+
+def make_commit(
+    access: Access, wish: NewCommit, before_landing: Callable[[], None] = lambda: None
+) -> CommitAnswer:
+    """The same; `before_landing` is called when only the last step is left."""
+    request, receiver = read_request(wish, access), access.services.receiver
+    return tell_receipt(
+        wish, commit(request, access.repository, access.principal, receiver, before_landing=before_landing)
+    )
+
+
+def tell_receipt(wish: NewCommit, receipt: CommitReceipt) -> CommitAnswer:
+    """The answer to a commit that is durable."""
     return CommitAnswer(
         commit_sha=receipt.commit,
         tree_sha=receipt.tree,
@@ -34,7 +49,8 @@ def create_commit(access: Writer, wish: NewCommit) -> CommitAnswer:
     )
 
 
-def _read(wish: NewCommit, access: Access) -> CommitRequest:
+def read_request(wish: NewCommit, access: Access) -> CommitRequest:
+    """What is wished, as the store takes it."""
     author = wish.author
     return CommitRequest(
         branch=read_branch(wish.target_branch),

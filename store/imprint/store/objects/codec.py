@@ -36,6 +36,9 @@ _LINES: Final = {
 }
 """A tree's entries by the length of an id: mode in octal digits, name, id. What is no entry is taken as one
 piece, to the end: begun anew at each of its bytes, that took time by the square of its length."""
+SPLITS_KEPT: Final = 256
+"""Folders whose entries are remembered, each of up to `SPLIT_BYTES_MAX`: 12 MB at the most."""
+SPLIT_BYTES_MAX: Final = 8 * 1024
 _MODE_DIGITS: Final = 6
 """Git reads modes of any length and looks at the last 16 bits."""
 _TREE_DIGITS: Final = b"40000"
@@ -78,6 +81,21 @@ def split_tree(tree: ObjectId, content: bytes) -> list[Line]:
     if lines and not lines[-1][0]:
         raise ObjectDamaged(tree, "a tree entry is cut off or does not parse")
     return lines
+
+
+@lru_cache(SPLITS_KEPT)
+def _split_kept(content: bytes, id_bytes: int) -> tuple[Line, ...] | None:
+    lines: list[Line] = _LINES[id_bytes].findall(content)
+    return None if lines and not lines[-1][0] else tuple(lines)
+
+
+def split_again(content: bytes, algorithm: HashAlgorithm) -> tuple[Line, ...] | None:
+    """The same for those who look at one folder several times: a commit of its writer, then of its checker.
+
+    None where the content is no tree. What is small is remembered.
+    """
+    split = _split_kept if len(content) <= SPLIT_BYTES_MAX else _split_kept.__wrapped__
+    return split(content, algorithm.hex_length // 2)
 
 
 def join_tree(lines: Iterable[Line]) -> bytes:

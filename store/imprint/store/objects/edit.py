@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imprint.store.errors import BadPath, ObjectMissing, PathMissing
+from imprint.store.errors import BadPath, ObjectDamaged, ObjectMissing, PathMissing
 from imprint.store.objects.codec import (
     SUBMODULE_MODE,
     SYMLINK_MODE,
@@ -18,7 +18,7 @@ from imprint.store.objects.codec import (
     join_tree,
     object_id,
     read_mode,
-    split_tree,
+    split_again,
 )
 from imprint.store.objects.ports import ObjectKind, TreeEntry
 from imprint.store.paths import quote_path
@@ -90,17 +90,19 @@ class TreeEditor:
         entry = _get(self._find_folder(folder), name)
         return entry.mode if entry is not None and not entry.is_tree else None
 
-    def finish(self) -> tuple[ObjectId, list[tuple[ObjectKind, bytes]]]:
+    def finish(self) -> tuple[ObjectId, list[tuple[ObjectId, ObjectKind, bytes]]]:
         """The id of the changed tree, and every object that it needs beyond those of the old one."""
-        new = [(ObjectKind.BLOB, content) for content in self._blobs.values()]
+        new = [(blob, ObjectKind.BLOB, content) for blob, content in self._blobs.items()]
         for path in sorted(self._changed - {b""}, key=lambda path: path.count(b"/"), reverse=True):
             parent, _, name = path.rpartition(b"/")
-            new.append((ObjectKind.TREE, join_tree(self._folders[path].values())))
-            tree = object_id(*new[-1], self._objects.algorithm)
-            self._folders[parent][name] = _write(name, TREE_MODE, tree)
-        root = join_tree(self._folders[b""].values())
-        new.append((ObjectKind.TREE, root))
-        return object_id(ObjectKind.TREE, root, self._objects.algorithm), new
+            new.append(self._join(path))
+            self._folders[parent][name] = _write(name, TREE_MODE, new[-1][0])
+        new.append(self._join(b""))
+        return new[-1][0], new
+
+    def _join(self, path: bytes) -> tuple[ObjectId, ObjectKind, bytes]:
+        content = join_tree(self._folders[path].values())
+        return object_id(ObjectKind.TREE, content, self._objects.algorithm), ObjectKind.TREE, content
 
     def _read(self, tree: ObjectId | None) -> dict[bytes, Line]:
         if tree is None:
@@ -108,9 +110,14 @@ class TreeEditor:
         kind, content = self._objects.read_raw(tree)
         if kind is not ObjectKind.TREE:
             raise ObjectMissing(tree)
+        lines = split_again(content, tree.algorithm)
+        if lines is None:
+            raise ObjectDamaged(tree, "a tree entry is cut off or does not parse")
+        if _USUAL_DIGITS.issuperset([mode for mode, _, _ in lines]):
+            return {line[1]: line for line in lines}
         return {
             name: (mode if mode in _USUAL_DIGITS else b"%o" % read_mode(mode), name, raw_id)
-            for mode, name, raw_id in split_tree(tree, content)
+            for mode, name, raw_id in lines
         }
 
     def _find_folder(self, path: bytes) -> dict[bytes, Line] | None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from imprint.store.actors import Verb
+from imprint.store.catalog.kept.at_hand import one_moment
 from imprint.store.errors import (
     BadInput,
     BadPath,
@@ -27,6 +28,7 @@ from imprint.store.errors import (
     PushRefused,
     SessionConflict,
     StaleUpdate,
+    StoreError,
 )
 from imprint.store.events import EventKind
 from imprint.store.objects.codec import EXECUTABLE_MODE, FILE_MODE, SYMLINK_MODE, encode_commit, object_id
@@ -35,12 +37,12 @@ from imprint.store.objects.ports import Identity, ObjectKind
 from imprint.store.objects.trees import find_entry, read_root
 from imprint.store.paths import PATH_BYTES_MAX, quote_path, verify_path
 from imprint.store.receive.docket import is_stale
-from imprint.store.receive.push import Push, RefCommand
+from imprint.store.receive.push import Push, Receipt, RefCommand
 from imprint.store.refs.hidden import HIDDEN_REFUSED, HiddenRefs
 from imprint.store.types import Anything, ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from imprint.store.actors import Actor, Principal
     from imprint.store.events import Event, SessionClaim
@@ -135,6 +137,7 @@ def commit(
     principal: Principal,
     receiver: Receiver,
     step: Callable[[str], None] = lambda _: None,
+    before_landing: Callable[[], None] = lambda: None,
 ) -> CommitReceipt:
     """Write a commit on a branch, and return when it is durable.
 
@@ -144,6 +147,7 @@ def commit(
         principal: who commits.
         receiver: takes the commit in.
         step: told each of `STEPS` as it is reached; for tests that stop the world there.
+        before_landing: called when all is checked.
 
     Raises:
         BadInput, BadPath, BadRefName: the request is malformed, changes nothing, or writes where it must not.
@@ -154,35 +158,83 @@ def commit(
         LimitExceeded: too many files or bytes.
         StoreFailure: the machine failed; nothing was admitted.
     """
-    work = _Work(request, repository, principal, receiver)
+    work = _Work(request, repository, principal, receiver, before_landing)
     work.verify()
-    first = old = work.find_head()
+    old = work.find_head()
     work.verify_expected(old)
     built = work.build(old)
     step("built")
     claim = work.open_session()
     step("session opened")
-    for _ in range(ATTEMPTS_MAX):
-        event = work.deliver(built, old, claim)
-        if event:
-            return CommitReceipt(built.commit, built.tree, request.branch, old, event)
-        old = work.find_head()
-        work.verify_expected(old)
-        work.verify_untouched(first, old)
-        built = work.build(old)
-    raise StaleUpdate(request.branch, first, old)
+    return work.deliver(built, old, claim) or work.insist(old, claim)
+
+
+def commit_together(
+    asked: Sequence[tuple[CommitRequest, Principal]],
+    repository: Repository,
+    receiver: Receiver,
+    before_landing: Callable[[], None] = lambda: None,
+) -> list[CommitReceipt | Exception | None]:
+    """Write commits on different branches of a repository that are asked for at the same time.
+
+    Each becomes what `commit` makes of it; what they share is done once. Nothing is waited for but the last
+    step, so that none holds up the others.
+
+    Args:
+        asked: what is wished, and by whom; no request names a session.
+        repository: where.
+        receiver: takes the commits in.
+        before_landing: called when all is checked.
+
+    Returns:
+        For each its receipt, or what `commit` raises; None for one that is for `commit` itself, as git has to
+        look at it: nothing happened of that.
+    """
+    outcomes: list[CommitReceipt | Exception | None] = [None] * len(asked)
+    built: dict[int, tuple[_Work, _Built, ObjectId | None]] = {}
+    with one_moment():
+        for at, (request, principal) in enumerate(asked):
+            work = _Work(request, repository, principal, receiver, before_landing)
+            try:
+                work.verify()
+                old = work.find_head()
+                work.verify_expected(old)
+                built[at] = work, work.build(old), old
+            except Exception as failure:  # noqa: BLE001 - given to whom it belongs
+                outcomes[at] = failure
+    if not built:
+        return outcomes
+    pushes = [work.make_push(made, old, None) for work, made, old in built.values()]
+    receipts: Sequence[Receipt | Exception | None]
+    try:
+        receipts = receiver.receive_made(pushes, repository, before_landing)
+    except StoreError as failure:  # the repository is gone, or the catalogue cannot be read
+        receipts = [failure] * len(pushes)
+    for at, receipt in zip(built, receipts, strict=True):
+        work, made, old = built[at]
+        try:
+            outcomes[at] = work.conclude(made, old, receipt)
+        except Exception as failure:  # noqa: BLE001 - given to whom it belongs
+            outcomes[at] = failure
+    return outcomes
 
 
 class _Work:
     """One request on its way; each method is one step of `commit`."""
 
     def __init__(
-        self, request: CommitRequest, repository: Repository, principal: Principal, receiver: Receiver
+        self,
+        request: CommitRequest,
+        repository: Repository,
+        principal: Principal,
+        receiver: Receiver,
+        before_landing: Callable[[], None],
     ) -> None:
         self._request = request
         self._repository = repository
         self._principal = principal
         self._receiver = receiver
+        self._before_landing = before_landing
         self._hosting = receiver.hosting
         self._objects = receiver.recent.before(repository.view.objects, repository.record.id)
 
@@ -237,10 +289,8 @@ class _Work:
             self._principal.actor, request.author_name, request.author_email, self._hosting.clock.now_ms()
         )
         content = encode_commit(tree, (parent,) if parent else (), author, committer, self._request.message)
-        objects.append((ObjectKind.COMMIT, content))
-        algorithm = self._objects.algorithm
-        made = tuple((object_id(kind, content, algorithm), kind, content) for kind, content in objects)
-        return _Built(made[-1][0], tree, made)
+        made = object_id(ObjectKind.COMMIT, content, self._objects.algorithm)
+        return _Built(made, tree, (*objects, (made, ObjectKind.COMMIT, content)))
 
     def open_session(self) -> SessionClaim | None:
         """Open the session that the request names; None leaves it to the token."""
@@ -249,9 +299,35 @@ class _Work:
             self._hosting.open_session(self._repository, self._principal.actor.name, seed) if seed else None
         )
 
-    def deliver(self, built: _Built, old: ObjectId | None, claim: SessionClaim | None) -> Event | None:
+    def deliver(
+        self, built: _Built, old: ObjectId | None, claim: SessionClaim | None
+    ) -> CommitReceipt | None:
         """Push the commit; None when the branch is not at `old` any more."""
-        push = Push(
+        push = self.make_push(built, old, claim)
+        return self.settle(built, old, self._receiver.receive(push, self._repository, self._before_landing))
+
+    def conclude(
+        self, built: _Built, old: ObjectId | None, found: Receipt | Exception | None
+    ) -> CommitReceipt | Exception | None:
+        """What became of a commit that was pushed together with others."""
+        if not isinstance(found, Receipt):
+            return found
+        return self.settle(built, old, found) or self.insist(old, None)
+
+    def insist(self, first: ObjectId | None, claim: SessionClaim | None) -> CommitReceipt:
+        """Build the commit anew and push it, until the branch stays where it is; it was at `first`."""
+        old = first
+        for _ in range(ATTEMPTS_MAX - 1):
+            old = self.find_head()
+            self.verify_expected(old)
+            self.verify_untouched(first, old)
+            if receipt := self.deliver(self.build(old), old, claim):
+                return receipt
+        raise StaleUpdate(self._request.branch, first, old)
+
+    def make_push(self, built: _Built, old: ObjectId | None, claim: SessionClaim | None) -> Push:
+        """The commit as a push."""
+        return Push(
             principal=self._principal,
             commands=(RefCommand(self._request.branch, old, built.commit),),
             pack=None,
@@ -260,15 +336,22 @@ class _Work:
             kind=EventKind.COMMIT,
             claim=claim,
         )
-        receipt = self._receiver.receive(push, self._repository)
+
+    def settle(self, built: _Built, old: ObjectId | None, receipt: Receipt) -> CommitReceipt | None:
+        """What is told of the commit; None when the branch was not at `old` any more.
+
+        Raises:
+            PushRefused: it was refused.
+        """
         if receipt.unpack_error:
             raise PushRefused(receipt.unpack_error, rule="object-check")
         error = receipt.results[0].error
         if receipt.event is None and not is_stale(error):
             raise PushRefused(error or "refused", rule="ref-check")
-        if receipt.event:
-            self._receiver.recent.keep(self._repository.record.id, built.objects)
-        return receipt.event
+        if receipt.event is None:
+            return None
+        self._receiver.recent.keep(self._repository.record.id, built.objects)
+        return CommitReceipt(built.commit, built.tree, self._request.branch, old, receipt.event)
 
 
 def verify_caller(
@@ -336,7 +419,7 @@ def _verify_target(path: bytes, target: bytes) -> None:
 
 def _change_tree(
     objects: Objects, tree: ObjectId | None, changes: tuple[FileChange, ...]
-) -> tuple[ObjectId, list[tuple[ObjectKind, bytes]]]:
+) -> tuple[ObjectId, list[tuple[ObjectId, ObjectKind, bytes]]]:
     """Apply deletions, then the rest: a file may take the place of a folder, and a folder that of a file."""
     editor = TreeEditor(objects, tree)
     for change in changes:

@@ -162,9 +162,12 @@ class Connectivity:
         Raises:
             PlumbingFailed: git could not do its work.
         """
-        doubtful = sorted(tip for tip in frozenset(tips) if not self._known.has(tip))
-        if self._unpacked and (taken := self._unpacked.taken):
-            connected = taken.links.find_connected(doubtful, self._known.has) if anew else taken.connected
+        asked, taken = frozenset(tips), self._unpacked.taken if self._unpacked else None
+        if taken and not anew:
+            asked -= taken.connected  # before all ids of refs are gathered
+        doubtful = sorted(tip for tip in asked if not self._known.has(tip))
+        if taken and anew:
+            connected = taken.links.find_connected(doubtful, self._known.has)
             doubtful = [tip for tip in doubtful if tip not in connected]
         if self._unpacked and self._unpacked.self_contained:
             # Every link inside of this pack was followed: what is in it is connected.

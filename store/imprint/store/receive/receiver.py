@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from imprint.store.catalog.kept.at_hand import one_moment
 from imprint.store.errors import ProtocolError, PushRefused
 from imprint.store.events import Admission
 from imprint.store.hosting.repositories import OPERATOR
@@ -35,7 +37,7 @@ from imprint.store.receive.small.reached import Reached
 from imprint.store.receive.small.taking import Taking, as_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from imprint.store.catalog.ports import RefSnapshot
     from imprint.store.events import Event, SessionClaim
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from imprint.store.receive.connect import Tip
     from imprint.store.receive.policy import Judge, Verdict
     from imprint.store.receive.quarantine import Quarantine, Unpacked
+    from imprint.store.receive.small.hashing import Asked
     from imprint.store.receive.small.taking import Taken
     from imprint.store.types import ObjectId
 
@@ -80,6 +83,14 @@ class _Arrived:
     unpacked: Unpacked | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What pushes share that are checked together: git's word on ids, and when their quarantines end."""
+
+    hashing: Asked
+    quarantines: ExitStack
+
+
 class Receiver:
     """Receives pushes. Safe to share between threads.
 
@@ -113,10 +124,13 @@ class Receiver:
     def _tell(self, reached: str) -> None:
         self._step(reached)
 
-    def receive(self, push: Push, repository: Repository) -> Receipt:
+    def receive(
+        self, push: Push, repository: Repository, before_landing: Callable[[], None] = lambda: None
+    ) -> Receipt:
         """Admit a push: its objects, and the ref updates that nothing speaks against.
 
-        Refusals of single commands, and of the pack, are in the receipt.
+        Refusals of single commands, and of the pack, are in the receipt. `before_landing` is called when
+        everything is checked.
 
         Raises:
             PushRefused: the judge said no.
@@ -124,10 +138,8 @@ class Receiver:
             RepositoryMissing: the repository was deleted meanwhile.
             StoreFailure: the machine failed; nothing was admitted.
         """
-        rules = ReceiveRules.of(repository.record)
-        docket = Docket(push, rules, self.hosting.limits.refs_max)
         snapshot = repository.view.refs.snapshot()
-        docket.check_refs(snapshot, lambda each: repository.view.objects.find_kind(each) is not None)
+        docket = self._open_docket(push, snapshot, repository)
         if push.commands and not docket.standing:
             if push.pack:
                 drain(push.pack)
@@ -140,32 +152,112 @@ class Receiver:
                 docket.refuse_all("unpacker error")
                 hint = refusal.hint or explain_finding(refusal.message, str(repository.record.name))
                 return docket.make_receipt(unpack_error=refusal.message, warnings=(hint,) if hint else ())
-            connect = partial(self._connect, _Arrived(repository, push, docket, quarantine, unpacked))
-            tips = connect(snapshot)
-            verdict = self._verify_allowed(push, repository)
-            warnings = self._find_warnings(unpacked, quarantine, repository)
-            event = self._landing.land(
-                Checked(
-                    repository=repository,
-                    push=push,
-                    docket=docket,
-                    quarantine=quarantine,
-                    unpacked=unpacked,
-                    tips=tips,
-                    generation=snapshot.generation,
-                    connect=partial(connect, anew=True),
-                    is_forward=partial(_is_forward, quarantine, unpacked),
-                    admission=self._make_admission(push, verdict, repository),
-                )
-            )
+            checked = self._check(_Arrived(repository, push, docket, quarantine, unpacked), snapshot)
+            before_landing()
+            self._landing.land_all([checked])
+        return self._finish(checked)
+
+    def receive_made(
+        self,
+        pushes: Sequence[Push],
+        repository: Repository,
+        before_landing: Callable[[], None] = lambda: None,
+    ) -> list[Receipt | Exception | None]:
+        """Admit pushes of objects that were made here, together: what becomes of each is what `receive` does.
+
+        Args:
+            pushes: to different refs; each brings objects, and none a pack.
+            repository: where they go.
+            before_landing: called when all of them are checked.
+
+        Returns:
+            For each its receipt, or what `receive` raises; None for one that git has to look at, of which
+            nothing happened.
+        """
+        snapshot = repository.view.refs.snapshot()
+        every = [{object_id: (kind, content) for object_id, kind, content in push.made} for push in pushes]
+        hashing = self._hashing.ask_ahead(every, repository.record.algorithm)
+        outcomes: list[Receipt | Exception | None] = []
+        landing: dict[int, Checked] = {}
+        with ExitStack() as quarantines:
+            shared = _Shared(hashing, quarantines)
+            with one_moment():
+                for at, push in enumerate(pushes):
+                    try:
+                        found = self._check_made(push, repository, snapshot, shared)
+                    except Exception as failure:  # noqa: BLE001 - given to whom it belongs
+                        outcomes.append(failure)
+                        continue
+                    if isinstance(found, Checked):
+                        landing[at] = found
+                    outcomes.append(None if isinstance(found, Checked) else found)
+            before_landing()
+            if landing:
+                self._landing.land_all(list(landing.values()))
+        for at, checked in landing.items():
+            met = checked.outcome.exception()
+            if met is not None and not isinstance(met, Exception):
+                raise met
+            outcomes[at] = met or self._finish(checked)
+        return outcomes
+
+    def _check_made(
+        self, push: Push, repository: Repository, snapshot: RefSnapshot, shared: _Shared
+    ) -> Checked | Receipt | None:
+        """One of several pushes, ready to land; or its refusal; None where git has to look at it."""
+        docket = self._open_docket(push, snapshot, repository)
+        if not docket.standing:
+            return docket.make_receipt()
+        rules = ReceiveRules.of(repository.record)
+        if not rules.strictness.is_default:
+            return None
+        taken, _ = self._take(push, self._bound(rules), snapshot, repository, shared.hashing)
+        if taken is None:
+            return None
+        quarantine = shared.quarantines.enter_context(open_in(repository, self.hosting, "push"))
+        self._step("quarantined")
+        unpacked = quarantine.hold(taken)
+        self._step("unpacked")
+        return self._check(_Arrived(repository, push, docket, quarantine, unpacked), snapshot)
+
+    def _check(self, arrived: _Arrived, snapshot: RefSnapshot) -> Checked:
+        """Connect and judge what has arrived."""
+        push, repository, docket = arrived.push, arrived.repository, arrived.docket
+        quarantine, unpacked = arrived.quarantine, arrived.unpacked
+        connect = partial(self._connect, arrived)
+        tips = connect(snapshot)
+        verdict = self._verify_allowed(push, repository)
+        return Checked(
+            repository=repository,
+            push=push,
+            docket=docket,
+            quarantine=quarantine,
+            unpacked=unpacked,
+            tips=tips,
+            generation=snapshot.generation,
+            connect=partial(connect, anew=True),
+            is_forward=partial(_is_forward, quarantine, unpacked),
+            admission=self._make_admission(push, verdict, repository),
+            warnings=self._find_warnings(unpacked, quarantine, repository),
+        )
+
+    def _finish(self, checked: Checked) -> Receipt:
+        """What to tell of a push that has landed, or not, after all who follow were told."""
+        event = checked.outcome.result()
         self._step("released")
         if event:
             _log.info(
                 "%s: event %d admitted %d refs", event.repository_id, event.sequence, len(event.changes)
             )
-            self._note_reached(event, unpacked)
+            self._note_reached(event, checked.unpacked)
             self._on_admitted(event.repository_id)
-        return docket.make_receipt(event, warnings=warnings)
+        return checked.docket.make_receipt(event, warnings=checked.warnings)
+
+    def _open_docket(self, push: Push, snapshot: RefSnapshot, repository: Repository) -> Docket:
+        """The commands of a push, without those that the refs contradict."""
+        docket = Docket(push, ReceiveRules.of(repository.record), self.hosting.limits.refs_max)
+        docket.check_refs(snapshot, lambda each: repository.view.objects.find_kind(each) is not None)
+        return docket
 
     # -- the steps, in order ------------------------------------------------------------------------
 
@@ -175,12 +267,10 @@ class Receiver:
         if push.pack is None and not push.made:
             return None
         rules = ReceiveRules.of(repository.record)
-        limits = self.hosting.limits
-        if rules.pack_bytes_max:
-            limits = replace(limits, pack_bytes_max=min(limits.pack_bytes_max, rules.pack_bytes_max))
+        limits = self._bound(rules)
         pack = push.pack
         if rules.strictness.is_default and not push.shallow:
-            taken, pack = self._take(push, limits, snapshot, repository)
+            taken, pack = self._take(push, limits, snapshot, repository, self._hashing)
             if taken is not None:
                 self._step("unpacked")
                 return quarantine.hold(taken)
@@ -190,8 +280,15 @@ class Receiver:
         self._step("unpacked")
         return unpacked
 
+    def _bound(self, rules: ReceiveRules) -> Limits:
+        """The limits that a repository sets to packs."""
+        limits = self.hosting.limits
+        if not rules.pack_bytes_max:
+            return limits
+        return replace(limits, pack_bytes_max=min(limits.pack_bytes_max, rules.pack_bytes_max))
+
     def _take(
-        self, push: Push, limits: Limits, snapshot: RefSnapshot, repository: Repository
+        self, push: Push, limits: Limits, snapshot: RefSnapshot, repository: Repository, hashing: Asked
     ) -> tuple[Taken | None, BinaryIO | None]:
         """Check a small pack in memory; None, and its stream, where it is for git to check."""
         taking = Taking(
@@ -199,7 +296,7 @@ class Receiver:
             [command.new for command in push.commands if command.new],
             self._find_known(push, snapshot, repository).has,
             limits,
-            self._hashing,
+            hashing,
         )
         if push.pack is None:
             return taking.take_made(push.made), None

@@ -20,7 +20,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from imprint.store.catalog.kept.at_hand import find_moment, verify_may_wait
+from imprint.store.catalog.kept.at_hand import find_moment, may_wait, verify_may_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -91,7 +91,7 @@ class KeptAnswers:
         with self._lock:
             known, answers = self._newest
             if version != known:  # another may have been carried on since the version was found
-                version = self.find_version()
+                version = self.find_version(anew=may_wait())
             if version is not None and version == known:
                 answer = answers.get(question)
                 if answer is not None:
@@ -114,12 +114,16 @@ class KeptAnswers:
         known, answers = self._newest
         return answers.get(question) if version is not None and version == known else None
 
-    def find_version(self) -> Hashable | None:
-        """The version now; inside a block of `only_at_hand`, the one that was found there first."""
+    def find_version(self, *, anew: bool = False) -> Hashable | None:
+        """The version now; inside a block of one moment, the one that was found there last.
+
+        Args:
+            anew: whether it is looked for in such a block too.
+        """
         moment = find_moment()
         if moment is None:
             return self._find_version()
-        if id(self) not in moment:
+        if anew or id(self) not in moment:
             moment[id(self)] = self._find_version()
         version: Hashable | None = moment[id(self)]
         return version

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Moment = dict[int, Any]
 """The versions of databases as they were found in a block, by the identity of who found them."""
 _MOMENT: Final[ContextVar[Moment | None]] = ContextVar("imprint_at_hand", default=None)
+_SHARED: Final[ContextVar[Moment | None]] = ContextVar("imprint_one_moment", default=None)
 
 
 class NotAtHand(Exception):
@@ -43,9 +44,28 @@ def only_at_hand(moment: Moment | None = None) -> Iterator[Moment]:
         _MOMENT.reset(token)
 
 
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """Let all that is asked inside the block be of one state, or a newer one; there may be waited.
+
+    For what is asked of several who came before the block: whether anything has changed is looked up once.
+    """
+    token = _SHARED.set({})
+    try:
+        yield
+    finally:
+        _SHARED.reset(token)
+
+
 def find_moment() -> Moment | None:
-    """The moment of the block around the caller; None where waiting is allowed."""
-    return _MOMENT.get()
+    """The moment of the block around the caller; None outside of one."""
+    moment = _MOMENT.get()
+    return _SHARED.get() if moment is None else moment
+
+
+def may_wait() -> bool:
+    """Whether waiting is allowed here."""
+    return _MOMENT.get() is None
 
 
 def verify_may_wait() -> None:

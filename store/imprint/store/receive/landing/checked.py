@@ -35,6 +35,7 @@ class Checked:
         connect: connects it again, to the refs of another moment; what its tips are.
         is_forward: whether the second commit has the first among its ancestors.
         admission: what it asks of the commit point, but for refs and pack.
+        warnings: for the person who pushed.
         outcome: the event that admitted it; None when every command was refused.
         pack: the pack that was put among the repository's own for it, once it was.
         is_joined: whether that pack has the objects of others too.
@@ -50,6 +51,7 @@ class Checked:
     connect: Callable[[RefSnapshot], Mapping[ObjectId, Tip]]
     is_forward: Callable[[ObjectId, ObjectId], bool]
     admission: Admission
+    warnings: tuple[str, ...] = ()
     outcome: Future[Event | None] = field(default_factory=Future)
     pack: PackRecord | None = None
     is_joined: bool = False

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import replace
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
@@ -39,6 +41,14 @@ TOGETHER_MAX: Final = 64
 _log = logging.getLogger("imprint.store")
 
 
+@dataclass(eq=False, slots=True)
+class _Company:
+    """Pushes to one repository that come together; the outcome is given when each of them has its own."""
+
+    pushes: Sequence[Checked]
+    outcome: Future[None] = field(default_factory=Future)
+
+
 class Landing:
     """Lands pushes. Safe to share between threads.
 
@@ -52,39 +62,45 @@ class Landing:
         self._step = step
         self._placing = Placing(hosting, step)
         self._lock = threading.Lock()
-        self._queues: WeakValueDictionary[str, Together[Checked]] = WeakValueDictionary()
+        self._queues: WeakValueDictionary[str, Together[_Company]] = WeakValueDictionary()
 
-    def land(self, checked: Checked) -> Event | None:
-        """Make a push durable; None when every command was refused meanwhile, which its docket says.
+    def land_all(self, pushes: Sequence[Checked]) -> None:
+        """Make pushes to one repository durable, of which there are some; each has its outcome then.
 
-        Raises:
-            RepositoryMissing: the repository was deleted.
-            OutcomeUnknown: it may have been admitted.
-            StoreFailure: nothing was.
+        That is the event, None when every command was refused meanwhile, which its docket says; or one of
+        `RepositoryMissing`, as it was deleted, `OutcomeUnknown`, as it may have been admitted, and
+        `StoreFailure`, where nothing was.
         """
+        repository_id = pushes[0].repository.record.id
         with self._lock:
-            queue = self._queues.get(checked.repository.record.id)
+            queue = self._queues.get(repository_id)
             if queue is None:
                 queue = Together(self._land_waiting, TOGETHER_MAX)
-                self._queues[checked.repository.record.id] = queue
-        queue.finish(checked)
-        return checked.outcome.result()
+                self._queues[repository_id] = queue
+        queue.finish(_Company(pushes))
 
-    def _land_waiting(self, waiting: list[Checked]) -> None:
+    def _land_waiting(self, companies: list[_Company]) -> None:
         """Under the lock: land what waits, as many at a time as are not in each other's way."""
+        every = [each for company in companies for each in company.pushes if not each.outcome.done()]
         try:
-            with packs.promotion_lock(waiting[0].repository.git_dir).hold():
+            waiting = every
+            with packs.promotion_lock(companies[0].pushes[0].repository.git_dir).hold():
                 self._step("locked")
                 while waiting:
                     snapshot = waiting[0].repository.view.refs.snapshot()
-                    taken = _choose(waiting, snapshot, self._hosting.limits.refs_max)
+                    taken = _choose(waiting[:TOGETHER_MAX], snapshot, self._hosting.limits.refs_max)
                     waiting = [each for each in waiting if each not in taken]
                     self._land(taken, snapshot)
         except StoreError as failure:  # the lock file, the catalogue; or the repository is gone
-            _fail(waiting, failure)
+            _fail(every, failure)
+        for company in companies:
+            company.outcome.set_result(None)
 
     def _land(self, taken: Sequence[Checked], snapshot: RefSnapshot) -> None:
-        standing = [each for each in taken if self._still_stands(each, snapshot)]
+        was_pruned = cache(
+            partial(self._was_pruned_since, taken[0].repository.record.id, snapshot.generation)
+        )
+        standing = [each for each in taken if self._still_stands(each, snapshot, was_pruned)]
         if not standing or not self._place(standing):
             return
         if len(standing) == 1 or not self._admit_together(standing, snapshot):
@@ -104,11 +120,13 @@ class Landing:
             return False
         return True
 
-    def _still_stands(self, checked: Checked, snapshot: RefSnapshot) -> bool:
+    def _still_stands(
+        self, checked: Checked, snapshot: RefSnapshot, was_pruned: Callable[[int], bool]
+    ) -> bool:
         """Whether anything is left of a push after what was admitted since its checks."""
         docket, quarantine = checked.docket, checked.quarantine
         try:
-            if self._was_pruned_since(checked, snapshot.generation):
+            if was_pruned(checked.generation):
                 checked.tips = checked.connect(snapshot)
             docket.check_in_order(snapshot, lambda each: bool(find_tips(quarantine.reading, [each])))
             docket.check_forward(snapshot, checked.is_forward)
@@ -120,10 +138,10 @@ class Landing:
             return False
         return True
 
-    def _was_pruned_since(self, checked: Checked, newest: int) -> bool:
-        """Whether objects were dropped since a push was connected: what it builds on may be among them."""
-        return checked.generation < newest and self._hosting.catalogue.has_event(
-            checked.repository.record.id, EventKind.PRUNED, after=checked.generation
+    def _was_pruned_since(self, repository_id: str, newest: int, generation: int) -> bool:
+        """Whether objects were dropped since pushes were connected: what they build on may be among them."""
+        return generation < newest and self._hosting.catalogue.has_event(
+            repository_id, EventKind.PRUNED, after=generation
         )
 
     # -- the commit point -----------------------------------------------------------------------------

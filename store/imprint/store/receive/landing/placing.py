@@ -82,7 +82,7 @@ class Placing:
         name = checked.pack_name
         if name is None:
             return True
-        index = checked.repository.git_dir / "objects" / "pack" / f"{name}.idx"
+        index = checked.repository.git_dir / f"objects/pack/{name}.idx"
         return index.exists() and self._is_recorded(name, checked)
 
     def _is_recorded(self, name: str, checked: Checked) -> bool:

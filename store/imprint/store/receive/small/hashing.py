@@ -20,7 +20,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from imprint.store.plumbing import SEARCH_PATH, make_environment
 from imprint.store.types import HashAlgorithm
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 QUESTIONS_MAX: Final = 16
 """Pushes whose objects are asked about together."""
-AT_ONCE: Final = 16
+AT_ONCE: Final = 64
 """Objects asked about at a time; their names and ids fit into pipes."""
 ANSWER_SECONDS_MAX: Final = 20.0
 _HASH_OBJECT: Final = ("git", "hash-object", "--literally", "--no-filters", "--stdin-paths")
@@ -44,7 +44,15 @@ _KEPT_BYTES_MAX: Final = 64 * 1024
 """What held a larger content is emptied at once, or each could go on taking megabytes."""
 
 
-class Hashing:
+class Asked(Protocol):
+    """Somebody who is asked for git's word on ids."""
+
+    def agrees(self, objects: Mapping[ObjectId, Raw], algorithm: HashAlgorithm) -> bool:
+        """Whether these are surely the ids of these objects."""
+        ...
+
+
+class Hashing(Asked):
     """Asks git. Safe to share between threads.
 
     Args:
@@ -54,7 +62,7 @@ class Hashing:
     def __init__(self, search_path: str = SEARCH_PATH) -> None:
         self._search_path = search_path
         self._questions = Together(self._answer, QUESTIONS_MAX)
-        self._asked: dict[ObjectKind, _Asked] = {}
+        self._asked: dict[ObjectKind, _Process] = {}
         self._process_id = os.getpid()
 
     def agrees(self, objects: Mapping[ObjectId, Raw], algorithm: HashAlgorithm) -> bool:
@@ -65,9 +73,14 @@ class Hashing:
         self._questions.finish(question)
         return question.outcome.result()
 
+    def ask_ahead(self, pushes: Iterable[Mapping[ObjectId, Raw]], algorithm: HashAlgorithm) -> Asked:
+        """Ask for the objects of several pushes at once, before any of them is checked."""
+        merged = _merge(pushes)
+        return _Confirmed(merged, self) if merged and self.agrees(merged, algorithm) else self
+
     def _answer(self, questions: list[_Question]) -> None:
         """Ask for the objects of all that wait at once; of each alone, where that is not confirmed."""
-        together = _merge(questions) if len(questions) > 1 else None
+        together = _merge(each.objects for each in questions) if len(questions) > 1 else None
         if together is not None and self._agrees_on_all(together):
             for question in questions:
                 question.outcome.set_result(True)
@@ -87,7 +100,7 @@ class Hashing:
         try:
             asked = self._asked.get(kind)
             if asked is None:
-                asked = self._asked[kind] = _Asked(kind, self._search_path)
+                asked = self._asked[kind] = _Process(kind, self._search_path)
             if all(asked.agrees(batch) for batch in _batches(contents.items())):
                 return True
         except (OSError, AttributeError):  # no /proc, no memfd_create(2): not Linux
@@ -105,17 +118,32 @@ class _Question:
     outcome: Future[bool] = field(default_factory=Future)
 
 
-def _merge(questions: Iterable[_Question]) -> dict[ObjectId, Raw] | None:
+class _Confirmed(Asked):
+    """Objects that git gave their ids; about others it is asked."""
+
+    def __init__(self, objects: Mapping[ObjectId, Raw], others: Asked) -> None:
+        self._objects = objects
+        self._others = others
+
+    def agrees(self, objects: Mapping[ObjectId, Raw], algorithm: HashAlgorithm) -> bool:
+        """See `Asked.agrees`."""
+        known = self._objects
+        if all(known.get(object_id) == raw for object_id, raw in objects.items()):
+            return True
+        return self._others.agrees(objects, algorithm)
+
+
+def _merge(pushes: Iterable[Mapping[ObjectId, Raw]]) -> dict[ObjectId, Raw] | None:
     """The objects of all; None where two have one id and are not the same."""
     merged: dict[ObjectId, Raw] = {}
-    for question in questions:
-        for object_id, raw in question.objects.items():
+    for objects in pushes:
+        for object_id, raw in objects.items():
             if merged.setdefault(object_id, raw) != raw:
                 return None
     return merged
 
 
-class _Asked:
+class _Process:
     """A `git hash-object` for one kind, and the memory in which it is shown contents."""
 
     def __init__(self, kind: ObjectKind, search_path: str) -> None:

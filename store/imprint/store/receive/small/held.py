@@ -36,6 +36,10 @@ _TYPE_NUMBERS: Final = {
 }
 _COMPRESSION: Final = 1
 """zlib's level: of what is written here the difference to level 6 is 1 % of bytes, and a third of time."""
+_NARROW_BITS: Final = 13
+"""Contents of up to 8 KiB need no wider window than that. zlib clears its tables for each object: those of
+its widest window are 270 KB, which takes ten times as long as what is in a commit."""
+_NARROW_MEMORY: Final = 5
 _LARGE_OFFSET: Final = 0x80000000
 
 
@@ -101,10 +105,17 @@ def hold(objects: Iterable[tuple[ObjectId, ObjectKind, bytes]], algorithm: HashA
     pieces, entries = [], []
     for object_id, kind, content in {each[0]: each for each in objects}.values():
         header = render_entry_header(_TYPE_NUMBERS[kind], len(content))
-        entry = header + zlib.compress(content, _COMPRESSION)
+        entry = header + _compress(content)
         pieces.append(entry)
         entries.append(HeldEntry(bytes.fromhex(object_id), len(entry), zlib.crc32(entry)))
     return HeldPack(algorithm, b"".join(pieces), tuple(entries), is_whole=True)
+
+
+def _compress(content: bytes) -> bytes:
+    if len(content) > 1 << _NARROW_BITS:
+        return zlib.compress(content, _COMPRESSION)
+    narrow = zlib.compressobj(_COMPRESSION, zlib.DEFLATED, _NARROW_BITS, _NARROW_MEMORY)
+    return narrow.compress(content) + narrow.flush()
 
 
 def join(packs: Sequence[HeldPack]) -> HeldPack | None:

@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Final
 from imprint.store.errors import StoreError
 from imprint.store.objects.ports import ObjectKind
 from imprint.store.objects.trees import read_root
-from imprint.store.receive.small.strict import TREE_MODE, CommitHead, Doubt, Entry, Line, Link, Strict
+from imprint.store.receive.small.strict import TREE_MODE, CommitHead, Doubt, Entry, Link, find_strict
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from imprint.store.objects.codec import Line
     from imprint.store.objects.ports import Objects
     from imprint.store.receive.small.parse import Raw
 
@@ -47,11 +48,11 @@ class Links:
     def __init__(self, brought: Mapping[ObjectId, Raw], here: Objects) -> None:
         self._brought = brought
         self._here = here
-        self._strict = Strict(here.algorithm)
+        self._strict = find_strict(here.algorithm)
         self._heads: dict[ObjectId, CommitHead] = {}
         self._good_trees: set[tuple[bytes, tuple[bytes, ...]]] = set()
         self._reached: set[ObjectId] = set()
-        self._compared: list[frozenset[Line]] = []
+        self._compared: list[tuple[Line, ...]] = []
         self._elsewhere: set[Link] = set()
         self._room = FOLLOWED_BYTES_MAX
 
@@ -121,6 +122,8 @@ class Links:
                 waiting += parents_of[commit]
             elif commit == tip or commit in self._brought or not is_known(commit):
                 return None
+        if len(parents_of) <= 1:
+            return list(parents_of)
         return [each for each in TopologicalSorter(parents_of).static_order() if each in parents_of]
 
     def _follow(self, head: CommitHead) -> bool:
@@ -142,7 +145,7 @@ class Links:
             return True
         before = [self._read_tree(base) for base in bases]
         self._compared += before
-        new = self._read_tree(tree).difference(*before)
+        new = _list_new(self._read_tree(tree), before)
         same_of = _find_namesakes(new, before)
         for line in new:
             entry = Entry(*line)
@@ -190,13 +193,13 @@ class Links:
         self._count(0)
         return bytes.fromhex(read_root(self._here, commit))
 
-    def _read_tree(self, tree: bytes) -> frozenset[Line]:
+    def _read_tree(self, tree: bytes) -> tuple[Line, ...]:
         object_id = ObjectId(tree.hex())
         kind, content = self._brought.get(object_id) or self._here.read_raw(object_id)
         if kind is not ObjectKind.TREE:
             raise Doubt
         self._count(len(content))
-        return frozenset(self._strict.split(content))
+        return self._strict.split(content)
 
     def _count(self, size: int) -> None:
         self._room -= max(size, _STEP_BYTES)
@@ -204,7 +207,14 @@ class Links:
             raise Doubt
 
 
-def _find_namesakes(new: Iterable[Line], before: Iterable[frozenset[Line]]) -> dict[bytes, list[Line]]:
+def _list_new(lines: tuple[Line, ...], before: list[tuple[Line, ...]]) -> Collection[Line]:
+    """All entries that none of the trees before has, and perhaps some that one has at another place."""
+    if len(before) == 1 and len(before[0]) == len(lines):  # as a rule a file or two have another content
+        return [line for line, other in zip(lines, before[0], strict=True) if line != other]
+    return frozenset(lines).difference(*before)
+
+
+def _find_namesakes(new: Iterable[Line], before: Iterable[tuple[Line, ...]]) -> dict[bytes, list[Line]]:
     """What has the name of each new entry, in the trees before."""
     same_of: dict[bytes, list[Line]] = {name: [] for _, name, _ in new}
     for other in chain(*before):

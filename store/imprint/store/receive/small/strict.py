@@ -13,14 +13,17 @@ Invariants:
 from __future__ import annotations
 
 import re
+from functools import cache, lru_cache
 from operator import ge
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from imprint.store.objects.codec import split_again
 from imprint.store.objects.ports import ObjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imprint.store.objects.codec import Line
     from imprint.store.types import HashAlgorithm
 
 NAME_BYTES_MAX: Final = 255
@@ -31,12 +34,14 @@ _MODULE_LINE_BYTES_MAX: Final = 255
 """Of a line of `.gitmodules`; a longer one is unusual."""
 TREE_MODE: Final = b"40000"
 _LINK_MODE: Final = b"120000"
-_HIDDEN_LINK: Final = _LINK_MODE + b" ."
 _SUBMODULE_MODE: Final = b"160000"
 ATTRIBUTES: Final = b".gitattributes"
 MODULES: Final = b".gitmodules"
 _LOOKED_INTO: Final = frozenset((ATTRIBUTES, MODULES))
-Line = tuple[bytes, bytes, bytes]
+_MODES: Final = frozenset((b"100644", b"100755", _LINK_MODE, TREE_MODE, _SUBMODULE_MODE))
+HEADS_KEPT: Final = 256
+"""Folders whose names and modes are remembered to be usual: most commits leave them as they are."""
+HEADS_BYTES_MAX: Final = 8 * 1024
 
 _UNUSUAL_NAME: Final = re.compile(
     rb"\0\.{1,2}\0"  # dot, dotdot
@@ -101,9 +106,7 @@ class Strict:
     def __init__(self, algorithm: HashAlgorithm) -> None:
         digits = algorithm.hex_length
         self._id_bytes = digits // 2
-        self._entry = re.compile(
-            rb"(100644|100755|120000|40000|160000) ([^\0/]+)\0(.{%d})|.+" % self._id_bytes, re.DOTALL
-        )
+        self._algorithm = algorithm
         self._commit = re.compile(
             rb"tree ([0-9a-f]{%d})\n((?:parent [0-9a-f]{%d}\n)*)author %scommitter %s"
             % (digits, digits, _IDENTITY, _IDENTITY)
@@ -132,30 +135,31 @@ class Strict:
             Doubt: the tree is unusual.
         """
         lines = self.split(content)
-        names = [name for _, name, _ in lines]
-        keys = [name + b"/" if mode == TREE_MODE else name for mode, name, _ in lines]
-        if any(map(ge, keys, keys[1:])) or len(set(names)) != len(names):
-            raise Doubt
+        heads = b"".join([b"%b %b\0" % line[:2] for line in lines])
+        (_verify_heads if len(heads) <= HEADS_BYTES_MAX else _verify_heads.__wrapped__)(heads)
         # Whether the bytes are there at all is told in microseconds; whose they are is rarely asked.
         if self._null in content and any(raw_id == self._null for _, _, raw_id in lines):
             raise Doubt
-        if _HIDDEN_LINK in content and any(
-            mode == _LINK_MODE and name.startswith(b".") for mode, name, _ in lines
-        ):
-            raise Doubt
-        _verify_names(names)
         return [_verify_file(Entry(*line)) for line in lines if line[1] in _LOOKED_INTO]
 
-    def split(self, content: bytes) -> list[Line]:
+    def split(self, content: bytes) -> tuple[Line, ...]:
         """The entries of a tree as plain tuples: mode, name and raw id, of which each `Entry` is one.
 
         Raises:
             Doubt: modes are unusual, or it is damaged.
         """
-        lines: list[Line] = self._entry.findall(content)
-        if lines and not lines[-1][0]:  # what is no entry was taken as one piece, to the end
+        lines = split_again(content, self._algorithm)
+        if lines is None or not _MODES.issuperset([mode for mode, _, _ in lines]):
+            raise Doubt
+        if any([b"/" in name for _, name, _ in lines]):  # noqa: C419 - a list is faster
             raise Doubt
         return lines
+
+
+@cache
+def find_strict(algorithm: HashAlgorithm) -> Strict:
+    """The checks for a format; the same ones for everybody."""
+    return Strict(algorithm)
 
 
 def _verify_file(entry: Entry) -> Entry:
@@ -179,6 +183,19 @@ def verify_special(name: bytes, content: bytes) -> None:
 
 def _is_usual_module_line(line: bytes) -> bool:
     return len(line) <= _MODULE_LINE_BYTES_MAX and _MODULE_LINE.fullmatch(line) is not None
+
+
+@lru_cache(HEADS_KEPT)
+def _verify_heads(heads: bytes) -> None:
+    """Check the modes and names of a tree: with a space between the two, and a NUL behind each pair."""
+    pairs = [head.split(b" ", 1) for head in heads.split(b"\0")[:-1]]
+    names = [name for _, name in pairs]
+    keys = [name + b"/" if mode == TREE_MODE else name for mode, name in pairs]
+    if any(map(ge, keys, keys[1:])) or len(set(names)) != len(names):
+        raise Doubt
+    if any(mode == _LINK_MODE and name.startswith(b".") for mode, name in pairs):
+        raise Doubt
+    _verify_names(names)
 
 
 def _verify_names(names: Sequence[bytes]) -> None:

@@ -16,7 +16,7 @@ from imprint.store.objects.ports import ObjectKind
 from imprint.store.receive.small.held import HEADER_BYTES, HeldPack, hold, render
 from imprint.store.receive.small.links import Links
 from imprint.store.receive.small.parse import BYTES_MAX, INFLATED_BYTES_MAX, OBJECTS_MAX, parse
-from imprint.store.receive.small.strict import Doubt, Strict, verify_special
+from imprint.store.receive.small.strict import Doubt, find_strict, verify_special
 from imprint.store.types import ObjectId
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from imprint.store.limits import Limits
     from imprint.store.objects.ports import Objects
-    from imprint.store.receive.small.hashing import Hashing
+    from imprint.store.receive.small.hashing import Asked
     from imprint.store.receive.small.parse import Raw
     from imprint.store.types import HashAlgorithm
 
@@ -70,7 +70,7 @@ class Taking:
         tips: Iterable[ObjectId],
         is_known: Callable[[ObjectId], bool],
         limits: Limits,
-        hashing: Hashing,
+        hashing: Asked,
     ) -> None:
         self._here = here
         self._tips = frozenset(tips)
@@ -123,7 +123,7 @@ class Taking:
         """
         if len(objects) > self._limits.pack_objects_max:
             raise Doubt
-        strict = Strict(self._here.algorithm)
+        strict = find_strict(self._here.algorithm)
         for kind, content in objects.values():
             if len(content) > self._limits.object_bytes_max:
                 raise Doubt
