@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import zlib
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ from imprint.store.packing.choosing.relatives import Relatives
 from imprint.store.packing.choosing.walk import Commits
 from imprint.store.packing.files.bitmap import Bitmaps
 from imprint.store.packing.files.ewah import gather_bits
-from imprint.store.packing.files.pack import NO_BASE
+from imprint.store.packing.files.pack import BLOB, NO_BASE, OFS_DELTA, REF_DELTA
+from imprint.store.packing.making.layout import Layout
 from imprint.store.packing.plan import make_plan
 from imprint.store.packing.request import PackRequest
+from imprint.store.packing.shelf import Place
 
 VERSIONS = 40
 LINES = 400
@@ -191,3 +194,43 @@ def test_what_is_remembered_changes_no_pack(line, monkeypatch) -> None:
             packs.append(b"".join(make_plan(line.stock(), request, kept).splices().blocks()))
     assert packs[0::2] == packs[1::2]
     assert len(set(packs)) == 4
+
+
+def list_kinds(pack: bytes, count: int) -> list[int]:
+    """The types of a pack's entries, in their order."""
+    kinds, at = [], 12
+    for _ in range(count):
+        kinds.append(pack[at] >> 4 & 7)
+        while pack[at] & 0x80:
+            at += 1
+        at += 1
+        if kinds[-1] == OFS_DELTA:
+            while pack[at] & 0x80:
+                at += 1
+            at += 1
+        elif kinds[-1] == REF_DELTA:
+            at += 20
+        inflater = zlib.decompressobj()
+        inflater.decompress(pack[at:])
+        at = len(pack) - len(inflater.unused_data)
+    assert at == len(pack)
+    return kinds
+
+
+def test_a_delta_of_what_was_made_anew_tells_a_distance(line, tmp_path) -> None:
+    stock = line.stock()
+    (pack,) = stock.packs
+    is_blob = np.array([Contents(stock).kind_of(Place(0, rank)) == BLOB for rank in range(len(pack))])
+    deltas = np.flatnonzero(is_blob & (pack.bases != NO_BASE))
+    for every in (3, 5, 11):
+        ranks = np.delete(np.arange(len(pack)), deltas[::every])
+        layout = Layout(Contents(stock), [(0, ranks)])
+        sent = b"".join(layout.splices().blocks())
+        kinds = list_kinds(sent, len(ranks))
+        assert REF_DELTA not in kinds
+        assert kinds.count(BLOB) < 4  # the first of all, and the first that was made anew
+        client = tmp_path / f"client-{every}"
+        line.git("init", "-q", "--bare", str(client))
+        line.git("index-pack", "--stdin", stdin=sent + hashlib.sha1(sent).digest(), folder=client)
+        listed = line.git("cat-file", "--batch-all-objects", "--batch-check=%(objectname)", folder=client)
+        assert listed.decode().split() == sorted(raw_id.hex() for raw_id in pack.ids_of(ranks))

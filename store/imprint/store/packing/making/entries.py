@@ -38,6 +38,23 @@ def replace_kind(header: bytes, kind: int) -> bytes:
     return bytes((header[0] & 0x8F | kind << _KIND_BITS,)) + header[1:]
 
 
+def unname_base(entry: bytes, id_bytes: int) -> tuple[bytes, bytes]:
+    """A delta that names its base, as one that tells a distance: its type and size, and its content."""
+    end = 1
+    while entry[end - 1] & _MORE:
+        end += 1
+    return replace_kind(entry[:end], OFS_DELTA), entry[end + id_bytes :]
+
+
+def render_distance(distance: int) -> bytes:
+    """How far before a delta its base begins, at least 1."""
+    out = [distance & 0x7F]
+    while distance := distance >> 7:
+        distance -= 1
+        out.append(distance & 0x7F | _MORE)
+    return bytes(reversed(out))
+
+
 def count_digits(distances: Integers) -> Integers:
     """How many bytes each distance to a base takes."""
     lengths = np.ones(len(distances), np.int64)

@@ -27,8 +27,10 @@ from imprint.store.packing.making.deltas import make_delta
 from imprint.store.packing.making.entries import (
     count_digits,
     render_delta_headers,
+    render_distance,
     render_entry_header,
     replace_kind,
+    unname_base,
 )
 from imprint.store.packing.making.splices import Splices
 from imprint.store.packing.shelf import Absent, Place
@@ -92,10 +94,13 @@ class Layout:
         self.count = sum(len(ranks) for _, ranks in self._picked)
         self.names = frozenset(self._stock.packs[number].name for number, _ in self._picked)
         self._find_like, self._memory = find_like, memory
-        self._wholes: dict[tuple[int, int], bytes] = {}
-        """For each family of deltas, by pack and root, the first of it that was made anew and whole."""
+        self._wholes: dict[tuple[int, int], tuple[bytes, int]] = {}
+        """For each family of deltas, by pack and root, the first of it that was made anew and whole: its id,
+        and its number in the new pack."""
         self._special: dict[int, bytes] = {}
         """Entries that are sent with another header, or other content, by their number in the new pack."""
+        self._linked: dict[int, tuple[bytes, bytes]] = {}
+        """Likewise, deltas made anew of such a one: what stands before the distance to it, and behind."""
         self.checksum: bytes | None = None
         if self._is_whole_pack():
             whole = self._stock.packs[self._picked[0][0]].data
@@ -185,7 +190,7 @@ class Layout:
 
         Those are what the client has, or what is sent whole in this pack, so that no circle can arise.
         """
-        if len(self._special) + len(entries) > _ANEW_MAX:
+        if len(self._special) + len(self._linked) + len(entries) > _ANEW_MAX:
             raise Absent("too many deltas without their bases")
         pack = self._stock.packs[number]
         places = [Place(number, rank) for rank in ranks.tolist()]
@@ -193,11 +198,18 @@ class Layout:
         rows = zip(entries.tolist(), places, pack.ids_of(ranks), pack.find_roots(ranks), strict=True)
         for entry, place, raw_id, root in rows:
             like = self._find_like(place, raw_id) if self._find_like else None
-            like = like or self._wholes.get((number, root))
+            sent = None if like else self._wholes.get((number, root))
+            like = sent[0] if sent else like
             kind, made = self._made_delta(raw_id, place, like) if like else self._made_whole(raw_id, place)
-            self._special[entry] = made
             if kind != REF_DELTA:
-                self._wholes.setdefault((number, root), raw_id)
+                self._wholes.setdefault((number, root), (raw_id, entry))
+                self._special[entry] = made
+            elif sent:
+                self._linked[entry] = unname_base(made, self._stock.id_bytes)
+                self._bases[entry] = sent[1]
+                kind = OFS_DELTA
+            else:
+                self._special[entry] = made
             kinds.append(kind)
         self._kinds[entries] = kinds
         self._starts[entries] = self._ends[entries]  # nothing of the old entries is sent
@@ -246,9 +258,12 @@ class Layout:
 
     def _place(self) -> None:
         """Compute where each entry begins; the length of a distance depends on it, and it on them."""
+        linked = sorted(self._linked)
         headers = self._header_ends - self._begins
+        headers[linked] = [len(self._linked[each][0]) for each in linked]
         links = self._starts - self._header_ends
         contents = self._ends - self._starts
+        contents[linked] = [len(self._linked[each][1]) for each in linked]
         fixed = np.array(sorted(self._special), np.int64)
         sizes = headers + links + contents
         sizes[fixed] = [len(self._special[each]) for each in fixed.tolist()]
@@ -267,6 +282,11 @@ class Layout:
         moved = distances != self._begins[near] - self._begins[bases]
         moved |= self._pack_of(near) != self._pack_of(bases)
         moved |= self._kinds[near] == REF_DELTA  # named there, and found by its distance from now on
+        made = np.searchsorted(near, linked)
+        moved[made] = False
+        for entry, distance in zip(linked, distances[made].tolist(), strict=True):
+            head, content = self._linked[entry]
+            self._special[entry] = head + render_distance(distance) + content
         self._moved = near[moved]
         self._distances = distances[moved]
         self.size_bytes = int(sizes.sum()) + HEADER_BYTES
