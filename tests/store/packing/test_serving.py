@@ -1,8 +1,11 @@
 """What is kept for fetches stays within its bounds, as measured, and goes when it should."""
 
 import gc
+import platform
 import random
 import shutil
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Self
@@ -232,3 +235,29 @@ def test_what_others_destroyed_is_dropped(line, tmp_path) -> None:
     before = ready.size_bytes
     servings.keep_only(["a"])
     assert ready.size_bytes == before / 2
+
+
+FREED = """
+from pathlib import Path
+from imprint.store.packing.pressure import Pressure
+
+def count_mib():
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 >> 20
+
+pieces = [bytes(100_000) + b"." for _ in range(1500)]
+last = pieces[-1]
+full = count_mib()
+del pieces
+freed = count_mib()
+Pressure().give_back()
+print(full - count_mib(), full - freed)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators keep nothing")
+def test_what_was_let_go_is_given_back_to_the_system() -> None:
+    told = subprocess.run([sys.executable, "-c", FREED], capture_output=True, check=True, text=True).stdout
+    given_back, at_once = map(int, told.split())
+    assert given_back > 120
+    assert at_once < 60, "or nothing was to be given back"

@@ -3,12 +3,17 @@
 What is kept to be quick is the first that should go then: the kernel would take a process instead. Sources:
 proc_meminfo(5), and the kernel's "Control Group v2" (memory.max, memory.current, memory.stat). A system that
 tells nothing of this is never short.
+
+What Python lets go its allocator may keep: with glibc, pieces of each thread's arena, some hundred megabytes
+after many large answers at once. malloc_trim(3) gives those back.
 """
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +41,7 @@ class Pressure:
         self._lock = threading.Lock()
         self._looked = float("-inf")
         self._is_short = False
+        self._gave_back = float("-inf")
 
     def is_short(self) -> bool:
         """Whether too little is left, as of a second ago at most."""
@@ -45,6 +51,16 @@ class Pressure:
                 self._looked = now
                 self._is_short = any(left < SHARE_MIN * whole for left, whole in self._list_left())
             return self._is_short
+
+    def give_back(self) -> None:
+        """Have the allocator give back what is free, unless it has a second ago; where it can."""
+        with self._lock:
+            now = self._now()
+            if now - self._gave_back < _LOOK_SECONDS:
+                return
+            self._gave_back = now
+        with suppress(AttributeError, OSError):
+            ctypes.CDLL(None).malloc_trim(0)
 
     def _list_left(self) -> Iterator[tuple[int, int]]:
         """Bytes that are left, and in all: of the machine and of each group that has a bound."""

@@ -119,6 +119,7 @@ class Servings:
     def _let_all_go(self) -> None:
         self._known.clear()
         self._ready.clear()
+        self._pressure.give_back()
 
     def _find_files_max(self) -> int:
         if self._files_max is not None:
