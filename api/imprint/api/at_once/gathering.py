@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -132,7 +133,8 @@ class Gathering:
             if place.turn is own:
                 place.is_over = True
                 if place.waiting:  # who comes later sees that it is over
-                    loop.call_soon_threadsafe(self._go_on, place, own)
+                    with suppress(RuntimeError):  # the loop has ended, and nobody waits on it
+                        loop.call_soon_threadsafe(self._go_on, place, own)
 
         timer = loop.call_later(PATIENCE_SECONDS, self._go_on, place, own)
         try:
@@ -161,18 +163,20 @@ class Gathering:
         try:
             work = partial(answer_together, [asked for asked, _ in taken])
             found = await self._work(place, work)
-        except BaseException as fault:
+        except asyncio.CancelledError:
             for _, outcome in taken:
-                outcome.cancel() if isinstance(fault, asyncio.CancelledError) else _give(outcome, fault)
+                outcome.cancel()
             raise
+        except Exception as fault:  # noqa: BLE001 - raised again for each who waits
+            found = [fault] * len(taken)
         for (_, outcome), each in zip(taken, found, strict=True):
             _give(outcome, each)
 
 
-def _give(outcome: asyncio.Future[Outcome], found: Response | Left | BaseException) -> None:
+def _give(outcome: asyncio.Future[Outcome], found: Outcome) -> None:
     if outcome.done():  # the client has gone
         return
-    if isinstance(found, BaseException):
+    if isinstance(found, Exception):
         outcome.set_exception(found)
     else:
         outcome.set_result(found)

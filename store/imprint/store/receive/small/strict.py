@@ -17,7 +17,7 @@ from functools import cache, lru_cache
 from operator import ge
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imprint.store.objects.codec import split_again
+from imprint.store.objects.codec import SPLIT_BYTES_MAX, SPLITS_KEPT, split_again
 from imprint.store.objects.ports import ObjectKind
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ _LOOKED_INTO: Final = frozenset((ATTRIBUTES, MODULES))
 _MODES: Final = frozenset((b"100644", b"100755", _LINK_MODE, TREE_MODE, _SUBMODULE_MODE))
 HEADS_KEPT: Final = 256
 """Folders whose names and modes are remembered to be usual: most commits leave them as they are."""
-HEADS_BYTES_MAX: Final = 8 * 1024
 
 _UNUSUAL_NAME: Final = re.compile(
     rb"\0\.{1,2}\0"  # dot, dotdot
@@ -135,8 +134,8 @@ class Strict:
             Doubt: the tree is unusual.
         """
         lines = self.split(content)
-        heads = b"".join([b"%b %b\0" % line[:2] for line in lines])
-        (_verify_heads if len(heads) <= HEADS_BYTES_MAX else _verify_heads.__wrapped__)(heads)
+        verify = _verify_heads if len(content) <= SPLIT_BYTES_MAX else _verify_heads.__wrapped__
+        verify(b" ".join([mode for mode, _, _ in lines]), b"\0".join([name for _, name, _ in lines]))
         # Whether the bytes are there at all is told in microseconds; whose they are is rarely asked.
         if self._null in content and any(raw_id == self._null for _, _, raw_id in lines):
             raise Doubt
@@ -148,12 +147,8 @@ class Strict:
         Raises:
             Doubt: modes are unusual, or it is damaged.
         """
-        lines = split_again(content, self._algorithm)
-        if lines is None or not _MODES.issuperset([mode for mode, _, _ in lines]):
-            raise Doubt
-        if any([b"/" in name for _, name, _ in lines]):  # noqa: C419 - a list is faster
-            raise Doubt
-        return lines
+        split = _split if len(content) <= SPLIT_BYTES_MAX else _split.__wrapped__
+        return split(content, self._algorithm)
 
 
 @cache
@@ -185,15 +180,28 @@ def _is_usual_module_line(line: bytes) -> bool:
     return len(line) <= _MODULE_LINE_BYTES_MAX and _MODULE_LINE.fullmatch(line) is not None
 
 
+@lru_cache(SPLITS_KEPT)
+def _split(content: bytes, algorithm: HashAlgorithm) -> tuple[Line, ...]:
+    lines = split_again(content, algorithm)
+    if lines is None or not _MODES.issuperset([mode for mode, _, _ in lines]):
+        raise Doubt
+    if b"/" in b"\0".join([name for _, name, _ in lines]):
+        raise Doubt
+    return lines
+
+
 @lru_cache(HEADS_KEPT)
-def _verify_heads(heads: bytes) -> None:
-    """Check the modes and names of a tree: with a space between the two, and a NUL behind each pair."""
-    pairs = [head.split(b" ", 1) for head in heads.split(b"\0")[:-1]]
-    names = [name for _, name in pairs]
-    keys = [name + b"/" if mode == TREE_MODE else name for mode, name in pairs]
+def _verify_heads(joined_modes: bytes, joined_names: bytes) -> None:
+    """Check the modes and names of a tree: modes with a space between them, names with a NUL."""
+    if not joined_modes:
+        return
+    modes, names = joined_modes.split(b" "), joined_names.split(b"\0")
+    keys = [name + b"/" if mode == TREE_MODE else name for mode, name in zip(modes, names, strict=True)]
     if any(map(ge, keys, keys[1:])) or len(set(names)) != len(names):
         raise Doubt
-    if any(mode == _LINK_MODE and name.startswith(b".") for mode, name in pairs):
+    if _LINK_MODE in modes and any(
+        mode == _LINK_MODE and name.startswith(b".") for mode, name in zip(modes, names, strict=True)
+    ):
         raise Doubt
     _verify_names(names)
 
